@@ -1,0 +1,98 @@
+#include "base/json.h"
+
+#include <stdlib.h>
+
+#define DEPTH_MAX 128
+
+/* jansson allows 2,048 levels and recurses; ours are counted before it sees the text. */
+static bool too_deep(struct btz_slice text)
+{
+    size_t depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > DEPTH_MAX)
+                return true;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+enum btz_err btz_json_parse(struct btz_slice text, size_t cap, const char *what, json_t **out)
+{
+    json_error_t error;
+    json_t *value;
+
+    if (text.len > cap)
+        return btz_fail(BTZ_LIMIT, "%s: larger than %zu bytes", what, cap);
+    if (too_deep(text))
+        return btz_fail(BTZ_LIMIT, "%s: nested deeper than %d levels", what, DEPTH_MAX);
+    value = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+                       &error);
+    if (!value)
+        return btz_fail(BTZ_INPUT, "%s:%d:%d: not JSON: %s", what, error.line, error.column,
+                        error.text);
+    *out = value;
+    return BTZ_OK;
+}
+
+json_t *btz_json_text(struct btz_slice text)
+{
+    struct btz_buf clean = BTZ_BUF(SIZE_MAX);
+    json_t *value = json_stringn((const char *)text.ptr, text.len);
+
+    /* jansson refuses ill-formed UTF-8, and cannot write NUL where readers are C programs. */
+    if (value && !memchr(text.len ? text.ptr : (const uint8_t *)"x", 0, text.len))
+        return value;
+    json_decref(value);
+    value = NULL;
+    if (btz_utf8_clean(text, &clean) == BTZ_OK)
+        value = json_stringn(clean.ptr ? (const char *)clean.ptr : "", clean.len);
+    btz_buf_release(&clean);
+    return value;
+}
+
+static int append(const char *bytes, size_t size, void *user)
+{
+    return btz_buf_add(user, bytes, size) == BTZ_OK ? 0 : -1;
+}
+
+enum btz_err btz_json_write(const json_t *value, bool pretty, struct btz_buf *out)
+{
+    if (!value)
+        return btz_fail(BTZ_LIMIT, "out of memory for JSON");
+    if (json_dump_callback(value, append, out,
+                           JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT)) != 0)
+        return btz_fail(BTZ_LIMIT, "JSON is larger than its maximum of %zu bytes", out->max);
+    return BTZ_OK;
+}
+
+bool btz_json_get_text(const json_t *object, const char *key, struct btz_slice *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (!json_is_string(value)) {
+        *out = btz_str("");
+        return false;
+    }
+    *out = btz_slice_of(json_string_value(value), json_string_length(value));
+    return true;
+}
+
+void btz_json_drop(json_t **value)
+{
+    json_decref(*value);
+    *value = NULL;
+}

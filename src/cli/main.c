@@ -1,0 +1,7 @@
+#include "base/base.h"
+
+int main(void)
+{
+    printf("bartizan %s\n", btz_version());
+    return 0;
+}

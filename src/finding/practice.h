@@ -1,0 +1,44 @@
+/*
+ * A practice as `scan`, `watch` and the daemon see it: a name, the table of its section in bartizan.yaml,
+ * a plan and a run. Nothing else of a feature folder is visible to them.
+ */
+#ifndef BTZ_PRACTICE_H
+#define BTZ_PRACTICE_H
+
+#include "finding/finding.h"
+
+/* What a run may use. Owned by the caller, outlives the run. */
+struct btz_context {
+    const char *state_dir; /* ".bartizan": checkpoints and transcripts go below it */
+    const char *run_id;    /* names this run's files */
+    uint64_t seed;
+    unsigned threads; /* at least 1 */
+    bool resume;      /* continue the run `run_id` where it stopped */
+    const volatile int
+        *stop; /* non-zero: finish the unit at hand and return BTZ_OK; coverage tells the rest */
+    struct btz_log *log;
+};
+
+/* The forecast of a plan, printed under --dry-run and before every run. */
+struct btz_forecast {
+    uint64_t requests;
+    double seconds;   /* NAN when unknown */
+    double cost;      /* in the currency of the prices given, NAN when no price is known */
+    const char *text; /* several lines for people; in the plan's arena */
+};
+
+struct btz_practice_ops {
+    const char *name; /* its key in bartizan.yaml and on the command line */
+    enum btz_practice practice;
+    /* Keys this practice adds at the top level of bartizan.yaml ("targets", "redteam"). */
+    const struct btz_conf_key *keys;
+    size_t key_count;
+    size_t conf_size; /* of the struct the keys describe */
+    /* Pure: reads nothing but `conf`. `*plan` lives in the arena. */
+    enum btz_err (*plan)(const void *conf, const struct btz_context *ctx, struct btz_arena *arena,
+                         void **plan, struct btz_forecast *forecast);
+    /* Idempotent per unit: a unit's result is durable before the next starts; resumable. */
+    enum btz_err (*run)(void *plan, const struct btz_context *ctx, struct btz_sink *sink);
+};
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * text: Unicode normalisation, decoders of the disguises attackers and models use, containment scores and
+ * the small refusal judge. No idea of targets or findings.
+ */
+#ifndef BTZ_TEXT_H
+#define BTZ_TEXT_H
+
+#include "base/base.h"
+
+/* ---- normalise (normalise.c) -------------------------------------------------------------------- */
+
+enum {
+    BTZ_NORM_NFKC = 1 << 0,     /* UAX #15 */
+    BTZ_NORM_CASEFOLD = 1 << 1, /* full case folding */
+    BTZ_NORM_QUOTES = 1 << 2,   /* typographic quotes, dashes and ellipsis to ASCII */
+    BTZ_NORM_INVISIBLE =
+        1 << 3, /* zero-width, soft hyphen, tags, variation selectors, bidi controls removed */
+    BTZ_NORM_CONFUSABLE =
+        1 << 4, /* look-alikes of ASCII letters to ASCII (UTS #39 skeleton of letters) */
+    BTZ_NORM_SPACE = 1 << 5,      /* runs of white space to one space, trimmed */
+    BTZ_NORM_ALNUM = 1 << 6,      /* only letters and digits kept: "s-e c.r.e-t" becomes "secret" */
+    BTZ_NORM_MATCH = (1 << 6) - 1 /* everything but ALNUM: for comparing what people wrote */
+};
+/* Appends the normal form of `in`; ill-formed UTF-8 becomes U+FFFD first. */
+BTZ_CHECKED enum btz_err btz_text_normalise(struct btz_slice in, unsigned what,
+                                            struct btz_buf *out);
+
+/* ---- decode (decode.c) -------------------------------------------------------------------------- */
+
+enum btz_encoding { /* whole-text forms, both directions where lossless */
+                    BTZ_ENC_BASE64,
+                    BTZ_ENC_BASE32,
+                    BTZ_ENC_HEX,
+                    BTZ_ENC_ASCII85,
+                    BTZ_ENC_ROT13,
+                    BTZ_ENC_ATBASH,
+                    BTZ_ENC_REVERSE,
+                    BTZ_ENC_URL,
+                    BTZ_ENC_HTML,
+                    BTZ_ENC_BINARY,
+                    BTZ_ENC_MORSE,
+                    BTZ_ENC_TAGS,
+                    BTZ_ENC_VARIATION,
+                    BTZ_ENC_SNEAKY,
+                    BTZ_ENC_SPACED,
+                    BTZ_ENC_LEET,
+                    BTZ_ENC_UNICODE_ESCAPE,
+                    BTZ_ENC_NATO,
+                    BTZ_ENC_PIGLATIN,
+                    BTZ_ENC_ACROSTIC,
+                    BTZ_ENC_COUNT
+};
+const char *btz_encoding_name(enum btz_encoding e);
+/* Appends the encoded text. UNSUPPORTED for those that only decode (ACROSTIC, SPACED is both ...). */
+BTZ_CHECKED enum btz_err btz_text_encode(enum btz_encoding e, struct btz_slice in,
+                                         struct btz_buf *out);
+/* Appends the decoded text of the whole input. INPUT when it is not of that form. */
+BTZ_CHECKED enum btz_err btz_text_decode(enum btz_encoding e, struct btz_slice in,
+                                         struct btz_buf *out);
+
+/* A reading of a text: what it says once a disguise is taken off. */
+struct btz_reading {
+    struct btz_slice text;
+    const char *how; /* "plain", "base64", "base64 > rot13", ... */
+    struct btz_reading *next;
+};
+/*
+ * Every plausible reading of `in` up to `depth` layers: the text itself first, then decoded runs found inside it
+ * (base64, hex, URL, HTML, tags ...) and whole-text ciphers (ROT13, reverse, spaced, leet ...). Bounded: at
+ * most 64 readings and 16 times the input. In the arena. Errors: LIMIT.
+ */
+BTZ_CHECKED enum btz_err btz_text_readings(struct btz_slice in, unsigned depth,
+                                           struct btz_arena *arena, const struct btz_reading **out);
+
+/* ---- containment (containment.c) ---------------------------------------------------------------- */
+
+/* Share of the distinct character n-grams of `secret` (code points, case-folded) that occur in `output`:
+ * asymmetric, 0 when the secret has fewer than n. */
+double btz_text_containment(struct btz_slice secret, struct btz_slice output, unsigned n);
+
+/* Longest run of words of `source` (>= 1 word) that stands word for word in `output`; counts words. */
+size_t btz_text_longest_copy(struct btz_slice source, struct btz_slice output);
+
+/* ---- many patterns at once (patterns.c): Aho-Corasick over bytes ---------------------------------- */
+
+struct btz_patterns;
+/* Borrows nothing. Matching is over the bytes given: normalise both sides first. */
+BTZ_CHECKED enum btz_err btz_patterns_new(const struct btz_slice *words, size_t count,
+                                          struct btz_patterns **out);
+void btz_patterns_free(struct btz_patterns *p);
+/* Calls `hit` for each occurrence in order of its end; stops when it returns false. */
+void btz_patterns_scan(const struct btz_patterns *p, struct btz_slice in,
+                       bool (*hit)(void *user, size_t pattern, size_t end), void *user);
+
+/* ---- judge (judge.c) ---------------------------------------------------------------------------- */
+
+enum btz_judged {
+    BTZ_JUDGED_COMPLIED,
+    BTZ_JUDGED_REFUSED,
+    BTZ_JUDGED_BLOCKED,
+    BTZ_JUDGED_ERROR,
+    BTZ_JUDGED_UNSURE,
+    BTZ_JUDGED_COUNT
+};
+const char *btz_judged_name(enum btz_judged j);
+
+struct btz_verdict {
+    enum btz_judged outcome;
+    double refusal; /* probability that the response refuses or deflects, [0,1] */
+};
+
+/* What a run learned of a target's own refusals and deflections from control prompts. Immutable after learning. */
+struct btz_refusal_bank;
+BTZ_CHECKED enum btz_err btz_refusal_bank_new(struct btz_refusal_bank **out);
+void btz_refusal_bank_free(struct btz_refusal_bank *b);
+/* A reply to a blatant control prompt (refused = true) or to a benign one (refused = false). */
+BTZ_CHECKED enum btz_err btz_refusal_bank_add(struct btz_refusal_bank *b, struct btz_slice reply,
+                                              bool refused);
+
+/* The built-in model of refusals; constant, thread-safe. `bank` may be NULL. */
+void btz_judge(struct btz_slice prompt, struct btz_slice response,
+               const struct btz_refusal_bank *bank, struct btz_verdict *out);
+
+#endif

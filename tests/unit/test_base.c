@@ -1,0 +1,160 @@
+/* Arenas, buffers, slices, UTF-8, numbers, times, hashes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "base/json.h"
+
+static void test_buf_limit(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(8);
+    (void)state;
+    assert_int_equal(btz_buf_add_str(&b, "12345678"), BTZ_OK);
+    assert_int_equal(btz_buf_add_byte(&b, 'x'), BTZ_LIMIT);
+    assert_int_equal(b.len, 8);
+}
+
+static void test_arena_limit(void **state)
+{
+    BTZ_ARENA_SCOPE struct btz_arena a;
+    size_t given = 0;
+    uint8_t *p;
+    (void)state;
+    btz_arena_init(&a, 65536);
+    while ((p = btz_arena_alloc(&a, 1000)) != NULL) {
+        assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+        assert_int_equal(p[999], 0);
+        memset(p, 0xFF, 1000);
+        given += 1000;
+    }
+    assert_in_range(given, 32000, 65536);
+    assert_null(btz_arena_array(&a, SIZE_MAX / 2, 16));
+    assert_null(btz_arena_alloc(&a, SIZE_MAX));
+}
+
+static void test_sha256(void **state)
+{
+    uint8_t digest[BTZ_SHA256_LEN];
+    char hex[65];
+    (void)state;
+    /* FIPS 180-4 example, "abc". */
+    btz_sha256(btz_str("abc"), digest);
+    btz_hex(digest, sizeof digest, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    btz_sha256_2(btz_str("a"), btz_str("bc"), digest);
+    btz_hex(digest, sizeof digest, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void test_utf8(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        { "a\xC2\xA9", "a\xC2\xA9" },
+        /* Unicode 15, table 3-8: maximal subparts. */
+        { "\x61\xF1\x80\x80\xE1\x80\xC2\x62\x80\x63\x80\xBF\x64",
+          "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
+          "b\xEF\xBF\xBD"
+          "c\xEF\xBF\xBD\xEF\xBF\xBD"
+          "d" },
+        { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },
+        { "\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD" },
+    };
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(100);
+        assert_int_equal(btz_utf8_clean(btz_str(cases[i].in), &b), BTZ_OK);
+        assert_true(btz_slice_is(btz_buf_slice(&b), cases[i].out));
+        assert_int_equal(btz_is_utf8(btz_str(cases[i].in)), i == 0);
+    }
+    {
+        BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(100);
+        assert_int_equal(btz_utf8_printable(btz_str("a\x1b[31m\n\xE2\x80\xAE!"), false, &b),
+                         BTZ_OK);
+        assert_true(btz_slice_is(btz_buf_slice(&b), "a\\x1b[31m\\n\\u202e!"));
+    }
+}
+
+static void test_numbers(void **state)
+{
+    static const char *const bad[] = {
+        "", "01", "-1", "1 ", "18446744073709551616", "99999999999999999999", "0x1"
+    };
+    uint64_t n;
+    double d;
+    (void)state;
+    assert_int_equal(btz_parse_u64(btz_str("18446744073709551615"), &n), BTZ_OK);
+    assert_true(n == UINT64_MAX);
+    for (size_t i = 0; i < BTZ_COUNT(bad); i++)
+        assert_int_equal(btz_parse_u64(btz_str(bad[i]), &n), BTZ_INPUT);
+    assert_int_equal(btz_parse_double(btz_str("-1.5e3"), &d), BTZ_OK);
+    assert_true(d == -1500);
+    assert_int_equal(btz_parse_double(btz_str("1e999"), &d), BTZ_INPUT);
+    assert_int_equal(btz_parse_double(btz_str("0x10"), &d), BTZ_INPUT);
+    assert_int_equal(btz_parse_double(btz_str("nan"), &d), BTZ_INPUT);
+}
+
+static void test_time(void **state)
+{
+    char text[BTZ_TIME_TEXT];
+    uint64_t ms;
+    (void)state;
+    assert_int_equal(btz_time_parse(btz_str("2000-02-29T12:34:56.789Z"), &ms), BTZ_OK);
+    assert_true(ms == 951827696789u);
+    btz_time_format(ms, text);
+    assert_string_equal(text, "2000-02-29T12:34:56.789Z");
+    assert_int_equal(btz_time_parse(btz_str("1970-01-01"), &ms), BTZ_OK);
+    assert_true(ms == 0);
+    assert_int_equal(btz_time_parse(btz_str("2001-02-29"), &ms), BTZ_INPUT);
+    assert_int_equal(btz_time_parse(btz_str("2027-01-31T25:00:00Z"), &ms), BTZ_INPUT);
+}
+
+static void test_philox(void **state)
+{
+    /* Known answer of the Random123 distribution (kat_vectors, philox4x32 10 rounds, all zero). */
+    static const uint32_t zero[4] = { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 };
+    struct btz_rng r;
+    (void)state;
+    btz_rng_init(&r, 0, 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(btz_rng_u32(&r), zero[i]);
+}
+
+static void test_nearest(void **state)
+{
+    static const char *const names[] = { "targets", "state", "suppressions" };
+    (void)state;
+    assert_string_equal(btz_nearest("target", names, 3), "targets");
+    assert_string_equal(btz_nearest("supressions", names, 3), "suppressions");
+    assert_null(btz_nearest("zzzz", names, 3));
+}
+
+static void test_json(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf deep = BTZ_BUF(1000), out = BTZ_BUF(1000);
+    BTZ_JSON json_t *value = NULL;
+    (void)state;
+    assert_int_equal(btz_json_parse(btz_str("{\"a\":1,\"a\":2}"), 100, "x", &value), BTZ_INPUT);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(btz_buf_add_byte(&deep, '['), BTZ_OK);
+    assert_int_equal(btz_json_parse(btz_buf_slice(&deep), 1000, "x", &value), BTZ_LIMIT);
+    value = btz_json_text(btz_slice_of("a\0\xff", 3));
+    assert_int_equal(btz_json_write(value, false, &out), BTZ_OK);
+    assert_true(btz_slice_is(btz_buf_slice(&out), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_buf_limit), cmocka_unit_test(test_arena_limit),
+        cmocka_unit_test(test_sha256),    cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_time),
+        cmocka_unit_test(test_philox),    cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
