@@ -91,6 +91,11 @@ struct btz_finding {
     size_t evidence_count;
 };
 
+/* Evidence of red-team findings is JSON, so that reports can show it as a conversation:
+ *   {"messages":[{"role":"user","text":"..."}],"reply":"...","outcome":"complied","detector":"...","reason":"...",
+ *    "at":12,"len":8,"probe":"...","transform":"...","generation":1,"http_status":200,"seconds":0.12}
+ * All text is UTF-8 and hostile: every report escapes it for its medium. */
+
 #define BTZ_FINGERPRINT_TEXT 33
 /* Stable identity across runs: first 16 bytes in hex of SHA-256 over rule id, asset kind and name, location
  * (each length-prefixed), never of counts or times. */
@@ -149,5 +154,71 @@ struct btz_suppression {
         expires; /* required, Unix ms; after it the finding counts again and a warning says so */
 };
 extern const struct btz_conf_struct btz_suppression_conf;
+
+/* ---- what reports read (results.c, risk.c) ------------------------------------------------------ */
+
+/* A kept finding: deep copies, owned by the results. */
+struct btz_record {
+    struct btz_finding finding;
+    char fingerprint[BTZ_FINGERPRINT_TEXT];
+    enum btz_status status;
+    const char
+        *status_reason; /* the suppression's reason, or what the baseline had; NULL when open */
+    double risk;        /* this record's contribution, [0,100] */
+    double risk_low, risk_high;
+};
+/* Sorted: outcome fail, not-evaluated, pass; then status open or worse first; severity, risk, rule id, asset, location. */
+const struct btz_record *btz_results_records(const struct btz_results *r, size_t *count);
+const struct btz_coverage *btz_results_coverage(const struct btz_results *r, size_t *count);
+
+/* Marks records; returns through *expired how many suppressions were past their date. */
+BTZ_CHECKED enum btz_err btz_results_suppress(struct btz_results *r,
+                                              const struct btz_suppression *list, size_t count,
+                                              uint64_t now_ms, size_t *expired);
+/* `report` is an earlier JSON report of ours. Errors: INPUT, UNSUPPORTED (newer schema). */
+BTZ_CHECKED enum btz_err btz_results_baseline(struct btz_results *r, struct btz_slice report);
+
+/* Risk of a set of records, [0,100], with the interval that the findings' own intervals give. The formula is in
+ * docs/risk.md and uses severity and both bounds: 1 of 1 is not 100 of 100. */
+struct btz_risk {
+    double score, low, high;
+    uint64_t failed, passed, not_evaluated, suppressed;
+    uint64_t failed_by_severity[BTZ_SEVERITY_COUNT];
+};
+/* Over all records that count; `reference` (a btz_reference framework or id prefix) and `practice` (-1: all) narrow it. */
+void btz_results_risk(const struct btz_results *r, int practice, const char *reference,
+                      struct btz_risk *out);
+/* Any open or worse failing record at or above `floor`? */
+bool btz_results_has_failed(const struct btz_results *r, enum btz_severity floor);
+
+/* One earlier run, for the trend. */
+struct btz_past_run {
+    uint64_t finished_ms;
+    struct btz_risk risk;
+};
+
+/* Everything a report may show. */
+struct btz_run {
+    const char *id, *title, *version; /* of bartizan */
+    uint64_t started_ms, finished_ms, seed;
+    bool complete; /* false: interrupted, the report says so at its top */
+    const struct btz_results *results;
+    const struct btz_past_run *past; /* oldest first */
+    size_t past_count;
+    const char *ledger_origin,
+        *ledger_root; /* checkpoint that covers the run, hex root; NULL: no ledger */
+    uint64_t ledger_size;
+    /* The bytes of an evidence digest, for reports that embed transcripts; false when gone. NULL allowed. */
+    bool (*evidence)(void *user, const uint8_t sha256[BTZ_SHA256_LEN], struct btz_buf *out);
+    void *evidence_user;
+};
+
+/* A report format is one file. Formats: text, json, jsonl, sarif, junit, html, md. */
+struct btz_report_format {
+    const char *id, *title, *extension;
+    enum btz_err (*write)(const struct btz_run *run, struct btz_buf *out);
+};
+extern const struct btz_report_format *const btz_report_formats[]; /* NULL-terminated */
+const struct btz_report_format *btz_report_format_find(const char *id);
 
 #endif
