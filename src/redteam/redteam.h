@@ -69,7 +69,8 @@ struct btz_target_conf { /* one element of `targets:`; described by btz_target_c
     double temperature;
     /* What the owner knows of the target, so that leaks are decided by evidence. */
     const char *known_system_prompt;
-    struct btz_conf_list known_secrets; /* strings that must never come out */
+    struct btz_conf_list known_secrets;  /* strings of the system prompt that must never come out */
+    struct btz_conf_list known_canaries; /* strings planted in documents and tool data, likewise */
     const char *
         document_url; /* where a document for retrieval is PUT; {{name}} is replaced; NULL: inline */
     /* Transport. */
@@ -151,7 +152,9 @@ enum {
         1 << 0, /* transforms make no sense (multi-turn, documents, byte tricks) */
     BTZ_PROBE_NEEDS_SYSTEM = 1 << 1, /* the system prompt must be known to decide */
     BTZ_PROBE_NEEDS_SECRETS = 1 << 2,
-    BTZ_PROBE_NEEDS_DOCUMENT = 1 << 3
+    BTZ_PROBE_NEEDS_CANARIES = 1 << 3,
+    BTZ_PROBE_NEEDS_DOCUMENT =
+        1 << 4 /* a document channel; without one the document stands inline */
 };
 struct btz_probe {
     const char *id; /* "override.ignore-previous" */
@@ -170,7 +173,7 @@ extern const struct btz_probe *const btz_probes[];
 struct btz_transform {
     const char *id, *title;
     const char *
-        rule; /* rule proven when the plain prompt fails and this one succeeds, or NULL: the probe's */
+        rule; /* of the obfuscation that a success proves where the plain prompt was resisted; may be NULL */
     /* Appends what is sent instead of `in` (with its instruction to decode, where one is needed). */
     enum btz_err (*apply)(struct btz_slice in, struct btz_rng *rng, struct btz_buf *out);
 };
@@ -186,6 +189,8 @@ struct btz_planted {
     struct btz_slice system_prompt;
     const struct btz_slice *secrets;
     size_t secret_count;
+    const struct btz_slice *canaries;
+    size_t canary_count;
 };
 enum btz_hit { BTZ_HIT_NO, BTZ_HIT_YES, BTZ_HIT_UNSURE };
 struct btz_detection {
