@@ -318,15 +318,21 @@ static struct btz_hash json_hash(const json_t *value)
     return h;
 }
 
-static uint64_t json_u64(const json_t *object, const char *key)
+/* Some are 2^64 - 1, more than jansson's integers hold: read from the text. */
+static uint64_t text_u64(struct btz_slice text, const char *key)
 {
-    const json_t *value = json_object_get(object, key);
+    size_t at = btz_slice_find(text, btz_str(key), 0), len = 0;
+    uint64_t value;
 
-    assert_true(json_is_integer(value));
-    return (uint64_t)json_integer_value(value);
+    assert_true(at != SIZE_MAX);
+    at += strlen(key) + 3;
+    while (at + len < text.len && text.ptr[at + len] >= '0' && text.ptr[at + len] <= '9')
+        len++;
+    assert_int_equal(btz_parse_u64(btz_slice_sub(text, at, len), &value), BTZ_OK);
+    return value;
 }
 
-static enum btz_err run_vector(const json_t *v)
+static enum btz_err run_vector(const json_t *v, struct btz_slice text)
 {
     const json_t *list = json_object_get(v, "proof");
     struct btz_hash proof[256], one, two;
@@ -342,13 +348,13 @@ static enum btz_err run_vector(const json_t *v)
             return BTZ_INPUT;
         one = json_hash(json_object_get(v, "leafHash"));
         two = json_hash(json_object_get(v, "root"));
-        return btz_merkle_verify_inclusion(json_u64(v, "leafIdx"), json_u64(v, "treeSize"), &one,
-                                           proof, count, &two);
+        return btz_merkle_verify_inclusion(text_u64(text, "leafIdx"), text_u64(text, "treeSize"),
+                                           &one, proof, count, &two);
     }
     one = json_hash(json_object_get(v, "root1"));
     two = json_hash(json_object_get(v, "root2"));
-    return btz_merkle_verify_consistency(json_u64(v, "size1"), json_u64(v, "size2"), proof, count,
-                                         &one, &two);
+    return btz_merkle_verify_consistency(text_u64(text, "size1"), text_u64(text, "size2"), proof,
+                                         count, &one, &two);
 }
 
 static void run_folder(const char *folder, size_t *good, size_t *bad)
@@ -374,10 +380,11 @@ static void run_folder(const char *folder, size_t *good, size_t *bad)
             continue;
         }
         assert_int_equal(btz_file_read(file, 1 << 20, &text), BTZ_OK);
-        assert_int_equal(btz_json_parse(btz_buf_slice(&text), 1 << 20, file, &v), BTZ_OK);
+        v = json_loadb((const char *)text.ptr, text.len, JSON_DECODE_INT_AS_REAL, NULL);
+        assert_non_null(v);
         assert_true(json_is_boolean(json_object_get(v, "wantErr")));
         want_err = json_is_true(json_object_get(v, "wantErr"));
-        err = run_vector(v);
+        err = run_vector(v, btz_buf_slice(&text));
         if ((err != BTZ_OK) != want_err)
             fail_msg("%s: wanted %s, got %s", file, want_err ? "an error" : "ok",
                      btz_err_name(err));
