@@ -68,10 +68,11 @@ static bool is_bundle(const char *name)
 static bool is_old_partial(const char *name, uint64_t size)
 {
     const char *p = strstr(name, ".p/");
-    int level = is_bundle(name) ? BTZ_TILE_ENTRIES : name[5] - '0';
 
-    return p && strncmp(name, "tile/", 5) == 0 &&
-           (unsigned)strtoul(p + 3, NULL, 10) != btz_tile_partial(level, size);
+    if (!p || strncmp(name, "tile/", 5) != 0)
+        return false;
+    return (unsigned)strtoul(p + 3, NULL, 10) !=
+           btz_tile_partial(is_bundle(name) ? BTZ_TILE_ENTRIES : name[5] - '0', size);
 }
 
 static void expect_file(const struct btz_ledger_check *c, const char *name, const char *how)
@@ -507,6 +508,7 @@ static void test_two_at_once(void **state)
     free(tile);
     /* And another one later in the log: the first stays the first. */
     entries = join(copy, "tile/entries/003");
+    btz_buf_release(&t);
     read_whole(entries, &t);
     t.ptr[100] ^= 1;
     write_whole(entries, btz_buf_slice(&t));
