@@ -345,25 +345,26 @@ static void on_reply(void *user, const struct btz_reply *reply)
     }
 }
 
+/* The text that stands for {{document}}: its name where the target retrieves it, else the document itself. */
 static enum btz_err place_document(struct attempt *a)
 {
-    struct btz_buf filled = BTZ_BUF(1u << 20);
-    enum btz_err err = btz_fill(a->prompt->document, &a->fill, &filled);
+    BTZ_BUF_RELEASE struct btz_buf filled = BTZ_BUF(1u << 20);
+    const char *words;
     char name[48];
 
+    BTZ_TRY(btz_fill(a->prompt->document, &a->fill, &filled));
     snprintf(name, sizeof name, "note-%08" PRIx64, btz_rng_stream(btz_str(a->name)) >> 32);
-    if (err == BTZ_OK && a->c->plan->target->document_url) {
-        err = btz_target_put_document(a->c->target, name, btz_buf_slice(&filled));
-        a->fill.document = btz_arena_printf(&a->arena, "the document named \"%s\"", name);
-    } else if (err == BTZ_OK) {
-        a->fill.document = btz_arena_printf(
-            &a->arena, "the following document.\n\n<document>\n%.*s\n</document>\n",
-            BTZ_SLICE_ARG(btz_buf_slice(&filled)));
+    if (a->c->plan->target->document_url) {
+        BTZ_TRY(btz_target_put_document(a->c->target, name, btz_buf_slice(&filled)));
+        words = btz_arena_printf(&a->arena, "the document named \"%s\"", name);
+    } else {
+        words = btz_arena_printf(&a->arena, "the following document.\n\n<document>\n%.*s\n</document>\n",
+                                 BTZ_SLICE_ARG(btz_buf_slice(&filled)));
     }
-    btz_buf_release(&filled);
-    if (err == BTZ_OK && !a->fill.document)
-        err = BTZ_LIMIT;
-    return err;
+    if (!words)
+        return BTZ_LIMIT;
+    a->fill.document = btz_str(words);
+    return BTZ_OK;
 }
 
 static enum btz_err prepare(struct attempt *a)

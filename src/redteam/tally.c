@@ -52,7 +52,7 @@ static enum btz_err interval(const struct tally *t, const struct btz_cell *cell,
                              struct btz_finding *f)
 {
     struct btz_cluster *clusters = calloc(cell->probe->prompt_count, sizeof *clusters);
-    struct btz_interval ci;
+    struct btz_clustered ci;
     size_t used = 0;
     enum btz_err err;
 
@@ -69,11 +69,11 @@ static enum btz_err interval(const struct tally *t, const struct btz_cell *cell,
     for (size_t i = 0; i < cell->probe->prompt_count; i++)
         if (clusters[i].n > 0)
             clusters[used++] = clusters[i];
-    err = btz_interval_clustered(clusters, used, 0.95, &ci);
+    err = btz_cluster_interval(clusters, used, 0.95, BTZ_SIDE_TWO, &ci);
     free(clusters);
     if (err == BTZ_OK) {
-        f->ci_low = ci.low;
-        f->ci_high = ci.high;
+        f->ci_low = ci.interval.low;
+        f->ci_high = ci.interval.high;
     }
     return err;
 }
@@ -175,7 +175,7 @@ static enum btz_err send_rate(const struct tally *t, const char *rule_id, const 
         return btz_fail(BTZ_INTERNAL, "unknown rule %s", rule_id);
     f.severity = rule->severity;
     if (n > 0) {
-        BTZ_TRY(btz_interval_exact(k, n, 0.95, &ci));
+        BTZ_TRY(btz_exact_interval(k, n, 0.95, BTZ_SIDE_TWO, &ci));
         f.ci_low = ci.low;
         f.ci_high = ci.high;
         f.value = (double)k / (double)n;
