@@ -73,4 +73,13 @@ int btz_cli_fail(struct btz_cli *cli, enum btz_err err);
 /* The environment, for configuration loaders. */
 const struct btz_conf_env *btz_cli_env(void);
 
+/* bartizan.yaml, or what --config names, with the state folder of --state. Everything in the arena. */
+struct btz_settings;
+BTZ_CHECKED enum btz_err btz_cli_settings(struct btz_cli *cli, struct btz_arena *arena,
+                                          struct btz_settings *out);
+/* The state folder alone, for commands that need no configuration: --state, else what the file says, else
+ * ".bartizan". */
+BTZ_CHECKED enum btz_err btz_cli_state(struct btz_cli *cli, struct btz_arena *arena,
+                                       const char **out);
+
 #endif

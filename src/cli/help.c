@@ -1,16 +1,56 @@
 /* bartizan help: the help of a command, the manual pages and the reference of the configuration. */
 #include "cli/options.h"
+#include "watch/watch.h"
 
 struct args {
-    bool manual;
+    bool manual, configuration;
 };
+
+/* What tables cannot say. */
+static const char intro[] =
+    "# Configuration\n\n"
+    "`bartizan.yaml` in the working folder, or what `--config FILE` names. `bartizan init` writes "
+    "a "
+    "first one with every\nsetting explained, `bartizan config check` says whether a file is "
+    "right, "
+    "and `bartizan config show --origin` says where\neach value comes from.\n\n"
+    "- YAML 1.1 without anchors, aliases, tags and duplicate keys; at most 16 MiB, 64 levels, "
+    "200,000 "
+    "values.\n"
+    "- `${NAME}` in any value is replaced by that variable of the environment; one that is not set "
+    "is "
+    "an error. `$${` is a\n  literal `${`. What comes from the environment is never printed.\n"
+    "- Durations are a whole number and a unit: `500ms`, `30s`, `5m`, `2h`, `7d`. Dates are "
+    "`2027-01-31`.\n"
+    "- `key:` with nothing behind it means the default.\n"
+    "- An unknown key is an error that names its line and the nearest key.\n"
+    "- A practice runs when the section of its name is in the file. An asset that nothing looks at "
+    "is "
+    "reported as not\n  evaluated.\n\n"
+    "This page is printed by `bartizan help --configuration`.\n\n"
+    "## Keys\n\n";
 
 static const struct btz_option options[] = {
     { .name = "manual",
       .kind = BTZ_OPTION_FLAG,
       .offset = offsetof(struct args, manual),
       .help = "Print the manual page of the noun, or bartizan(1), as man(7) source." },
+    { .name = "configuration",
+      .kind = BTZ_OPTION_FLAG,
+      .offset = offsetof(struct args, configuration),
+      .help = "Print the reference of bartizan.yaml, as Markdown." },
 };
+
+static enum btz_err configuration(struct btz_buf *out)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    const struct btz_conf_struct *table;
+
+    btz_arena_init(&arena, 1 << 20);
+    BTZ_TRY(btz_settings_table(btz_practices, &arena, &table));
+    BTZ_TRY(btz_buf_add_str(out, intro));
+    return btz_conf_reference(table, out);
+}
 
 static enum btz_err render(struct btz_cli *cli, const struct args *args,
                            const char *const *operands, size_t count, struct btz_buf *out)
@@ -21,6 +61,8 @@ static enum btz_err render(struct btz_cli *cli, const struct args *args,
     const char *nouns[BTZ_NOUNS_MAX];
     size_t noun_count = btz_command_nouns(nouns), i = 0;
 
+    if (args->configuration)
+        return configuration(out);
     while (noun && i < noun_count && strcmp(nouns[i], noun) != 0)
         i++;
     if (noun && i == noun_count) {
@@ -57,7 +99,8 @@ const struct btz_command btz_command_help = {
     .summary = "Print help on a command, or its manual page.",
     .details = "Examples:\n"
                "  bartizan help config check\n"
-               "  bartizan help --manual config | man -l -",
+               "  bartizan help --manual config | man -l -\n"
+               "  bartizan help --configuration",
     .operands = "[NOUN [VERB]]",
     .max_operands = 2,
     .options = options,

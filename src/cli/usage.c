@@ -117,7 +117,7 @@ enum btz_err btz_usage_option_text(const struct btz_option *o, struct btz_buf *o
     }
     if (o->min < o->max)
         BTZ_TRY(btz_buf_printf(out, " From %.15g to %.15g.", o->min, o->max));
-    if (o->kind == BTZ_OPTION_STRINGS)
+    if (o->kind == BTZ_OPTION_STRINGS && !(o->help && strstr(o->help, "several times")))
         BTZ_TRY(btz_buf_add_str(out, " May be given several times."));
     if (o->required)
         BTZ_TRY(btz_buf_add_str(out, " Required."));

@@ -1,0 +1,30 @@
+#include "finding/finding.h"
+
+static const struct btz_conf_key suppression_keys[] = {
+    { .name = "rule",
+      .kind = BTZ_CONF_STRING,
+      .offset = offsetof(struct btz_suppression, rule),
+      .help = "A rule's id, or the beginning of ids with `.*` behind it.",
+      .required = true },
+    { .name = "asset",
+      .kind = BTZ_CONF_STRING,
+      .offset = offsetof(struct btz_suppression, asset),
+      .help = "Name of one asset; without it the suppression is for all." },
+    { .name = "location",
+      .kind = BTZ_CONF_STRING,
+      .offset = offsetof(struct btz_suppression, location),
+      .help = "Words that the location must hold, such as a probe or a transform." },
+    { .name = "reason",
+      .kind = BTZ_CONF_STRING,
+      .offset = offsetof(struct btz_suppression, reason),
+      .help = "Why this is accepted; it stands in every report.",
+      .required = true },
+    { .name = "expires",
+      .kind = BTZ_CONF_DATE,
+      .offset = offsetof(struct btz_suppression, expires),
+      .help = "The day from which the finding counts again.",
+      .required = true },
+};
+const struct btz_conf_struct btz_suppression_conf = { "suppression", sizeof(struct btz_suppression),
+                                                      suppression_keys,
+                                                      BTZ_COUNT(suppression_keys) };
