@@ -401,3 +401,23 @@ enum btz_err btz_report_read(struct btz_slice text, struct btz_arena *arena,
     *results = r.results;
     return BTZ_OK;
 }
+
+enum btz_err btz_past_run_read(struct btz_slice text, struct btz_past_run *out)
+{
+    BTZ_JSON json_t *report = NULL;
+    struct btz_past_run past = { 0 };
+    const json_t *risk;
+
+    BTZ_TRY(parse(text, &report));
+    risk = json_object_get(report, "risk");
+    BTZ_TRY(time_of(report, "finished", &past.finished_ms));
+    BTZ_TRY(number_of(risk, "score", &past.risk.score));
+    BTZ_TRY(number_of(risk, "low", &past.risk.low));
+    BTZ_TRY(number_of(risk, "high", &past.risk.high));
+    BTZ_TRY(count_of(risk, "failed", &past.risk.failed));
+    BTZ_TRY(count_of(risk, "passed", &past.risk.passed));
+    BTZ_TRY(count_of(risk, "not_evaluated", &past.risk.not_evaluated));
+    BTZ_TRY(count_of(risk, "suppressed", &past.risk.suppressed));
+    *out = past;
+    return BTZ_OK;
+}
