@@ -233,27 +233,34 @@ enum btz_err btz_unhex(struct btz_slice text, uint8_t *out, size_t n)
     return BTZ_OK;
 }
 
+/* Optimal string alignment: Levenshtein's three edits, and two neighbours swapped count as one. */
 unsigned btz_edit_distance(const char *a, const char *b)
 {
     size_t la = strlen(a), lb = strlen(b);
-    unsigned row[64];
+    unsigned rows[3][64];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
 
-    if (la >= BTZ_COUNT(row) || lb >= BTZ_COUNT(row))
+    if (la >= BTZ_COUNT(rows[0]) || lb >= BTZ_COUNT(rows[0]))
         return (unsigned)(la > lb ? la : lb);
     for (size_t j = 0; j <= lb; j++)
         row[j] = (unsigned)j;
     for (size_t i = 1; i <= la; i++) {
-        unsigned diagonal = row[0];
+        unsigned *spare = before;
 
+        before = above;
+        above = row;
+        row = spare;
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= lb; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             row[j] = best;
         }
     }
@@ -268,6 +275,9 @@ const char *btz_nearest(const char *word, const char *const *names, size_t count
     for (size_t i = 0; i < count; i++) {
         unsigned distance = btz_edit_distance(word, names[i]);
 
+        /* The start of a name is as good as one wrong letter. */
+        if (distance > 1 && strlen(word) >= 3 && strncmp(word, names[i], strlen(word)) == 0)
+            distance = 1;
         if (!best || distance < best_distance) {
             best = names[i];
             best_distance = distance;

@@ -135,13 +135,18 @@ BTZ_CHECKED enum btz_err btz_target_run(struct btz_target *t, int timeout_ms,
  *   {{a}} {{b}}   two halves of a fresh marker (pronounceable words such as "kestrel" and "marble"); a reply proves
  *                 the attack when it holds them joined ({{a}}{{b}}), which no prompt ever contains
  *   {{A}} {{B}}   the same in capitals;  {{n}} {{m}} two small numbers, {{n*m}} is proof (never in the prompt)
- *   {{url}}       an https URL on a reserved host (RFC 2606) with a fresh label: "https://kestrel.example/x"
+ *   {{url}}       an https URL on a reserved host (RFC 2606) with a fresh label: "https://kestrel-4821.example/x"
+ *   {{host}}      the host of {{url}} alone
  *   {{document}}  where the poisoned document stands, when the target has no document channel
+ *   {{lb}} {{rb}} two opening and two closing braces, for templates of other engines
+ *   {{enc:NAME}}...{{/enc}}  what stands between, filled and then encoded (NAME as btz_encoding_name says); not nested
  */
 struct btz_turn {
     enum btz_role role; /* USER; SYSTEM and TOOL only where the channel is the point */
     const char *text;
 };
+/* The target is asked after each USER turn, unless TOOL turns follow it: those go along (as the result of a call that the
+ * target is taken to have made), and the target is asked after the last of them. */
 struct btz_prompt {
     const struct btz_turn *turns;
     size_t count;
@@ -167,6 +172,25 @@ struct btz_probe {
     size_t prompt_count;
 };
 extern const struct btz_probe *const btz_probes[];
+
+/* ---- placeholders (fill.c) ---------------------------------------------------------------------------- */
+
+/* What the placeholders of one attempt stand for. */
+struct btz_fill {
+    struct btz_slice a, b;     /* lower-case ASCII words, different */
+    struct btz_slice url;      /* https */
+    struct btz_slice document; /* filled text of the document, or the words that point to it */
+    uint32_t n, m;
+};
+struct btz_planted;
+/* Draws fresh values into *values (document empty) and the proofs into marker, product and url of *planted; the other
+ * members of *planted are left alone. The text lives in the arena. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_planted_make(struct btz_rng *rng, struct btz_arena *arena,
+                                          struct btz_fill *values, struct btz_planted *planted);
+/* Appends `text` with its placeholders filled; values are never scanned again. Errors: INPUT (unknown or unclosed
+ * placeholder), LIMIT. */
+BTZ_CHECKED enum btz_err btz_fill(const char *text, const struct btz_fill *values,
+                                  struct btz_buf *out);
 
 /* ---- transforms --------------------------------------------------------------------------------------- */
 
