@@ -41,7 +41,7 @@ enum btz_side {
  * 1e-12 relative to max(|log|, 1e-12), also where the tail itself underflows to 0 (log p of -1e4 and
  * far below). Both tails are computed, neither by subtraction from 1 when it is the small one. */
 
-/* log Gamma(x), x > 0. Source: libm's lgamma_r (no global sign). */
+/* log Gamma(x), x > 0, to a few units in the last place. Source: lgamma_r of the C library. */
 BTZ_API double btz_log_gamma(double x);
 
 /* Standard normal: P(Z <= z), P(Z >= z) and their logarithms, any z, infinities included.
@@ -70,7 +70,8 @@ BTZ_API double btz_gamma_quantile_q(double a, double q);
 BTZ_API double btz_gamma_quantile_log_q(double a, double log_q);
 
 /* Regularised incomplete beta I_x(a,b), x in [0,1], a and b > 0: lower tail and upper tail 1 - I_x.
- * Accuracy stated for a and b in [1e-3, 1e9]. Source: DLMF 8.17.22 (continued fraction), prefactor after
+ * Accuracy stated for a and b in [1e-3, 1e9]. Source: continued fraction of
+ * Didonato and Morris, ACM TOMS 18 (1992) 360, prefactor after
  * C. Loader, "Fast and accurate computation of binomial probabilities", 2000; quadrature for huge a and b. */
 BTZ_API double btz_beta_p(double a, double b, double x);
 BTZ_API double btz_beta_q(double a, double b, double x);
@@ -141,9 +142,11 @@ struct btz_clustered {
  *
  * Method: the design effect is the variance of sum k / sum n between clusters (linearised ratio estimator)
  * over its binomial value; n / design and k / design go into Clopper-Pearson (Korn and Graubard, Survey
- * Methodology 24 (1998) 193). Because that variance is unknown when few clusters show a success, two
- * clusters of the typical size, one with all and one with no success, are added for the design effect alone
- * (in the manner of Agresti and Coull): the start is full correlation, data move it to what they show.
+ * Methodology 24 (1998) 193). Because that variance is badly known when few clusters show a success, two
+ * clusters of size sum n^3 / sum n^2, one with all and one with no success, are added for the design effect
+ * alone (in the manner of Agresti and Coull): the start is full correlation, data move it to what they show.
+ * Coverage at 95 %, from 10 to 200 prompts with 5 generations, rates 0.01 to 0.99 and correlations 0 to 1: at
+ * least 95 % by enumeration (10 prompts) and simulation; likewise for sizes as uneven as 1 to 20.
  * With every n = 1 the result is the exact interval.
  * Errors: USAGE, INPUT (k > n), LIMIT (sum n > BTZ_COUNT_MAX).
  */

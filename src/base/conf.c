@@ -57,6 +57,14 @@ enum btz_err btz_conf_duration(const char *text, int64_t *ms)
 
 /* ---- scalars ---- */
 
+const char *btz_conf_number(double number, char out[BTZ_NUMBER_TEXT])
+{
+    bool whole = number > -1e17 && number < 1e17 && (double)(int64_t)number == number;
+
+    snprintf(out, BTZ_NUMBER_TEXT, whole ? "%.0f" : "%.15g", number);
+    return out;
+}
+
 bool btz_conf_is_null(const struct btz_yaml *node)
 {
     return node->kind == BTZ_YAML_SCALAR && node->plain &&
@@ -155,11 +163,11 @@ static enum btz_err refuse(const struct load *l, const struct value *v, const ch
 
 static enum btz_err refuse_range(const struct load *l, const struct value *v, const char *noun)
 {
-    char expected[128];
+    char expected[128], min[BTZ_NUMBER_TEXT], max[BTZ_NUMBER_TEXT];
 
     if (v->key->min < v->key->max)
-        snprintf(expected, sizeof expected, "%s from %.15g to %.15g", noun, v->key->min,
-                 v->key->max);
+        snprintf(expected, sizeof expected, "%s from %s to %s", noun,
+                 btz_conf_number(v->key->min, min), btz_conf_number(v->key->max, max));
     else
         snprintf(expected, sizeof expected, "%s", noun);
     return refuse(l, v, expected);
@@ -213,14 +221,14 @@ static enum btz_err set_real(const struct load *l, const struct value *v, void *
 
 static enum btz_err set_duration(const struct load *l, const struct value *v, void *slot)
 {
-    char expected[128];
+    char expected[128], min[BTZ_NUMBER_TEXT], max[BTZ_NUMBER_TEXT];
     int64_t ms;
 
     if (btz_conf_duration(v->text, &ms) != BTZ_OK)
         return refuse(l, v, "a duration such as 500ms, 30s, 5m, 2h or 7d");
     if (!in_range(v->key, (double)ms)) {
-        snprintf(expected, sizeof expected, "a duration from %.15gms to %.15gms", v->key->min,
-                 v->key->max);
+        snprintf(expected, sizeof expected, "a duration from %sms to %sms",
+                 btz_conf_number(v->key->min, min), btz_conf_number(v->key->max, max));
         return refuse(l, v, expected);
     }
     *(int64_t *)slot = ms;

@@ -90,6 +90,10 @@ BTZ_CHECKED enum btz_err btz_conf_example(const struct btz_conf_struct *of,
 /* The reference in Markdown: one table for the struct, then one section for each struct in it. */
 BTZ_CHECKED enum btz_err btz_conf_reference(const struct btz_conf_struct *of, struct btz_buf *out);
 
+/* A limit as people write it: whole numbers in full, others with 15 digits. */
+#define BTZ_NUMBER_TEXT 32
+const char *btz_conf_number(double number, char out[BTZ_NUMBER_TEXT]);
+
 /* A scalar of YAML that reads back as `text`, quoted where it must be. */
 BTZ_CHECKED enum btz_err btz_yaml_write_text(const char *text, struct btz_buf *out);
 

@@ -103,10 +103,12 @@ static enum btz_err choices(const struct btz_conf_key *key, const char *mark, st
 static enum btz_err range(const struct btz_conf_key *key, struct btz_buf *out)
 {
     const char *unit = key->kind == BTZ_CONF_DURATION ? "ms" : "";
+    char min[BTZ_NUMBER_TEXT], max[BTZ_NUMBER_TEXT];
 
     if (key->min >= key->max)
         return BTZ_OK;
-    return btz_buf_printf(out, " from %.15g%s to %.15g%s", key->min, unit, key->max, unit);
+    return btz_buf_printf(out, " from %s%s to %s%s", btz_conf_number(key->min, min), unit,
+                          btz_conf_number(key->max, max), unit);
 }
 
 static enum btz_err explain(const struct btz_conf_key *key, unsigned depth, struct btz_buf *out)
@@ -230,7 +232,7 @@ static enum btz_err write_key(struct example *e, const struct btz_conf_key *key,
 {
     bool nested = key->kind == BTZ_CONF_STRUCT || key->kind == BTZ_CONF_STRUCTS;
 
-    BTZ_TRY(explain(key, depth, e->out));
+    BTZ_TRY(explain(key, e->dash ? depth - 1 : depth, e->out));
     BTZ_TRY(write_name(e, key, given != NULL, depth));
     if (nested && (!given || given->first || key->kind == BTZ_CONF_STRUCT))
         return write_nested(*e, key, given, depth);

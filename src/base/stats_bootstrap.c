@@ -86,12 +86,13 @@ static double corrected_share(double z, double z0, double a)
     return btz_normal_cdf(z0 + (z0 + z) / stretch);
 }
 
+/* Resamples that equal the sample count half; rounding must not tip them, so equal means nearly so. */
 static double bias(const double *sorted, size_t count, double value)
 {
-    double below = 0;
+    double slack = 1e-12 * (sorted[count - 1] - sorted[0]), below = 0;
 
     for (size_t i = 0; i < count; i++)
-        below += sorted[i] < value ? 1 : sorted[i] == value ? 0.5 : 0;
+        below += sorted[i] < value - slack ? 1 : sorted[i] <= value + slack ? 0.5 : 0;
     below = fmin(fmax(below, 0.5), (double)count - 0.5);
     return btz_normal_quantile(below / (double)count);
 }

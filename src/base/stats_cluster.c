@@ -6,7 +6,7 @@
 struct sums {
     uint64_t k, n;
     size_t clusters;
-    double squares; /* sum of n_i^2 */
+    double squares, cubes; /* sums of n_i^2 and n_i^3 */
 };
 
 static enum btz_err add_up(const struct btz_cluster *clusters, size_t count, struct sums *out)
@@ -25,17 +25,18 @@ static enum btz_err add_up(const struct btz_cluster *clusters, size_t count, str
         s.k += c->k;
         s.n += c->n;
         s.squares += (double)c->n * (double)c->n;
+        s.cubes += (double)c->n * (double)c->n * (double)c->n;
         s.clusters += c->n > 0;
     }
     *out = s;
     return BTZ_OK;
 }
 
-/* Variance of sum k / sum n between clusters over its binomial value, two opposite clusters of the typical
- * size added: see the header. */
+/* Variance of sum k / sum n between clusters over its binomial value, two opposite clusters of the size that
+ * matters for the variance added: see the header. */
 static double design_effect(const struct btz_cluster *clusters, size_t count, const struct sums *s)
 {
-    double typical = s->squares / (double)s->n, all = (double)s->n + 2 * typical;
+    double typical = s->cubes / s->squares, all = (double)s->n + 2 * typical;
     double p = ((double)s->k + typical) / all;
     double spread = typical * typical * (p * p + (1 - p) * (1 - p));
 

@@ -71,10 +71,11 @@ static bool is_bounded(const struct btz_option *o)
 
 static enum btz_err refuse_number(const struct btz_option *o, const char *noun, const char *value)
 {
-    char expected[128];
+    char expected[128], min[BTZ_NUMBER_TEXT], max[BTZ_NUMBER_TEXT];
 
     if (is_bounded(o))
-        snprintf(expected, sizeof expected, "%s from %.15g to %.15g", noun, o->min, o->max);
+        snprintf(expected, sizeof expected, "%s from %s to %s", noun, btz_conf_number(o->min, min),
+                 btz_conf_number(o->max, max));
     else
         snprintf(expected, sizeof expected, "%s", noun);
     return refuse(o, expected, value);

@@ -35,14 +35,23 @@ static void hold_standard_streams(void)
             (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* A signal that the parent had ignored (nohup, a job in the background) stays ignored. */
+static void handle(int signal_number, const struct sigaction *action)
+{
+    struct sigaction before;
+
+    if (sigaction(signal_number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(signal_number, action, NULL);
+}
+
 static void handle_signals(void)
 {
     /* No SA_RESTART: a prompt that waits for the keyboard ends. */
     struct sigaction action = { .sa_handler = on_signal };
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    handle(SIGINT, &action);
+    handle(SIGTERM, &action);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
 }

@@ -108,6 +108,8 @@ const char *btz_option_metavar(const struct btz_option *o)
 
 enum btz_err btz_usage_option_text(const struct btz_option *o, struct btz_buf *out)
 {
+    char min[BTZ_NUMBER_TEXT], max[BTZ_NUMBER_TEXT];
+
     BTZ_TRY(btz_buf_add_str(out, o->help ? o->help : ""));
     if (o->kind == BTZ_OPTION_CHOICE) {
         BTZ_TRY(btz_buf_add_str(out, " One of "));
@@ -116,7 +118,8 @@ enum btz_err btz_usage_option_text(const struct btz_option *o, struct btz_buf *o
         BTZ_TRY(btz_buf_add_byte(out, '.'));
     }
     if (o->min < o->max)
-        BTZ_TRY(btz_buf_printf(out, " From %.15g to %.15g.", o->min, o->max));
+        BTZ_TRY(btz_buf_printf(out, " From %s to %s.", btz_conf_number(o->min, min),
+                               btz_conf_number(o->max, max)));
     if (o->kind == BTZ_OPTION_STRINGS && !(o->help && strstr(o->help, "several times")))
         BTZ_TRY(btz_buf_add_str(out, " May be given several times."));
     if (o->required)

@@ -212,8 +212,12 @@ static enum btz_err check_vkey(struct check *c, struct btz_slice given)
                btz_buf_add_byte(&canonical, '\n') == BTZ_OK &&
                btz_slice_equal(btz_buf_slice(&file), btz_buf_slice(&canonical));
     if (!readable) {
-        btz_problem(&c->problems, "vkey: missing or changed; the ledger can be checked with the "
-                                  "key kept outside (--key)");
+        if (c->has_vkey)
+            btz_problem(&c->problems, "vkey: missing or changed");
+        else
+            btz_problem_entry(&c->problems, 0,
+                              "vkey: missing or changed; nothing can be proven without it, nor "
+                              "without the key kept outside (--key)");
         return BTZ_OK;
     }
     if (!c->has_vkey) {
@@ -368,7 +372,9 @@ static enum btz_err verify(struct check *c, const struct heads *h, struct btz_sl
     struct btz_checkpoint outside = { .size = 0 };
     bool has_outside = false;
 
-    if (witness_note.len > 0 && c->has_vkey) {
+    if (!c->has_vkey)
+        return BTZ_OK;
+    if (witness_note.len > 0) {
         has_outside = btz_checkpoint_open(witness_note, &c->vkey, NULL, &outside) == BTZ_OK;
         if (!has_outside)
             btz_problem(&c->problems,

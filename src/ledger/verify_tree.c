@@ -368,18 +368,22 @@ static void say_difference(const struct work *w, const struct btz_hash *should, 
                            unsigned width, char *out, size_t size)
 {
     const struct btz_hash *is = w->leaf;
-    unsigned count = w->bundle.count, from = 0;
+    unsigned count = w->bundle.count, from = 0, other = width;
 
-    while (from < width && !btz_hash_equal(&is[i], &should[from]))
+    while (from < count &&
+           !(btz_hash_equal(&is[i], &should[from]) && btz_hash_equal(&is[from], &should[i])))
         from++;
-    if (from < width && from < count && btz_hash_equal(&is[from], &should[i]))
+    for (unsigned k = 0; k < width && other == width; k++)
+        if (btz_hash_equal(&is[i], &should[k]))
+            other = k;
+    if (from < count)
         snprintf(out, size, "it changed places with entry %u of this file", from);
-    else if (from == i + 1)
+    else if (i + 1 < width && btz_hash_equal(&is[i], &should[i + 1]))
         snprintf(out, size, "the entry that was logged here was deleted");
     else if (i + 1 < count && btz_hash_equal(&is[i + 1], &should[i]))
         snprintf(out, size, "an entry was put in that was never logged");
-    else if (from < width)
-        snprintf(out, size, "entry %u of this file stands in its place", from);
+    else if (other < width)
+        snprintf(out, size, "entry %u of this file stands in its place", other);
     else
         snprintf(out, size, "it is not the entry that was logged: it was changed");
 }

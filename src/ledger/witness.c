@@ -113,13 +113,13 @@ static enum btz_err judge(struct btz_slice request, const struct btz_vkey *log,
     }
     if (btz_checkpoint_open(seen, log, NULL, &last) != BTZ_OK)
         return btz_fail_context(BTZ_INPUT, "what this witness remembers of %s", log->name);
-    if (now.size == last.size && btz_hash_equal(&now.root, &last.root) && file.proof.count == 0)
-        return BTZ_OK;
-    if (now.size == last.size)
+    if (now.size == last.size && !btz_hash_equal(&now.root, &last.root))
         return btz_fail(BTZ_DENIED,
                         "%s signed two different roots for %" PRIu64
                         " entries: keep both checkpoints, they prove it",
                         log->name, now.size);
+    if (now.size == last.size && file.index == 0 && file.proof.count == 0)
+        return BTZ_OK; /* once more, the same */
     if (file.index != last.size)
         return btz_fail(BTZ_CONFLICT,
                         "this witness last cosigned %" PRIu64 " entries of %s; the request starts "

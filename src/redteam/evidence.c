@@ -41,6 +41,23 @@ enum btz_err btz_normal(struct btz_arena *arena, struct btz_slice in, unsigned w
     return btz_arena_copy(arena, btz_buf_slice(&b), out);
 }
 
+enum btz_err btz_all_replies(const struct btz_exchange *exchange, struct btz_arena *arena,
+                             struct btz_slice *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(2 * BTZ_EVIDENCE_MAX + 64);
+
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct btz_slice text = exchange->messages[i].text;
+
+        if (exchange->messages[i].role != BTZ_ROLE_ASSISTANT || b.len > BTZ_EVIDENCE_MAX)
+            continue;
+        BTZ_TRY(btz_buf_add_slice(&b, btz_slice_sub(text, 0, BTZ_EVIDENCE_MAX - b.len)));
+        BTZ_TRY(btz_buf_add_byte(&b, '\n'));
+    }
+    BTZ_TRY(btz_buf_add_slice(&b, btz_evidence_reply(exchange)));
+    return btz_arena_copy(arena, btz_buf_slice(&b), out);
+}
+
 /* ---- plain searching ---- */
 
 static uint8_t lower(uint8_t c)

@@ -5,6 +5,7 @@
 
 #define FILE_MAX_      (16u << 20)
 #define FORMAT_VERSION 1
+#define HEAD_KEYS      2 /* version, title */
 
 /* ---- the common keys ---- */
 
@@ -166,7 +167,7 @@ static enum btz_err add_keys(struct btz_conf_key *keys, size_t *count,
     for (size_t i = 0; i < more_count; i++) {
         for (size_t k = 0; k < *count; k++)
             if (strcmp(keys[k].name, more[i].name) == 0)
-                return btz_fail(BTZ_INTERNAL, "two practices bring the key `%s`", more[i].name);
+                return btz_fail(BTZ_INTERNAL, "the key `%s` is in two tables", more[i].name);
         keys[*count] = more[i];
         keys[*count].offset += base;
         (*count)++;
@@ -186,11 +187,13 @@ enum btz_err btz_settings_table(const struct btz_practice_ops *const *practices,
     keys = btz_arena_array(arena, room, sizeof *keys);
     if (!table || !keys)
         return BTZ_LIMIT;
-    BTZ_TRY(add_keys(keys, &count, common_keys, BTZ_COUNT(common_keys), 0));
+    /* What practices bring comes early: it is what people look for in the file. */
+    BTZ_TRY(add_keys(keys, &count, common_keys, HEAD_KEYS, 0));
     for (size_t i = 0; practices[i]; i++) {
         BTZ_TRY(add_keys(keys, &count, practices[i]->keys, practices[i]->key_count, size));
         size += aligned(practices[i]->conf_size);
     }
+    BTZ_TRY(add_keys(keys, &count, common_keys + HEAD_KEYS, BTZ_COUNT(common_keys) - HEAD_KEYS, 0));
     *table = (struct btz_conf_struct){ .name = "", .size = size, .keys = keys, .count = count };
     *out = table;
     return BTZ_OK;

@@ -158,12 +158,14 @@ static void test_roots(void **state)
     }
 }
 
-#define A "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7"
-#define B "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e"
-#define C "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4"
-#define D "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"
-#define E "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"
-#define F "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a"
+#define R1 "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+#define R4 "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"
+#define A  "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7"
+#define B  "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e"
+#define C  "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4"
+#define D  "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"
+#define E  "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"
+#define F  "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a"
 
 static void test_published_proofs(void **state)
 {
@@ -172,9 +174,9 @@ static void test_published_proofs(void **state)
         uint64_t from, size;
         const char *proof[3];
     } cases[] = {
-        { true, 0, 8, { A, B, C } },         { true, 5, 8, { D, E, roots[4] } },
-        { true, 1, 5, { roots[1], B, D } },  { false, 1, 8, { A, B, C } },
-        { false, 6, 8, { F, E, roots[4] } }, { false, 2, 5, { B, D, NULL } },
+        { true, 0, 8, { A, B, C } },   { true, 5, 8, { D, E, R4 } },
+        { true, 1, 5, { R1, B, D } },  { false, 1, 8, { A, B, C } },
+        { false, 6, 8, { F, E, R4 } }, { false, 2, 5, { B, D, NULL } },
     };
     (void)state;
     fill_eight();

@@ -71,6 +71,24 @@ static void test_every_bit_of_key(void **state)
     }
 }
 
+/* One text for each value: no other byte stands for a letter of the alphabet, and no bits are left over. */
+static void test_base64_is_strict(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(100);
+    unsigned accepted = 0;
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t text[4] = { 'A', (uint8_t)byte, 'A', 'A' };
+
+        accepted += btz_base64_decode(btz_slice_of(text, 4), &out) == BTZ_OK;
+        btz_buf_clear(&out);
+    }
+    assert_int_equal(accepted, 64);
+    assert_int_equal(btz_base64_decode(btz_str("AB=="), &out), BTZ_INPUT);
+    assert_int_equal(btz_base64_decode(btz_str("AA="), &out), BTZ_INPUT);
+    assert_int_equal(btz_base64_decode(btz_str("AA"), &out), BTZ_INPUT);
+}
+
 static void test_malformed(void **state)
 {
     static const char *const bad[] = {
@@ -268,10 +286,11 @@ static void test_checkpoints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vector),           cmocka_unit_test(test_every_bit),
-        cmocka_unit_test(test_every_bit_of_key), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_many_signatures),  cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_cosignature),      cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_vector),      cmocka_unit_test(test_base64_is_strict),
+        cmocka_unit_test(test_every_bit),   cmocka_unit_test(test_every_bit_of_key),
+        cmocka_unit_test(test_malformed),   cmocka_unit_test(test_many_signatures),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_cosignature),
+        cmocka_unit_test(test_checkpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,8 +196,8 @@ static void test_refusals(void **state)
     (void)state;
     /* The nearest of all keys: common ones and those of practices. */
     refused("a: 1\n", BTZ_USAGE,
-            "f:1: unknown key `a`; expected one of: version, title, state, seed, threads, fail_on, "
-            "risk_threshold, suppressions, reports, models, datasets, audits, targets, fake");
+            "f:1: unknown key `a`; expected one of: version, title, targets, fake, state, seed, "
+            "threads, fail_on, risk_threshold, suppressions, reports, models, datasets, audits");
     refused("version: 1\n\ntargts: []\n", BTZ_USAGE,
             "f:3: unknown key `targts`; did you mean `targets`?");
     refused("supressions: []\n", BTZ_USAGE,
@@ -264,7 +264,7 @@ static void test_same_key_twice(void **state)
 
     (void)state;
     assert_int_equal(btz_settings_table(clashing, &arena, &table), BTZ_INTERNAL);
-    assert_string_equal(btz_error_detail(), "two practices bring the key `state`");
+    assert_string_equal(btz_error_detail(), "the key `state` is in two tables");
     /* The practices of this build do not clash. */
     assert_int_equal(btz_settings_table(btz_practices, &arena, &table), BTZ_OK);
 }

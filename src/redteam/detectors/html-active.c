@@ -103,9 +103,8 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     size_t count;
 
     (void)btz_detect_none(&found);
-    *out = found;
     if (reply.len == 0 || planted->marker.len == 0)
-        return BTZ_OK;
+        return btz_detect_none(out);
     BTZ_TRY(btz_without_code(reply, arena, &bytes));
     h.text = btz_slice_of(bytes, reply.len);
     BTZ_TRY(btz_html_scan(h.text, visit, &h));

@@ -77,6 +77,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
                               "the reply holds the product %.*s, which the prompt did not",
                               BTZ_SLICE_ARG(digits));
         }
+        /* Ciphers of letters leave digits alone: a number that was declined in plain text would come back. */
+        if (mentioned)
+            break;
     }
     if (mentioned)
         return btz_detect(arena, out, BTZ_HIT_UNSURE, 0.3, 0, 0,
