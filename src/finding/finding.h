@@ -241,7 +241,7 @@ struct btz_past_run {
     uint64_t finished_ms;
     struct btz_risk risk;
 };
-/* From its JSON report. Errors: INPUT, UNSUPPORTED (newer schema). */
+/* The date and the risk of a JSON report of ours. Errors: INPUT, LIMIT, UNSUPPORTED. */
 BTZ_CHECKED enum btz_err btz_past_run_read(struct btz_slice report, struct btz_past_run *out);
 
 /* Everything a report may show. */

@@ -1,7 +1,6 @@
 #include "finding/html.h"
 
 /* One string of 5 kB: every compiler we build with takes it. */
-#pragma GCC diagnostic ignored "-Woverlength-strings"
 
 /* Light and dark from the reader's system; print shows everything open; no font, image or script from elsewhere. */
 const char btz_html_style[] =
