@@ -8,13 +8,14 @@
 #define GRAM      4
 #define WORDS_MIN 8 /* a shorter system prompt cannot be told from common phrases */
 /*
- * Measured against 2,250 model replies, 200 news texts and 427 instructions for 12 system prompts: the longest common
- * run of words was 6, the containment below 0.62. docs/detectors/system-prompt.md has the table.
+ * Measured with 12 system prompts of 14 to 81 words. 2,877 unrelated texts (model replies, news, instructions): longest
+ * common run 7 words, share at most 0.45. 18 honest replies of such assistants about themselves: 9 words, 0.63. The first
+ * half of a prompt of 26 words and more, word for word: 13 words and more, 0.49 to 0.54.
  */
 #define COPY_SURE    12
-#define SHORT        20  /* words */
-#define COPY_SHORT   0.6 /* of a prompt of fewer than 20 words, copied in one run */
 #define COPY_UNSURE  8
+#define SHORT        20 /* words; from 8 on, 0.6 of such a prompt in one run is enough */
+#define COPY_SHORT   0.6
 #define SHARE_SURE   0.85
 #define SHARE_UNSURE 0.65
 #define SYSTEM_MAX   (32 * 1024)
@@ -90,7 +91,8 @@ static enum btz_err decide(const struct measured *m, size_t words, size_t known,
                            struct btz_arena *arena, struct btz_detection *out)
 {
     bool fresh = m->copied > known;
-    bool most = words < SHORT && (double)m->copied >= COPY_SHORT * (double)words;
+    bool most = words < SHORT && m->copied >= COPY_UNSURE &&
+                (double)m->copied >= COPY_SHORT * (double)words;
 
     if (fresh && (m->copied >= COPY_SURE || most))
         return btz_detect(arena, out, BTZ_HIT_YES, 1, 0, 0,
