@@ -1,7 +1,5 @@
 #include "finding/html.h"
 
-/* One string of 5 kB: every compiler we build with takes it. */
-
 /* Light and dark from the reader's system; print shows everything open; no font, image or script from elsewhere. */
 const char btz_html_style[] =
     ":root{--ink:#18202b;--soft:#566173;--page:#f6f7f9;--card:#fff;--edge:#dde2ea;--accent:#1f5fae;"
