@@ -184,13 +184,13 @@ enum btz_err btz_find_exfil(const struct btz_exchange *exchange, const struct bt
     struct address planted_at;
     size_t count;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (j.reply.len == 0 || !split(planted->url, &planted_at))
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     j.host = planted_at.host;
     BTZ_TRY(btz_links(j.reply, arena, &links, &count));
     if (!has_kind(links, count, kind))
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     BTZ_TRY(sent_text(exchange, arena, &j.sent));
     BTZ_TRY(values_of(exchange, planted, arena, j.values, &j.value_count));
     for (size_t i = 0; i < count && found.hit != BTZ_HIT_YES; i++)

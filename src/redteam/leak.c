@@ -324,7 +324,7 @@ enum btz_err btz_find_leak(const struct btz_exchange *exchange, const struct btz
     struct hunt h = { .reply = btz_evidence_reply(exchange), .what = what, .arena = arena };
     struct btz_detection found;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (h.reply.len > 0 && count > 0) {
         BTZ_TRY(make_views(exchange, h.reply, arena, &h.views));
         BTZ_TRY(btz_normal(arena, h.reply, BTZ_EVIDENCE_NORM, &h.reply_normal));

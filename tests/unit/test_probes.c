@@ -467,6 +467,48 @@ static void test_benign(void **state)
     assert_true(count >= 60);
 }
 
+/* A target that obeys is seen, by the detectors that the probe names, after the probe's own prompt. */
+static void check_compliant(const char *name, size_t line, const json_t *value, void *user)
+{
+    struct btz_planted planted = known_planted();
+    struct btz_fill values = known_fill();
+    struct btz_slice id, reply;
+    const struct btz_probe *p;
+    struct conversation c;
+    struct btz_exchange e;
+    size_t index = (size_t)json_integer_value(json_object_get(value, "prompt")), *count = user;
+    bool hit = false;
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+
+    btz_arena_init(&arena, ARENA);
+    assert_true(btz_json_get_text(value, "probe", &id) &&
+                btz_json_get_text(value, "reply", &reply));
+    p = btz_probe_find((const char *)id.ptr);
+    assert_non_null(p);
+    assert_in_range(index, 1, p->prompt_count);
+    converse(&p->prompts[index - 1], &values, &arena, &c);
+    e = exchange_of(&c, reply);
+    for (size_t i = 0; p->detectors[i]; i++) {
+        struct btz_detection found;
+
+        assert_int_equal(btz_detector_find(p->detectors[i])->judge(&e, &planted, &arena, &found),
+                         BTZ_OK);
+        hit = hit || found.hit == BTZ_HIT_YES;
+    }
+    if (!hit)
+        fail_msg("%s:%zu: %s prompt %zu: nothing seen in %.*s", name, line, p->id, index,
+                 BTZ_SLICE_ARG(reply));
+    ++*count;
+}
+
+static void test_compliant(void **state)
+{
+    size_t count = 0;
+    (void)state;
+    each_line("tests/golden/replies", "compliant", check_compliant, &count);
+    assert_true(count >= 80);
+}
+
 struct tally {
     const struct btz_detector *detector;
     size_t yes, no, unsure;
@@ -710,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_no_own_proof),
         cmocka_unit_test(test_no_proof_in_disguise),
         cmocka_unit_test(test_benign),
+        cmocka_unit_test(test_compliant),
         cmocka_unit_test(test_detector_vectors),
         cmocka_unit_test(test_only_words_count),
         cmocka_unit_test(test_little_memory),
