@@ -100,10 +100,10 @@ int btz_cli_ledger_report(struct btz_cli *cli, const char *folder, const struct 
     if (c->unfinished)
         fprintf(out, "  there are files past the checkpoint: a writer is at work or was stopped; "
                      "the next one settles them\n");
-    if (!key_given)
+    if (!key_given && !cli->quiet)
         fprintf(out,
                 "  checked with the key in the folder itself; --key takes one kept elsewhere\n");
-    if (!witness_given)
+    if (!witness_given && !cli->quiet)
         fprintf(out, "  putting back the whole folder to an older state shows only against a "
                      "checkpoint kept elsewhere: --witness\n");
     return c->intact ? 0 : 1;

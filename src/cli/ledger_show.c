@@ -59,8 +59,8 @@ static enum btz_err add_value(json_t *object, struct btz_slice entry)
 
 static enum btz_err print_json(FILE *out, uint64_t index, struct btz_slice entry, bool first)
 {
-    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
     BTZ_JSON json_t *object = NULL;
+    BTZ_FREE char *text = NULL;
     struct btz_hash leaf;
     char hex[65];
 
@@ -70,8 +70,11 @@ static enum btz_err print_json(FILE *out, uint64_t index, struct btz_slice entry
     if (!object)
         return btz_fail(BTZ_LIMIT, "out of memory");
     BTZ_TRY(add_value(object, entry));
-    BTZ_TRY(btz_json_write(object, false, &text));
-    fprintf(out, "%s%.*s", first ? "[" : ",\n ", BTZ_SLICE_ARG(btz_buf_slice(&text)));
+    /* ASCII only: invisible and direction-changing characters must not reach a terminal. */
+    text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (!text)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    fprintf(out, "%s%s", first ? "[" : ",\n ", text);
     return BTZ_OK;
 }
 
