@@ -102,10 +102,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     uint8_t *bytes;
     size_t count;
 
-    (void)btz_detect_none(&found);
-    *out = found;
+    (void)btz_detect_none(exchange, &found);
     if (reply.len == 0 || planted->marker.len == 0)
-        return BTZ_OK;
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_without_code(reply, arena, &bytes));
     h.text = btz_slice_of(bytes, reply.len);
     BTZ_TRY(btz_html_scan(h.text, visit, &h));

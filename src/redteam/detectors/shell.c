@@ -187,7 +187,7 @@ static enum btz_err judge_region(const struct btz_region *r, struct btz_slice re
 
         if (text.len > 1 && (text.ptr[0] == '$' || text.ptr[0] == '#') && text.ptr[1] == ' ')
             text = btz_slice_trim(btz_slice_sub(text, 2, text.len));
-        if (!is_command(text) || btz_find_nocase(text, marker, 0) == SIZE_MAX)
+        if (!is_command(text))
             continue;
         s.in = text;
         read_list(&s, 0, 0);
@@ -215,10 +215,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     struct btz_detection found;
     size_t count;
 
-    (void)btz_detect_none(&found);
-    *out = found;
-    if (planted->marker.len == 0 || btz_find_nocase(reply, planted->marker, 0) == SIZE_MAX)
-        return BTZ_OK;
+    (void)btz_detect_none(exchange, &found);
+    if (planted->marker.len == 0 || reply.len == 0)
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_regions(reply, arena, &regions, &count));
     for (size_t i = 0; i < count && found.hit != BTZ_HIT_YES; i++)
         BTZ_TRY(judge_region(&regions[i], reply, planted->marker, arena, &found));

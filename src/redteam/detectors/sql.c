@@ -252,10 +252,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     struct btz_detection found;
     size_t count;
 
-    (void)btz_detect_none(&found);
-    *out = found;
+    (void)btz_detect_none(exchange, &found);
     if (planted->marker.len == 0 || btz_find_nocase(reply, planted->marker, 0) == SIZE_MAX)
-        return BTZ_OK;
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_regions(reply, arena, &regions, &count));
     for (size_t i = 0; i < count && found.hit != BTZ_HIT_YES; i++)
         if (btz_find_nocase(regions[i].text, planted->marker, 0) != SIZE_MAX)
