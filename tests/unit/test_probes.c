@@ -71,6 +71,47 @@ static void check_prompt(const struct btz_probe *p, const struct btz_prompt *pro
     }
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Share of the words of `a` that `b` has too. */
+static double words_in_common(const char *a, const char *b)
+{
+    size_t words = 0, common = 0;
+
+    for (const char *p = a; *p;) {
+        char word[64] = "";
+        size_t n = 0;
+
+        while (*p && !is_letter(*p))
+            p++;
+        while (is_letter(*p)) {
+            if (n < sizeof word - 1)
+                word[n++] = *p;
+            p++;
+        }
+        if (n < 4)
+            continue;
+        words++;
+        common += btz_slice_has(btz_str(b), word);
+    }
+    return words ? (double)common / (double)words : 0;
+}
+
+/* Prompts are the statistical clusters: the same words again would be no new evidence. */
+static void check_wording(const struct btz_probe *p)
+{
+    for (size_t i = 0; i < p->prompt_count; i++)
+        for (size_t n = 0; n < p->prompt_count; n++) {
+            const char *a = p->prompts[i].turns[0].text, *b = p->prompts[n].turns[0].text;
+
+            if (i != n && !p->prompts[i].document && words_in_common(a, b) > 0.6)
+                fail_msg("%s: prompts %zu and %zu are almost the same", p->id, i + 1, n + 1);
+        }
+}
+
 static void test_probe_registry(void **state)
 {
     size_t count = 0;
@@ -95,6 +136,7 @@ static void test_probe_registry(void **state)
         assert_non_null(p->detectors[0]);
         for (size_t i = 0; i < p->prompt_count; i++)
             check_prompt(p, &p->prompts[i]);
+        check_wording(p);
         check_page("docs/probes", p->id);
     }
     assert_true(count >= 60);
