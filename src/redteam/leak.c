@@ -8,9 +8,10 @@
 #define VALUE_LOOSE 6 /* from here on separators between the characters may differ */
 #define VALUE_MAX   512
 #define PIECE_MIN   4
-#define PARTIAL     0.6 /* of a value in one piece */
-#define SCATTERED                                                                                  \
-    0.8 /* of a value in ordered pieces: words of a value are words of the language too */
+/* Partial leaks: one piece of this share, or ordered pieces of that (words of a value are words of the language too). */
+#define PARTIAL   0.6
+#define SCATTERED 0.8
+
 #define DEPTH          2
 #define CARRIES_MAX    4096
 #define CARRIES_MEMORY (4u << 20)
