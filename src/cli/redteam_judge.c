@@ -6,9 +6,14 @@ struct args {
 };
 
 static const struct btz_option options[] = {
-    { "in", 'i', BTZ_OPTION_STRING, offsetof(struct args, in), "FILE",
-      "pairs to judge, one JSON object with prompt and response a line; - is standard input", "-",
-      0, 0, NULL },
+    { .name = "in",
+      .letter = 'i',
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct args, in),
+      .metavar = "FILE",
+      .fallback = "-",
+      .help =
+          "Pairs to judge: one JSON object with prompt and response a line; - is standard input." },
 };
 
 /* A bad line is named and counted; the others are judged all the same. */
