@@ -40,7 +40,7 @@ says .out "no entry is proven"
 
 # One byte of entry 7.
 offset=$(grep -aob '"number":7}' .bartizan/ledger/tile/entries/000 | cut -d: -f1)
-printf '8' | dd of=.bartizan/ledger/tile/entries/000 bs=1 seek=$((offset + 9)) conv=notrunc 2>/dev/null
+printf 'x' | dd of=.bartizan/ledger/tile/entries/000 bs=1 seek=$((offset + 9)) conv=notrunc 2>/dev/null
 run 1 ledger verify --key audit.vkey
 says .out "tile/entries/000: byte"
 says .out "entry 7: it is not the entry that was logged"
@@ -63,6 +63,7 @@ says .out "evidence: 0 intact, 1 deleted"
 fresh
 cp "$old" .bartizan/ledger/checkpoint
 run 1 ledger verify
+says .out "checkpoint: has 100 entries, the writer signed 260: it was put back"
 fresh
 
 # Entries, hostile ones escaped.
