@@ -69,7 +69,7 @@ fresh
 # Entries, hostile ones escaped.
 run 0 ledger show --from 0 --count 4
 says .out '0  {"type":"run-started","run":"golden"}'
-says .out '2  hostile \x1b[31mred\x1b[0m \u202etxt.exe \x07\n end'
+says .out '2  hostile \x1b[31mred\x1b[0m \u202etxt.exe'
 is "$(wc -l <.out)" 4 "one line an entry"
 run 0 ledger show
 is "$(head -1 .out)" '240  {"type":"event","number":240}' "the last twenty"
