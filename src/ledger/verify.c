@@ -278,21 +278,20 @@ struct heads {
 };
 
 /* Nobody is within a commit while it is held. Without a lock file (a copy) nobody writes. */
-static int lock_shared(const struct check *c)
+static void lock_shared(const struct check *c, int *lock)
 {
-    int lock = openat(c->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    if (lock >= 0)
-        while (flock(lock, LOCK_SH) < 0 && errno == EINTR) {
+    *lock = openat(c->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*lock >= 0)
+        while (flock(*lock, LOCK_SH) < 0 && errno == EINTR) {
         }
-    return lock;
 }
 
 static enum btz_err read_heads(struct check *c, const struct btz_skey *key, struct heads *h)
 {
-    BTZ_CLOSE_FD int lock = lock_shared(c);
+    BTZ_CLOSE_FD int lock = -1;
     enum btz_err err;
 
+    lock_shared(c, &lock);
     err = btz_read_at(c->dir, c->path, "checkpoint", BTZ_NOTE_MAX, &h->checkpoint_bytes);
     if (err == BTZ_OK)
         err = btz_checkpoint_open(btz_buf_slice(&h->checkpoint_bytes), &c->vkey, NULL,
@@ -362,9 +361,11 @@ static enum btz_err check_pending(struct check *c, const struct heads *h)
 static enum btz_err check_more(struct check *c, const struct heads *h)
 {
     BTZ_BUF_RELEASE struct btz_buf again = BTZ_BUF(BTZ_NOTE_MAX + 1);
-    BTZ_CLOSE_FD int lock = lock_shared(c);
-    bool died = faccessat(c->dir, BTZ_LEDGER_CHECKPOINT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    BTZ_CLOSE_FD int lock = -1;
+    bool died;
 
+    lock_shared(c, &lock);
+    died = faccessat(c->dir, BTZ_LEDGER_CHECKPOINT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     c->out->unfinished |= died;
     if (died || c->problems.count > 0 || !btz_tree_has_more(c->dir, h->checkpoint.size))
         return BTZ_OK;
