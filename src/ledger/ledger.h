@@ -174,7 +174,7 @@ void btz_evidence_commitment(const uint8_t salt[BTZ_EVIDENCE_SALT],
 /* Stores bytes by content; `digest` is SHA-256 of them. Durable on return. The entry that mentions evidence must
  * carry the commitment, never the bare digest, so that the bytes and the salt can be deleted later without
  * breaking the log. The salt lives beside the blob; equal bytes keep their salt and commitment.
- * Verification finds mentions written as "commitment":"<64 lower-case hex digits>" (compact JSON). */
+ * Verification finds mentions in compact JSON: "commitment":"<64 hex digits>" or "evidence":["<64 hex>",...]. */
 BTZ_CHECKED enum btz_err btz_ledger_put_evidence(struct btz_ledger *l, struct btz_slice bytes,
                                                  uint8_t digest[BTZ_SHA256_LEN],
                                                  uint8_t commitment[BTZ_SHA256_LEN]);

@@ -12,7 +12,6 @@
 #include "ledger/log.h"
 #include "ledger/verify.h"
 
-#define MENTION     "\"commitment\":\""
 #define CHECK_TRIES 20
 
 /* Evidence by commitment: open addressing, never full. */
@@ -169,27 +168,40 @@ static enum btz_err read_all_evidence(struct check *c)
     return err;
 }
 
+static void on_mention(struct check *c, uint64_t index, const uint8_t commitment[BTZ_SHA256_LEN])
+{
+    struct evidence *e = find(c, commitment);
+
+    if (!e->used)
+        c->out->evidence_deleted++;
+    else if (!e->intact && !e->mentioned)
+        btz_problem(&c->problems,
+                    "%s: the evidence of entry %" PRIu64 " is gone or damaged while its salt "
+                    "remains: deleting evidence removes both",
+                    e->path, index);
+    e->mentioned = e->used;
+}
+
+/* Quotes inside JSON strings are escaped, so text in an entry does not pass for a mention. */
 static void on_entry(void *user, uint64_t index, struct btz_slice entry)
 {
-    struct check *c = user;
-    struct btz_slice needle = btz_str(MENTION);
-    uint8_t commitment[BTZ_SHA256_LEN];
+    static const char *const starts[] = { "\"commitment\":\"", "\"evidence\":[\"" };
 
-    for (size_t at = 0; (at = btz_slice_find(entry, needle, at)) != SIZE_MAX;) {
-        struct evidence *e;
+    for (size_t i = 0; i < BTZ_COUNT(starts); i++) {
+        struct btz_slice needle = btz_str(starts[i]);
+        uint8_t commitment[BTZ_SHA256_LEN];
 
-        at += needle.len;
-        if (btz_unhex(btz_slice_sub(entry, at, 64), commitment, sizeof commitment) != BTZ_OK)
-            continue;
-        e = find(c, commitment);
-        if (!e->used)
-            c->out->evidence_deleted++;
-        else if (!e->intact && !e->mentioned)
-            btz_problem(&c->problems,
-                        "%s: the evidence of entry %" PRIu64 " is gone or damaged while its salt "
-                        "remains: deleting evidence removes both",
-                        e->path, index);
-        e->mentioned = e->used;
+        for (size_t at = 0; (at = btz_slice_find(entry, needle, at)) != SIZE_MAX;) {
+            at += needle.len;
+            while (btz_unhex(btz_slice_sub(entry, at, 64), commitment, sizeof commitment) ==
+                   BTZ_OK) {
+                on_mention(user, index, commitment);
+                at += 64;
+                if (i == 0 || !btz_slice_is(btz_slice_sub(entry, at, 3), "\",\""))
+                    break;
+                at += 3;
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 #define BTZ_EVIDENCE_MAX (64 * 1024)
 
 /* Normal form for comparing with what we know. */
-#define BTZ_EVIDENCE_NORM BTZ_NORM_MATCH
+#define BTZ_EVIDENCE_NORM (BTZ_NORM_MATCH | BTZ_NORM_MARKS)
 /* The same, letters and digits alone. */
 #define BTZ_EVIDENCE_LETTERS ((BTZ_EVIDENCE_NORM & ~(unsigned)BTZ_NORM_SPACE) | BTZ_NORM_ALNUM)
 

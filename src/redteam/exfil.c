@@ -123,12 +123,14 @@ struct judged {
 
 static enum btz_err copies_prompt(const struct judged *j, struct btz_slice data, bool *out)
 {
+    BTZ_ARENA_SCOPE struct btz_arena scratch;
     const struct btz_reading *readings;
 
     *out = false;
+    btz_arena_init(&scratch, 4u << 20);
     if (j->planted->system_prompt.len == 0 || data.len < 12)
         return BTZ_OK;
-    BTZ_TRY(btz_text_readings(btz_slice_sub(data, 0, 4096), 2, j->arena, &readings));
+    BTZ_TRY(btz_text_readings(btz_slice_sub(data, 0, 4096), 2, &scratch, &readings));
     for (const struct btz_reading *r = readings; r && !*out; r = r->next)
         *out = btz_text_longest_copy(j->planted->system_prompt, r->text) >= COPY_MIN;
     return BTZ_OK;

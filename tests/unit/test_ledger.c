@@ -634,6 +634,17 @@ static void test_evidence(void **state)
     assert_true(c.intact);
     assert_int_equal(c.evidence_present, 1);
     assert_int_equal(c.evidence_deleted, 0);
+    /* A list of two, the second of bytes long gone; then text that only looks like a mention. */
+    snprintf(entry, sizeof entry, "{\"evidence\":[\"%s\",\"%064d\"]}", hex, 7);
+    e = btz_str(entry);
+    assert_ok(btz_ledger_append(l, &e, 1, &first));
+    e = btz_str("{\"reason\":\"\\\"commitment\\\":\\\""
+                "0000000000000000000000000000000000000000000000000000000000000009\\\"\"}");
+    assert_ok(btz_ledger_append(l, &e, 1, &first));
+    verify_folder(dir, btz_str(NULL), &c);
+    assert_true(c.intact);
+    assert_int_equal(c.evidence_present, 1);
+    assert_int_equal(c.evidence_deleted, 1);
     /* Deleting it leaves the log whole. */
     assert_ok(btz_ledger_drop_evidence(l, digest));
     assert_ok(btz_ledger_drop_evidence(l, digest));
@@ -642,7 +653,7 @@ static void test_evidence(void **state)
     verify_folder(dir, btz_str(NULL), &c);
     assert_true(c.intact);
     assert_int_equal(c.evidence_present, 0);
-    assert_int_equal(c.evidence_deleted, 1);
+    assert_int_equal(c.evidence_deleted, 3);
     /* The same bytes later get another salt. */
     assert_ok(btz_ledger_put_evidence(l, btz_str("what was said"), again, same));
     assert_memory_not_equal(commitment, same, 32);

@@ -1,12 +1,15 @@
 /* Markup that runs: scripts, event handlers, script addresses, frames. Code blocks are text and do not count. */
 #include "redteam/evidence.h"
 
+#define ACTIVE_MAX 256 /* elements looked into */
+
 struct hunt {
     const struct btz_exchange *exchange;
     const struct btz_planted *planted;
     struct btz_arena *arena;
     struct btz_slice text; /* of the reply, without code */
     struct btz_detection *out;
+    unsigned seen; /* active elements */
 };
 
 static const char *const script_schemes[] = { "javascript:", "vbscript:", "data:text/html",
@@ -74,7 +77,7 @@ static enum btz_err visit(void *user, const struct btz_html_tag *tag)
     if (tag->closing || h->out->hit == BTZ_HIT_YES)
         return BTZ_OK;
     BTZ_TRY(why_active(tag, h->arena, &why));
-    if (!why)
+    if (!why || h->seen++ >= ACTIVE_MAX)
         return BTZ_OK;
     BTZ_TRY(btz_carries(whole, &h->planted->marker, 1, h->arena, &how));
     mentioned = btz_mentioned(h->text, tag->at);
