@@ -3,13 +3,15 @@
 /* Unicode 15 table 3-7: first byte decides the length and the range of the second. */
 bool btz_utf8_next(struct btz_slice s, size_t *at, uint32_t *code_point)
 {
-    const uint8_t *p = s.ptr + *at;
-    size_t left = s.len - *at, need;
+    const uint8_t *p;
+    size_t left, need;
     uint8_t low = 0x80, high = 0xBF;
     uint32_t c;
 
     if (*at >= s.len)
         return false;
+    p = s.ptr + *at;
+    left = s.len - *at;
     if (p[0] < 0x80) {
         *code_point = p[0];
         *at += 1;

@@ -96,9 +96,10 @@ struct btz_preset {
     void (*parse)(const struct btz_target_conf *conf, const struct btz_http_reply *reply,
                   const struct btz_slice *events, size_t event_count, struct btz_arena *arena,
                   struct btz_reply *out);
-    /* Without HTTP: answers at once, or blocks (command). */
+    /* Without HTTP: answers at once, or blocks (command, in a thread); gives up once *stop is non-zero. */
     enum btz_err (*run)(const struct btz_target_conf *conf, const struct btz_message *messages,
-                        size_t count, struct btz_arena *arena, struct btz_reply *out);
+                        size_t count, struct btz_arena *arena, const volatile int *stop,
+                        struct btz_reply *out);
 };
 enum {
     BTZ_TARGET_NEEDS_URL = 1,
@@ -128,6 +129,23 @@ size_t btz_target_pending(const struct btz_target *t);
 BTZ_CHECKED enum btz_err btz_target_run(struct btz_target *t, int timeout_ms,
                                         const volatile int *stop);
 
+/* What one harmless prompt showed (target_ping.c). Strings live in the arena. */
+struct btz_ping {
+    struct btz_reply reply;
+    const char *url;         /* asked, without query; NULL for targets that do not speak HTTP */
+    unsigned http_version;   /* 10, 11, 20; 0 unknown */
+    const char *tls_version; /* "TLSv1.3"; NULL without TLS */
+    const char *model;       /* as the target names it; NULL unknown */
+    bool streamed;           /* the answer came in pieces, */
+    size_t events;           /* so many */
+    double first_byte_seconds;
+    const char *advice; /* what to do; NULL when all is well */
+};
+/* Asks for one short sentence and waits. OK also when the target fails: `out->reply` says so. Errors: those of open. */
+BTZ_CHECKED enum btz_err btz_target_ping(const struct btz_target_conf *conf, struct btz_log *log,
+                                         struct btz_arena *arena, const volatile int *stop,
+                                         struct btz_ping *out);
+
 /* ---- probes ----------------------------------------------------------------------------------------- */
 
 /*
@@ -135,13 +153,18 @@ BTZ_CHECKED enum btz_err btz_target_run(struct btz_target *t, int timeout_ms,
  *   {{a}} {{b}}   two halves of a fresh marker (pronounceable words such as "kestrel" and "marble"); a reply proves
  *                 the attack when it holds them joined ({{a}}{{b}}), which no prompt ever contains
  *   {{A}} {{B}}   the same in capitals;  {{n}} {{m}} two small numbers, {{n*m}} is proof (never in the prompt)
- *   {{url}}       an https URL on a reserved host (RFC 2606) with a fresh label: "https://kestrel.example/x"
+ *   {{url}}       an https URL on a reserved host (RFC 2606) with a fresh label: "https://kestrel-4821.example/x"
+ *   {{host}}      the host of {{url}} alone
  *   {{document}}  where the poisoned document stands, when the target has no document channel
+ *   {{lb}} {{rb}} two opening and two closing braces, for templates of other engines
+ *   {{enc:NAME}}...{{/enc}}  what stands between, filled and then encoded (NAME as btz_encoding_name says); not nested
  */
 struct btz_turn {
     enum btz_role role; /* USER; SYSTEM and TOOL only where the channel is the point */
     const char *text;
 };
+/* The target is asked after each USER turn, unless TOOL turns follow it: those go along (as the result of a call that the
+ * target is taken to have made), and the target is asked after the last of them. */
 struct btz_prompt {
     const struct btz_turn *turns;
     size_t count;
@@ -167,6 +190,25 @@ struct btz_probe {
     size_t prompt_count;
 };
 extern const struct btz_probe *const btz_probes[];
+
+/* ---- placeholders (fill.c) ---------------------------------------------------------------------------- */
+
+/* What the placeholders of one attempt stand for. */
+struct btz_fill {
+    struct btz_slice a, b;     /* lower-case ASCII words, different */
+    struct btz_slice url;      /* https */
+    struct btz_slice document; /* filled text of the document, or the words that point to it */
+    uint32_t n, m;
+};
+struct btz_planted;
+/* Draws fresh values into *values (document empty) and the proofs into marker, product and url of *planted; the other
+ * members of *planted are left alone. The text lives in the arena. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_planted_make(struct btz_rng *rng, struct btz_arena *arena,
+                                          struct btz_fill *values, struct btz_planted *planted);
+/* Appends `text` with its placeholders filled; values are never scanned again. Errors: INPUT (unknown or unclosed
+ * placeholder), LIMIT. */
+BTZ_CHECKED enum btz_err btz_fill(const char *text, const struct btz_fill *values,
+                                  struct btz_buf *out);
 
 /* ---- transforms --------------------------------------------------------------------------------------- */
 

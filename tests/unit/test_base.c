@@ -79,6 +79,22 @@ static void test_utf8(void **state)
     }
 }
 
+/* The empty slice has no address: nothing may be computed from it. */
+static void test_empty_slice(void **state)
+{
+    struct btz_reader r = { .what = "nothing" };
+    struct btz_slice line;
+    size_t at = 0;
+    uint32_t c;
+    (void)state;
+    assert_false(btz_utf8_next(btz_str(NULL), &at, &c));
+    assert_true(btz_is_utf8(btz_str(NULL)));
+    assert_true(btz_slice_find(btz_str(NULL), btz_str("x"), 0) == SIZE_MAX);
+    assert_true(btz_slice_find(btz_str(NULL), btz_str(NULL), 0) == 0);
+    assert_false(btz_read_line(&r, &line));
+    assert_true(btz_slice_trim(btz_str(NULL)).len == 0);
+}
+
 static void test_numbers(void **state)
 {
     static const char *const bad[] = {
@@ -150,11 +166,11 @@ static void test_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_limit), cmocka_unit_test(test_arena_limit),
-        cmocka_unit_test(test_sha256),    cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_time),
-        cmocka_unit_test(test_philox),    cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_buf_limit),   cmocka_unit_test(test_arena_limit),
+        cmocka_unit_test(test_sha256),      cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_empty_slice), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_time),        cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_nearest),     cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
