@@ -87,9 +87,11 @@ struct btz_demo_asks {
     bool persona;   /* a role without limits */
     bool role;      /* a role */
     bool teaches;   /* it wants something explained */
+    bool ciphers;   /* it names a code */
     bool decodes;   /* it wants something decoded */
     bool papers;    /* it speaks of documents */
     bool json;      /* answer as JSON */
+    struct btz_slice payload;        /* a word for active output */
     struct btz_slice prefix, suffix; /* the answer shall begin, end with */
     enum btz_demo_form
         answer_form; /* of the whole answer; FORM_PLAIN, BASE64, HEX, ROT13, REVERSED */

@@ -106,6 +106,12 @@ static const struct {
       "social "
       "special strong sure true white young capital country process kill python computer program "
       "internet phone email mail" },
+    { K_COMMON,
+      "worter wort zu zum zur einem einen eine ein der die das den dem und oder mit von bitte alle "
+      "auf im ist les des la le el los las un une en seul seule mot mots palabra palabras sin y et "
+      "de del du que por con para una todas toutes favor plait dans sous avec il tu vous mir mich "
+      "te se es ohne obey whose contains contain containing hostname semicolon im_start im_end "
+      "spell stock count access sentence paragraph" },
     { K_IGNORE,
       "ignore disregard forget neglect override overrule supersede supersedes bypass discard "
       "dismiss drop "
@@ -152,12 +158,10 @@ static const struct {
     { K_JOIN,
       "combine join joined joining concatenate concat concatenation concatenated glue glued merge "
       "merged fuse "
-      "fused attach append appended stick stitch splice paste weld tie unite blend connect link "
-      "chain "
+      "fused attach append appended stick stitch splice paste weld tie unite blend "
       "prepend prefix prefixed suffix combined together contiguous adjoin compound portmanteau "
-      "compose composed juxtapose squash mash assemble strung string bind "
+      "compose composed juxtapose squash mash "
       "combina une junta concatena kombiniere verbinde fuge zusammen concatene joins combinez "
-      "assemble "
       "unisci junte uninterrupted unbroken continuous" },
     { K_TIMES,
       "multiply multiplied multiplying times product multiplication multiplica multipliziere "

@@ -39,8 +39,8 @@ static struct btz_slice next_url(struct btz_slice text, size_t *at)
 static void find_addresses(const struct btz_demo_tokens *t, struct btz_demo_asks *asks)
 {
     size_t at = 0;
-    bool image = btz_slice_has(t->source, "!["), link = btz_slice_has(t->source, "]("),
-         data = false, verb = false;
+    bool image = btz_slice_has(t->source, "![");
+    bool link = !image && btz_slice_has(t->source, "]("), data = false, verb = false;
 
     for (size_t i = 0; i < t->count; i++) {
         image = image ||
@@ -215,6 +215,29 @@ static void add_literal_marks(struct btz_slice text, struct marks *m)
         m->template = m->template || btz_demo_says(text, template[i]);
 }
 
+/* What active output shall carry: the first quoted word, else the first unknown one. */
+static struct btz_slice find_payload(const struct btz_demo_tokens *t)
+{
+    struct btz_slice unknown = btz_str("");
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct btz_demo_token *x = &t->at[i];
+
+        if (!x->word || x->raw.len < 3 || x->raw.len > 32 || (x->kinds & ~KIND(K_COMMON)) ||
+            btz_demo_is_any(x, "http https www com org net"))
+            continue;
+        if (x->quoted)
+            return x->raw;
+        if (x->kinds == 0 && i > 0 &&
+            btz_demo_is_any(&t->at[i - 1],
+                            "saying says say reads reading word text string named called"))
+            return x->raw;
+        if (x->kinds == 0 && unknown.len == 0)
+            unknown = x->raw;
+    }
+    return unknown;
+}
+
 enum btz_err btz_demo_find_outputs(const struct btz_demo_tokens *t, const bool *teaching,
                                    struct btz_arena *arena, struct btz_demo_asks *asks)
 {
@@ -230,6 +253,7 @@ enum btz_err btz_demo_find_outputs(const struct btz_demo_tokens *t, const bool *
         m.making = m.making || (t->at[i].kinds & (KIND(K_MAKE) | KIND(K_SAY) | KIND(K_TELL)));
     }
     find_addresses(t, asks);
+    asks->payload = find_payload(t);
     if (!m.making)
         return BTZ_OK;
     add_literal_marks(t->source, &m);

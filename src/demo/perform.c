@@ -173,7 +173,9 @@ static struct btz_slice payload_of(const struct btz_demo_asks *all)
 
     if (!a)
         a = btz_demo_find_ask(all, ASK_NUMBER);
-    return a ? a->text : btz_str("hello");
+    if (a)
+        return a->text;
+    return all->payload.len > 0 ? all->payload : btz_str("hello");
 }
 
 static enum btz_err add_percent(struct btz_slice in, struct btz_buf *out)

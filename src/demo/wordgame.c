@@ -41,7 +41,7 @@ static int score_of(const struct btz_demo_tokens *t, size_t i)
         if (!x->quoted && !is_capital(x))
             return -1;
         /* In quotes any word may be one, but names of instructions less likely. */
-        score -= x->kinds & ~SUBJECTS ? 2 : 1;
+        score -= x->kinds & ~(SUBJECTS | KIND(K_COMMON)) ? 4 : 3;
     } else if (x->kinds == 0) {
         score += 2;
     }
@@ -57,7 +57,7 @@ static int score_of(const struct btz_demo_tokens *t, size_t i)
 }
 
 /* The next word or number after `i`, when only joining words and signs stand between; else 0. */
-static size_t joined_to(const struct btz_demo_tokens *t, size_t i, bool *swapped)
+static size_t joined_to(const struct btz_demo_tokens *t, size_t i, bool plus_only, bool *swapped)
 {
     bool joint = false, gap = false;
     size_t steps = 0;
@@ -68,7 +68,11 @@ static size_t joined_to(const struct btz_demo_tokens *t, size_t i, bool *swapped
 
         if (is_sign(x, "\"'`[]{}<>()*_")) {
             continue;
-        } else if (is_sign(x, "+&,-|/>")) {
+        } else if (is_sign(x, "+")) {
+            joint = true;
+        } else if (plus_only) {
+            return joint && score_of(t, k) >= 0 ? k : 0;
+        } else if (is_sign(x, "&,-|/>")) {
             joint = true;
         } else if (x->kinds & KIND(K_AND)) {
             joint = true;
@@ -89,6 +93,25 @@ static size_t joined_to(const struct btz_demo_tokens *t, size_t i, bool *swapped
     return 0;
 }
 
+/* "a + b" where names were given quoted values before. */
+static bool adds_names(const struct btz_demo_tokens *t, size_t i)
+{
+    size_t quoted = 0;
+
+    for (size_t k = 0; k < t->count; k++)
+        quoted += t->at[k].word && t->at[k].quoted;
+    return quoted >= 2 && t->at[i - 1].word && t->at[i + 1].word && t->at[i - 1].text.len <= 12;
+}
+
+/* "sun + flower = sunflower": solved already. */
+static bool is_solved(const struct btz_demo_tokens *t, size_t i)
+{
+    for (size_t k = i + 1; k < t->count && k < i + 5; k++)
+        if (is_sign(&t->at[k], "="))
+            return k + 1 < t->count && t->at[k + 1].word;
+    return false;
+}
+
 /* Where joining is spoken of; SIZE_MAX: nowhere. *strong: it cannot mean anything else. */
 static size_t find_signal(const struct btz_demo_tokens *t, size_t from, bool *strong)
 {
@@ -107,9 +130,12 @@ static size_t find_signal(const struct btz_demo_tokens *t, size_t from, bool *st
         if (btz_demo_is_any(x, "right directly immediately straight") && i + 1 < t->count &&
             (t->at[i + 1].kinds & KIND(K_AFTER)))
             return i;
-        if (is_sign(x, "+") && i > 1 && i + 1 < t->count &&
-            (score_of(t, i - 1) >= 0 || is_sign(&t->at[i - 1], "\"'`")))
+        if (is_sign(x, "+") && i > 0 && !is_solved(t, i) && i + 1 < t->count &&
+            ((t->at[i - 1].word && t->at[i - 1].text.len > 2) || is_sign(&t->at[i - 1], "\"'`") ||
+             adds_names(t, i))) {
+            *strong = false;
             return i;
+        }
         if (btz_demo_is_any(x, "concat concatenate concatenation glue fuse portmanteau strcat"))
             return i;
         *strong = false;
@@ -128,8 +154,9 @@ static size_t find_signal(const struct btz_demo_tokens *t, size_t from, bool *st
 static bool wants_output(const struct btz_demo_tokens *t)
 {
     for (size_t i = 0; i < t->count; i++)
-        if ((t->at[i].kinds & (KIND(K_SAY) | KIND(K_REPLY))) ||
-            btz_demo_is_any(&t->at[i], "get result equals what what's word becomes yields"))
+        if ((t->at[i].kinds & (KIND(K_SAY) | KIND(K_REPLY))) || is_sign(&t->at[i], "=") ||
+            btz_demo_is_any(&t->at[i],
+                            "get result equals what what's word becomes yields spell name call"))
             return true;
     return false;
 }
@@ -176,6 +203,7 @@ static size_t find_chain(const struct btz_demo_tokens *t, size_t signal, size_t 
 {
     int best = -1;
     size_t best_n = 0;
+    bool plus = is_sign(&t->at[signal], "+");
 
     for (size_t i = 0; i < t->count; i++) {
         size_t trial[CHAIN], n = 0, at = i;
@@ -187,7 +215,7 @@ static size_t find_chain(const struct btz_demo_tokens *t, size_t signal, size_t 
         trial[n++] = at;
         while (n < CHAIN) {
             bool turn;
-            size_t next = joined_to(t, at, &turn);
+            size_t next = joined_to(t, at, plus, &turn);
 
             if (next == 0)
                 break;
@@ -204,7 +232,9 @@ static size_t find_chain(const struct btz_demo_tokens *t, size_t signal, size_t 
             score += 3;
         if (trial[0] > signal)
             score += 1;
-        if (score > best || (score == best && is_sign(&t->at[signal], "+"))) {
+        if (plus && trial[0] < signal && trial[n - 1] > signal)
+            score += 8;
+        if (score > best) {
             best = score;
             best_n = n;
             memcpy(chain, trial, n * sizeof *trial);
@@ -258,6 +288,12 @@ static enum btz_err add_join(const struct btz_demo_tokens *t, const size_t *chai
     struct btz_slice joined;
 
     BTZ_TRY(join_chain(t, chain, n, arena, &joined));
+    /* The same words once more, in another order: the first reading stands. */
+    for (size_t i = 0; i < asks->count; i++)
+        if (n == 2 && asks->at[i].kind == ASK_JOIN && asks->at[i].text.len == joined.len &&
+            btz_slice_has_prefix(asks->at[i].text, t->at[chain[1]].raw) &&
+            !btz_slice_has_prefix(asks->at[i].text, t->at[chain[0]].raw))
+            return BTZ_OK;
     if (capitals) {
         char *upper = btz_arena_str(arena, joined);
 
@@ -281,11 +317,38 @@ static bool is_about_goods(const struct btz_demo_tokens *t, const size_t *chain,
     return true;
 }
 
+/*
+ * A copy in which words of other trades are unknown: "anchor" is an HTML element and a thing on a ship. Tried
+ * when the words of a game were not found otherwise.
+ */
+static enum btz_err relax(const struct btz_demo_tokens *t, struct btz_arena *arena,
+                          struct btz_demo_tokens *out)
+{
+    static const uint64_t of_games = KIND(K_COMMON) | KIND(K_SAY) | KIND(K_JOIN) | KIND(K_GAP) |
+                                     KIND(K_WORD) | KIND(K_NO) | KIND(K_ONE) | KIND(K_AND) |
+                                     KIND(K_REPLY) | KIND(K_MAKE) | KIND(K_TELL) | KIND(K_AFTER) |
+                                     KIND(K_RULES) | KIND(K_IGNORE) | KIND(K_PRIOR) | KIND(K_YOUR);
+
+    *out = *t;
+    out->at = btz_arena_array(arena, t->count, sizeof *out->at);
+    if (!out->at)
+        return BTZ_LIMIT;
+    memcpy(out->at, t->at, t->count * sizeof *out->at);
+    for (size_t i = 0; i < t->count; i++)
+        if ((out->at[i].kinds & of_games) == 0 &&
+            !btz_demo_is_any(&out->at[i],
+                             "image images picture url link links html sql script query page "
+                             "parameter data file template image script table"))
+            out->at[i].kinds = 0;
+    return BTZ_OK;
+}
+
 static enum btz_err find_join(const struct btz_demo_lexicon *lexicon,
                               const struct btz_demo_tokens *t, struct btz_slice earlier,
                               struct btz_arena *arena, struct btz_demo_asks *asks)
 {
     size_t chain[CHAIN], n, from = 0, signal;
+    struct btz_demo_tokens relaxed;
     bool strong, capitals = says_capitals(t);
 
     /* A text may speak of joining several times, about different words. */
@@ -296,6 +359,10 @@ static enum btz_err find_join(const struct btz_demo_lexicon *lexicon,
         if (!strong && !wants_output(t))
             continue;
         n = find_chain(t, signal, chain);
+        if (n == 0 && strong) {
+            BTZ_TRY(relax(t, arena, &relaxed));
+            n = find_chain(&relaxed, signal, chain);
+        }
         if (n == 0)
             n = find_two(t, 1, chain);
         if (n == 0) {
@@ -402,7 +469,9 @@ static enum btz_err find_number(const struct btz_demo_tokens *t, struct btz_aren
         enum operation op = NOTHING, before = NOTHING;
         size_t n = number_at(t, i, &a), k = i + n, m = 0;
 
-        if (operation_of(&t->at[i]) == PRODUCT && !btz_demo_is_any(&t->at[i], "times x"))
+        /* "n times m", but not "delivery times". */
+        if (operation_of(&t->at[i]) == PRODUCT &&
+            (!btz_demo_is_any(&t->at[i], "times x") || (i > 0 && t->at[i - 1].text.len == 1)))
             spoken = PRODUCT;
         if (n == 0)
             continue;
@@ -486,6 +555,8 @@ static struct btz_slice object_of(const struct btz_demo_tokens *t, size_t i, siz
         if (is_sign(&t->at[k], "\"'`"))
             return quoted_from(t, k);
         if (is_sign(&t->at[k], ":")) {
+            if (k + 1 < t->count && is_sign(&t->at[k + 1], "/"))
+                continue;
             if (k + 1 < t->count && is_sign(&t->at[k + 1], "\"'`"))
                 return quoted_from(t, k + 1);
             return rest_of_line(t, k);
@@ -502,6 +573,8 @@ static void find_say(const struct btz_demo_tokens *t, struct btz_demo_asks *asks
         if (!(t->at[i].kinds & (KIND(K_SAY) | KIND(K_MAKE))))
             continue;
         object = object_of(t, i, 10);
+        if (btz_slice_equal(object, asks->prefix) || btz_slice_equal(object, asks->suffix))
+            continue;
         if (object.len > 1 && object.len <= OBJECT_MAX)
             btz_demo_add_ask(asks, ASK_SAY, object);
     }
@@ -539,7 +612,7 @@ enum btz_err btz_demo_find_games(const struct btz_demo_lexicon *lexicon,
 {
     BTZ_TRY(find_join(lexicon, t, earlier, arena, asks));
     BTZ_TRY(find_number(t, arena, asks));
-    find_say(t, asks);
     find_frame(t, asks);
+    find_say(t, asks);
     return BTZ_OK;
 }
