@@ -141,10 +141,10 @@ static enum btz_err load_request_file(struct btz_target *t)
     struct btz_raw_request raw;
     char *body, *target;
 
+    btz_arena_init(&arena, (size_t)4 << 20);
     BTZ_TRY(btz_file_read(path, REQUEST_FILE_MAX, &text));
     if (text.len > 0 && memchr(text.ptr, 0, text.len))
         return btz_fail(BTZ_USAGE, "%s: binary; expected a request in plain text", path);
-    btz_arena_init(&arena, (size_t)4 << 20);
     if (btz_raw_request_parse(btz_buf_slice(&text), &arena, &raw) != BTZ_OK)
         return btz_fail_context(BTZ_USAGE, "%s", path);
     body = btz_arena_str(&arena, raw.body);

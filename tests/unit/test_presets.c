@@ -104,6 +104,8 @@ static const struct answer answers[] = {
     { "openai", "broken JSON", 200, "{\"choices\":[", .kind = BTZ_REPLY_ERROR,
       .detail = "body of the reply:1:1" },
     { "openai", "no JSON", 200, "hello", .kind = BTZ_REPLY_ERROR, .detail = "not JSON" },
+    { "openai", "key in what is no JSON", 200, "{\"a\":\"\x1b" KEY, .kind = BTZ_REPLY_ERROR,
+      .detail = "not JSON" },
     { "openai", "another API", 200, "{\"answer\":\"x\"}", .kind = BTZ_REPLY_ERROR,
       .detail = "check preset" },
     { "openai", "wrong types", 200,

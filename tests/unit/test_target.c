@@ -593,6 +593,15 @@ static void test_ping(void **state)
     assert_non_null(strstr(ping.advice, "nothing answered"));
     conf.model = NULL;
     assert_int_equal(btz_target_ping(&conf, NULL, &arena, NULL, &ping), BTZ_USAGE);
+    /* Targets that speak no HTTP have no URL. */
+    conf = conf_for("echo", NULL);
+    assert_int_equal(btz_target_ping(&conf, NULL, &arena, NULL, &ping), BTZ_OK);
+    assert_int_equal(ping.reply.kind, BTZ_REPLY_TEXT);
+    assert_null(ping.url);
+    conf = command(ARGV("false"));
+    assert_int_equal(btz_target_ping(&conf, NULL, &arena, NULL, &ping), BTZ_OK);
+    assert_int_equal(ping.reply.kind, BTZ_REPLY_ERROR);
+    assert_non_null(ping.advice);
     test_server_stop(s);
 }
 
