@@ -79,7 +79,7 @@ enum btz_err btz_read_bytes(struct btz_reader *r, size_t n, struct btz_slice *ou
     if (n > r->in.len - r->at)
         return btz_fail(BTZ_INPUT, "%s: at byte %zu: expected %zu more bytes, found %zu", r->what,
                         r->at, n, r->in.len - r->at);
-    *out = btz_slice_of(r->in.ptr + r->at, n);
+    *out = btz_slice_sub(r->in, r->at, n);
     r->at += n;
     return BTZ_OK;
 }
