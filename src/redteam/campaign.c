@@ -165,7 +165,7 @@ static enum btz_err keep_evidence(struct attempt *a, const struct btz_exchange *
                   messages, "reply", btz_json_text(exchange->reply.text), "outcome", d->outcome,
                   "detector", d->detector, "reason", btz_json_text(btz_str(d->detection.reason)),
                   "at", (json_int_t)d->detection.at, "len", (json_int_t)d->detection.len, "probe",
-                  a->unit->probe->id, "transform",
+                  a->unit ? a->unit->probe->id : "control", "transform",
                   a->unit && a->unit->transform ? a->unit->transform->id : "plain", "generation",
                   a->unit ? (int)a->unit->generation + 1 : 1, "http_status",
                   (int)exchange->reply.http_status, "seconds", exchange->reply.seconds);
