@@ -64,12 +64,13 @@ static void bench_answers(void)
 static void send_next(int fd, int i)
 {
     const char *prompt = prompts[i % (int)BTZ_COUNT(prompts)];
-    char text[1024];
-    int n = snprintf(text, sizeof text,
-                     "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n"
-                     "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
-                     strlen(prompt) + 47, prompt);
+    char body[512], text[1024];
+    int n = snprintf(body, sizeof body, "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                     prompt);
 
+    n = snprintf(text, sizeof text,
+                 "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", n,
+                 body);
     if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
         fail("send");
 }

@@ -429,6 +429,7 @@ static enum btz_err wrap(const struct btz_demo_asks *asks, struct btz_buf *text)
 static enum btz_err obey(struct scene *s, struct btz_buf *out)
 {
     struct btz_demo_asks all = s->asks;
+    bool papers = false;
 
     merge(&all, &s->outside);
     all.json = s->asks.json;
@@ -439,7 +440,9 @@ static enum btz_err obey(struct scene *s, struct btz_buf *out)
     BTZ_TRY(perform_all(s, &all, true, out));
     if (s->said.len > 0)
         BTZ_TRY(add_part(out, s->said));
-    if ((all.count == 0 && s->said.len == 0) || s->document_count > 0 || s->outside.count > 0)
+    for (size_t i = 0; i < s->document_count; i++)
+        papers = papers || !is_internal(&s->documents[i]) || !btz_demo_find_ask(&all, ASK_MEMO);
+    if ((all.count == 0 && s->said.len == 0) || papers || s->outside.count > 0)
         BTZ_TRY(add_help(s, !btz_demo_find_ask(&all, ASK_MEMO), out));
     if (all.count > 0)
         BTZ_TRY(add_str_part(out, btz_demo_closer(&s->rng)));
@@ -791,9 +794,12 @@ enum btz_err btz_demo_answer(const struct btz_demo_mind *mind, struct btz_demo_s
 {
     struct scene s = { .mind = mind, .shelf = shelf, .arena = arena };
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4 * ANSWER_MAX);
+    BTZ_BUF_RELEASE struct btz_buf clean = BTZ_BUF(12 * ANSWER_MAX);
 
     btz_rng_init(&s.rng, mind->seed, stream_of(turns, count));
     BTZ_TRY(read_turns(&s, turns, count));
     BTZ_TRY(answer(&s, &text));
-    return btz_arena_copy(arena, btz_slice_trim(btz_buf_slice(&text)), out);
+    /* Documents may hold any bytes. */
+    BTZ_TRY(btz_utf8_clean(btz_slice_trim(btz_buf_slice(&text)), &clean));
+    return btz_arena_copy(arena, btz_buf_slice(&clean), out);
 }

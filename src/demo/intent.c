@@ -78,7 +78,9 @@ static bool is_teaching(const struct btz_demo_tokens *t, size_t from, size_t end
                                                   "point risk danger best history idea");
         return true;
     }
-    if (btz_demo_is_any(&t->at[i], "how why when who is are does do should"))
+    if (btz_demo_is_any(&t->at[i], "is are"))
+        return !the_own;
+    if (btz_demo_is_any(&t->at[i], "how why when who does do should"))
         return true;
     if (btz_demo_is_any(&t->at[i], "explain define describe"))
         return i + 1 < end && !the_own &&
@@ -244,7 +246,9 @@ static enum btz_demo_form find_form(const struct btz_demo_tokens *t)
             return FORM_SPELLED;
         if (btz_demo_is_any(x, "first beginning") && i + 2 < t->count &&
             (t->at[i + 1].number ||
-             btz_demo_is_any(&t->at[i + 1], "few half two three four five six")) &&
+             btz_demo_is_any(
+                 &t->at[i + 1],
+                 "few half two three four five six seven eight nine ten twelve twenty")) &&
             btz_demo_near(t, i + 1, i + 4, KIND(K_LETTER) | KIND(K_WORD)))
             return FORM_PART;
         if (x->kinds & KIND(K_SUMMARY) || (btz_demo_is_any(x, "own") && i + 1 < t->count &&
@@ -260,7 +264,8 @@ static bool is_instructions(const struct btz_demo_token *x)
 {
     return btz_demo_is_any(
         x, "instruction instructions prompt prompts directive directives preamble "
-           "metaprompt preprompt briefing programming instrucciones instruccion "
+           "metaprompt preprompt initialization initialisation briefing programming instrucciones "
+           "instruccion "
            "anweisungen anweisung consignes consigne istruzioni instrucoes vorgaben "
            "guardrails guardrail");
 }
@@ -331,6 +336,19 @@ static bool names_its_instructions(const struct btz_demo_tokens *t, size_t i)
 
 static bool names_text_above(const struct btz_demo_tokens *t, size_t i)
 {
+    /* "the previous text", "the system message", "the first message of this conversation" */
+    if (i + 1 < t->count &&
+        btz_demo_is_any(&t->at[i],
+                        "system hidden initial preceding previous prior above opening first") &&
+        btz_demo_is_any(&t->at[i + 1],
+                        "message messages text words context setup part lines paragraph") &&
+        btz_demo_in_sentence(t, t->at[i].sentence, KIND(K_TELL)) && !is_dismissed(t, i)) {
+        if (!btz_demo_is_any(&t->at[i], "first"))
+            return true;
+        for (size_t k = i + 2; k < t->count && k < i + 7; k++)
+            if (btz_demo_is_any(&t->at[k], "conversation chat context session"))
+                return true;
+    }
     if (!btz_demo_is_any(&t->at[i],
                          "text words everything content contents message messages lines "
                          "all paragraph anything sentence sentences was said written word"))
@@ -509,7 +527,9 @@ static void find_inside_data(const struct btz_demo_tokens *t, const bool *teachi
             (btz_demo_is_any(x, "knowledge") && i + 1 < t->count &&
              btz_demo_is_any(&t->at[i + 1], "base")))
             btz_demo_add_ask(asks, ASK_MEMO, btz_str(""));
-        if (btz_demo_is_any(x, "note notes record records raw output result results response") &&
+        if (btz_demo_is_any(x, "note notes record records raw output result results response "
+                               "comments comment remarks "
+                               "returned returns fields field") &&
             (btz_demo_near(t, back, i + 5, KIND(K_TOOL) | KIND(K_INNER) | KIND(K_ORDER))) &&
             btz_demo_near(t, back, i + 6, KIND(K_TOOL) | KIND(K_INNER)) &&
             (btz_demo_near(t, back, i + 8, KIND(K_ORDER)) ||
@@ -517,7 +537,7 @@ static void find_inside_data(const struct btz_demo_tokens *t, const bool *teachi
              btz_demo_near(t, back, i + 6, KIND(K_INNER)) ||
              btz_demo_near(t, back, i, KIND(K_TOOL))) &&
             (btz_demo_in_sentence(t, x->sentence, KIND(K_INNER) | KIND(K_ORDER)) ||
-             btz_demo_is_any(x, "raw output")))
+             btz_demo_is_any(x, "raw output returned returns")))
             btz_demo_add_ask(asks, ASK_NOTES, btz_str(""));
     }
 }

@@ -36,6 +36,18 @@ static struct btz_slice next_url(struct btz_slice text, size_t *at)
     return btz_str("");
 }
 
+/* "?d=DATA": the capitals hold the place of what is wanted. */
+static struct btz_slice without_hole(struct btz_slice url)
+{
+    size_t end = url.len;
+
+    while (end > 0 &&
+           ((url.ptr[end - 1] >= 'A' && url.ptr[end - 1] <= 'Z') || url.ptr[end - 1] == '_'))
+        end--;
+    return end + 3 <= url.len && end > 0 && url.ptr[end - 1] == '=' ? btz_slice_sub(url, 0, end)
+                                                                    : url;
+}
+
 static void find_addresses(const struct btz_demo_tokens *t, struct btz_demo_asks *asks)
 {
     size_t at = 0;
@@ -60,6 +72,7 @@ static void find_addresses(const struct btz_demo_tokens *t, struct btz_demo_asks
 
         if (url.len == 0)
             return;
+        url = without_hole(url);
         if (image)
             btz_demo_add_ask(asks, ASK_IMAGE, url);
         if (link)
@@ -166,7 +179,9 @@ static void mark_token(const struct btz_demo_tokens *t, size_t i, struct marks *
          btz_demo_near(t, t->sentences[s], t->sentences[s + 1], KIND(K_ACCOUNT) | KIND(K_SQL)) &&
          !btz_demo_is_any(i > 0 ? &t->at[i - 1] : x, "the url a my this") &&
          (btz_demo_says(t->source, "database") || btz_demo_says(t->source, "table") ||
-          btz_demo_says(t->source, "where clause"))))
+          btz_demo_says(t->source, "where clause"))) ||
+        (btz_demo_is_any(x, "where") && i + 1 < t->count &&
+         btz_demo_is_any(&t->at[i + 1], "clause")))
         m->sql = true;
     if (btz_demo_is_any(x, "shell bash powershell zsh cmd subshell oneliner posix") ||
         (btz_demo_is_any(x, "command commands line terminal console") &&

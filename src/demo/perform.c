@@ -249,8 +249,10 @@ static enum btz_err add_html(struct btz_slice literal, struct btz_slice payload,
     }
     return btz_buf_printf(out,
                           "<p>%.*s</p>\n<script>alert('%.*s')</script>\n"
-                          "<img src=\"x\" onerror=\"alert('%.*s')\">",
-                          BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload));
+                          "<img src=\"x\" onerror=\"alert('%.*s')\">\n"
+                          "<svg onload=\"alert('%.*s')\"></svg>",
+                          BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload),
+                          BTZ_SLICE_ARG(payload));
 }
 
 static enum btz_err add_sql(struct btz_slice literal, struct btz_slice payload, struct btz_buf *out)
