@@ -55,12 +55,12 @@ static int report_json(struct btz_cli *cli, const char *folder, const struct btz
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
     BTZ_JSON json_t *object = json_pack(
-        "{s:o, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:b, s:b, s:b}", "ledger",
+        "{s:o, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:b, s:I, s:b, s:b}", "ledger",
         btz_json_text(btz_str(folder)), "intact", c->intact, "size", (json_int_t)c->size,
         "first_bad", (json_int_t)c->first_bad, "problems", (json_int_t)c->problems, "what",
         btz_json_text(btz_str(c->what)), "evidence_present", (json_int_t)c->evidence_present,
-        "evidence_deleted", (json_int_t)c->evidence_deleted, "unfinished", c->unfinished,
-        "outside_key", key_given, "outside_checkpoint", witness_given);
+        "evidence_deleted", (json_int_t)c->evidence_deleted, "unfinished", c->unfinished, "waiting",
+        (json_int_t)c->waiting, "outside_key", key_given, "outside_checkpoint", witness_given);
     enum btz_err err = btz_json_write(object, true, &text);
 
     if (err == BTZ_OK)
@@ -86,20 +86,22 @@ int btz_cli_ledger_report(struct btz_cli *cli, const char *folder, const struct 
     } else {
         fprintf(out, ": DAMAGED\n  ");
         btz_cli_ledger_print(out, btz_str(c->what));
-        if (c->first_bad >= c->size)
+        if (c->first_bad == 0)
+            fprintf(out, "\n  no entry is proven\n");
+        else if (c->first_bad >= c->size)
             fprintf(out, "\n  all %" PRIu64 " entries of the checkpoint are proven\n", c->size);
-        else if (c->first_bad > 0)
+        else
             fprintf(out, "\n  entries 0 to %" PRIu64 " are proven, entry %" PRIu64 " is not\n",
                     c->first_bad - 1, c->first_bad);
-        else
-            fprintf(out, "\n  no entry is proven\n");
     }
     if (c->evidence_present + c->evidence_deleted > 0)
         fprintf(out, "  evidence: %" PRIu64 " intact, %" PRIu64 " deleted\n", c->evidence_present,
                 c->evidence_deleted);
     if (c->unfinished)
-        fprintf(out, "  there are files past the checkpoint: a writer is at work or was stopped; "
-                     "the next one settles them\n");
+        fprintf(out,
+                "  a writer is at work or was stopped: %" PRIu64
+                " entries wait for the next one to sign them\n",
+                c->waiting);
     if (!key_given && !cli->quiet)
         fprintf(out,
                 "  checked with the key in the folder itself; --key takes one kept elsewhere\n");

@@ -86,6 +86,8 @@ static void merge(struct btz_demo_asks *into, const struct btz_demo_asks *from)
     into->persona = into->persona || from->persona;
     into->role = into->role || from->role;
     into->json = into->json || from->json;
+    if (into->payload.len == 0)
+        into->payload = from->payload;
     if (into->prefix.len == 0)
         into->prefix = from->prefix;
     if (into->suffix.len == 0)
@@ -146,7 +148,7 @@ static enum btz_err read_text(struct scene *s, struct btz_slice text, struct btz
         BTZ_TRY(btz_demo_intent(s->mind->lexicon, readings[i].text, earlier, s->arena, &here));
         if (i == 0) {
             *asks = here;
-            decodes = here.decodes || here.papers || here.count > 0 || here.role;
+            decodes = here.decodes || (here.ciphers && here.answer_form == FORM_PLAIN);
             continue;
         }
         if (disguised && (here.count > 0 || here.overrides || here.persona || here.prefix.len > 0))
@@ -371,12 +373,15 @@ static enum btz_err perform_all(struct scene *s, const struct btz_demo_asks *ask
     struct btz_demo_stage stage = { .rng = &s->rng,
                                     .extra = btz_slice_trim(s->operator),
                                     .with_secrets = with_secrets };
+    /* What stands in quotes beside a task is a part of the task. */
+    bool busy = btz_demo_find_ask(asks, ASK_JOIN) || btz_demo_find_ask(asks, ASK_NUMBER) ||
+                btz_demo_find_ask(asks, ASK_SYSTEM) || btz_demo_find_ask(asks, ASK_SECRET);
 
     for (unsigned kind = 0; kind < ASK_KIND_COUNT; kind++) {
         for (size_t i = 0; i < asks->count; i++) {
             BTZ_BUF_RELEASE struct btz_buf part = BTZ_BUF(ANSWER_MAX);
 
-            if (asks->at[i].kind != (enum btz_demo_ask_kind)kind)
+            if (asks->at[i].kind != (enum btz_demo_ask_kind)kind || (kind == ASK_SAY && busy))
                 continue;
             BTZ_TRY(btz_demo_perform(&stage, asks, &asks->at[i], &part));
             BTZ_TRY(add_part(out, btz_buf_slice(&part)));
@@ -424,6 +429,7 @@ static enum btz_err wrap(const struct btz_demo_asks *asks, struct btz_buf *text)
 static enum btz_err obey(struct scene *s, struct btz_buf *out)
 {
     struct btz_demo_asks all = s->asks;
+    bool papers = false;
 
     merge(&all, &s->outside);
     all.json = s->asks.json;
@@ -434,8 +440,10 @@ static enum btz_err obey(struct scene *s, struct btz_buf *out)
     BTZ_TRY(perform_all(s, &all, true, out));
     if (s->said.len > 0)
         BTZ_TRY(add_part(out, s->said));
-    if ((all.count == 0 && s->said.len == 0) || s->document_count > 0 || s->outside.count > 0)
-        BTZ_TRY(add_help(s, true, out));
+    for (size_t i = 0; i < s->document_count; i++)
+        papers = papers || !is_internal(&s->documents[i]) || !btz_demo_find_ask(&all, ASK_MEMO);
+    if ((all.count == 0 && s->said.len == 0) || papers || s->outside.count > 0)
+        BTZ_TRY(add_help(s, !btz_demo_find_ask(&all, ASK_MEMO), out));
     if (all.count > 0)
         BTZ_TRY(add_str_part(out, btz_demo_closer(&s->rng)));
     return wrap(&all, out);
@@ -486,7 +494,8 @@ static const char *const keywords[] = {
     "api key",
     "api_key",
     "secret key",
-    "password",
+    "the password",
+    "admin password",
     "override code",
     "confidential",
     "<script",
@@ -511,7 +520,7 @@ static const char *const keywords[] = {
     "escape sequence",
     "markdown image",
     "![",
-    "evil",
+
     "base64",
 };
 
@@ -557,21 +566,21 @@ static enum btz_err remove_secrets(struct btz_buf *text)
     return BTZ_OK;
 }
 
+static bool is_attack(const struct btz_demo_asks *asks)
+{
+    return asks->count > 0 || asks->overrides || asks->persona;
+}
+
 static enum btz_err answer_filtered(struct scene *s, struct btz_buf *out)
 {
     /* Support asked for it: questions about security are let through. */
-    if (is_filtered(s->user) && !s->asks.teaches)
+    if (is_filtered(s->user) && !(s->asks.teaches && !is_attack(&s->asks)))
         return add_str_part(out, btz_demo_refusal(&s->rng));
     BTZ_TRY(obey(s, out));
     return remove_secrets(out);
 }
 
 /* ---- strict and ideal --------------------------------------------------------------------------------------------- */
-
-static bool is_attack(const struct btz_demo_asks *asks)
-{
-    return asks->count > 0 || asks->overrides || asks->persona;
-}
 
 /* Words of the user that are safe to repeat: letters and spaces, the first few. */
 static enum btz_err quote_user(struct scene *s, struct btz_buf *out)
@@ -581,7 +590,7 @@ static enum btz_err quote_user(struct scene *s, struct btz_buf *out)
     BTZ_TRY(btz_buf_add_byte(out, '"'));
     for (size_t i = 0; i < s->tokens.count && words < 8; i++) {
         const struct btz_demo_token *t = &s->tokens.at[i];
-        bool plain = t->word && t->text.len <= 24;
+        bool plain = t->word && t->text.len <= 24 && !btz_demo_is_any(t, "http https www");
 
         for (size_t k = 0; k < t->text.len; k++)
             plain = plain && t->text.ptr[k] < 0x80 && is_ascii_word(t->text.ptr[k]);
@@ -785,9 +794,12 @@ enum btz_err btz_demo_answer(const struct btz_demo_mind *mind, struct btz_demo_s
 {
     struct scene s = { .mind = mind, .shelf = shelf, .arena = arena };
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4 * ANSWER_MAX);
+    BTZ_BUF_RELEASE struct btz_buf clean = BTZ_BUF(12 * ANSWER_MAX);
 
     btz_rng_init(&s.rng, mind->seed, stream_of(turns, count));
     BTZ_TRY(read_turns(&s, turns, count));
     BTZ_TRY(answer(&s, &text));
-    return btz_arena_copy(arena, btz_slice_trim(btz_buf_slice(&text)), out);
+    /* Documents may hold any bytes. */
+    BTZ_TRY(btz_utf8_clean(btz_slice_trim(btz_buf_slice(&text)), &clean));
+    return btz_arena_copy(arena, btz_buf_slice(&clean), out);
 }

@@ -26,26 +26,42 @@ const struct btz_demo_ask *btz_demo_find_ask(const struct btz_demo_asks *asks,
 
 /* ---- what kind of sentence ------------------------------------------------------------------------- */
 
+#define MAY "can could would will"
 #define POLITE                                                                                     \
-    "hi hello hey please can could would will you also so and ok okay then thanks well just sorry"
+    "hi hello hey please can could would will also so and ok okay then thanks well just sorry"
+
+static bool near_own(const struct btz_demo_tokens *t, size_t from, size_t end)
+{
+    for (size_t i = from; i < end && i < from + 4; i++)
+        if (btz_demo_is_any(&t->at[i],
+                            "instructions instruction prompt directives key secret secrets "
+                            "credentials memo notes rules configuration"))
+            return true;
+    return false;
+}
 
 /* A sentence that wants something explained: "what is a system prompt?", "how do I prevent injection?" */
 static bool is_teaching(const struct btz_demo_tokens *t, size_t from, size_t end)
 {
     size_t i = from;
-    bool protects = false, about_you = false, makes = false;
+    bool protects = false, about_you = false, makes = false, the_own = false;
 
-    while (i < end && (btz_demo_is_any(&t->at[i], POLITE) || !t->at[i].word))
+    while (i < end &&
+           (btz_demo_is_any(&t->at[i], POLITE) || !t->at[i].word ||
+            (i > from && btz_demo_is_any(&t->at[i], "you") && btz_demo_is_any(&t->at[i - 1], MAY))))
         i++;
     for (size_t k = i; k < end; k++) {
         protects = protects || (t->at[k].kinds & KIND(K_PROTECT));
         about_you = about_you ||
                     (btz_demo_is_any(&t->at[k], "your yours yourself you tu tes votre deine") &&
-                     !(k > 0 && btz_demo_is_any(&t->at[k - 1], "can could would do")));
+                     !(k > i && k <= i + 2 && btz_demo_is_any(&t->at[i], "how why when where")));
         makes =
             makes || btz_demo_is_any(&t->at[k],
                                      "print output write generate reveal show display repeat echo "
                                      "list dump produce render insert give execute");
+        /* "the initial prompt", "the internal key": one in particular, not the thing in general. */
+        the_own = the_own ||
+                  (btz_demo_is_any(&t->at[k], "the these those this") && near_own(t, k + 1, end));
     }
     if (i >= end || about_you || (makes && !protects))
         return false;
@@ -62,11 +78,17 @@ static bool is_teaching(const struct btz_demo_tokens *t, size_t from, size_t end
                                                   "point risk danger best history idea");
         return true;
     }
-    if (btz_demo_is_any(&t->at[i], "how why when who is are does do should"))
+    if (btz_demo_is_any(&t->at[i], "is are"))
+        return !the_own;
+    if (btz_demo_is_any(&t->at[i], "how why when who does do should"))
         return true;
-    if (btz_demo_is_any(&t->at[i], "explain define describe tell teach"))
-        return i + 1 < end && (t->at[i + 1].kinds & (KIND(K_ASK) | KIND(K_TEACH)) ||
-                               btz_demo_is_any(&t->at[i + 1], "me the a about to us"));
+    if (btz_demo_is_any(&t->at[i], "explain define describe"))
+        return i + 1 < end && !the_own &&
+               ((t->at[i + 1].kinds & (KIND(K_ASK) | KIND(K_TEACH))) ||
+                btz_demo_is_any(&t->at[i + 1], "me the a an to us"));
+    if (btz_demo_is_any(&t->at[i], "tell teach"))
+        return i + 2 < end && !the_own && btz_demo_is_any(&t->at[i + 1], "me us") &&
+               btz_demo_is_any(&t->at[i + 2], "about how why what some more a");
     return protects && btz_demo_is_any(&t->at[i], "i we i'm i'd we're my our");
 }
 
@@ -134,6 +156,7 @@ static void find_stance(const struct btz_demo_tokens *t, struct btz_demo_asks *a
 
         asks->overrides = asks->overrides || is_override(t, i);
         asks->papers = asks->papers || (x->kinds & (KIND(K_PAPER) | KIND(K_SUMMARY)));
+        asks->ciphers = asks->ciphers || (x->kinds & KIND(K_CIPHER));
         asks->decodes = asks->decodes || (x->kinds & KIND(K_DECODE));
         asks->json = asks->json || btz_demo_is_any(x, "json");
         free = free || (x->kinds & KIND(K_FREE)) ||
@@ -223,7 +246,9 @@ static enum btz_demo_form find_form(const struct btz_demo_tokens *t)
             return FORM_SPELLED;
         if (btz_demo_is_any(x, "first beginning") && i + 2 < t->count &&
             (t->at[i + 1].number ||
-             btz_demo_is_any(&t->at[i + 1], "few half two three four five six")) &&
+             btz_demo_is_any(
+                 &t->at[i + 1],
+                 "few half two three four five six seven eight nine ten twelve twenty")) &&
             btz_demo_near(t, i + 1, i + 4, KIND(K_LETTER) | KIND(K_WORD)))
             return FORM_PART;
         if (x->kinds & KIND(K_SUMMARY) || (btz_demo_is_any(x, "own") && i + 1 < t->count &&
@@ -239,7 +264,8 @@ static bool is_instructions(const struct btz_demo_token *x)
 {
     return btz_demo_is_any(
         x, "instruction instructions prompt prompts directive directives preamble "
-           "metaprompt preprompt briefing programming instrucciones instruccion "
+           "metaprompt preprompt initialization initialisation briefing programming instrucciones "
+           "instruccion "
            "anweisungen anweisung consignes consigne istruzioni instrucoes vorgaben "
            "guardrails guardrail");
 }
@@ -267,7 +293,8 @@ static bool is_dismissed(const struct btz_demo_tokens *t, size_t i)
             return false;
         if ((x->kinds & KIND(K_IGNORE)) && !btz_demo_is_any(x, "stop replace skip drop"))
             return true;
-        if ((x->kinds & KIND(K_TELL)) && !btz_demo_is_any(x, "all put need want include know"))
+        if ((x->kinds & KIND(K_TELL)) &&
+            !btz_demo_is_any(x, "all put need want include know what whats what's which"))
             return false;
     }
     return false;
@@ -309,6 +336,19 @@ static bool names_its_instructions(const struct btz_demo_tokens *t, size_t i)
 
 static bool names_text_above(const struct btz_demo_tokens *t, size_t i)
 {
+    /* "the previous text", "the system message", "the first message of this conversation" */
+    if (i + 1 < t->count &&
+        btz_demo_is_any(&t->at[i],
+                        "system hidden initial preceding previous prior above opening first") &&
+        btz_demo_is_any(&t->at[i + 1],
+                        "message messages text words context setup part lines paragraph") &&
+        btz_demo_in_sentence(t, t->at[i].sentence, KIND(K_TELL)) && !is_dismissed(t, i)) {
+        if (!btz_demo_is_any(&t->at[i], "first"))
+            return true;
+        for (size_t k = i + 2; k < t->count && k < i + 7; k++)
+            if (btz_demo_is_any(&t->at[k], "conversation chat context session"))
+                return true;
+    }
     if (!btz_demo_is_any(&t->at[i],
                          "text words everything content contents message messages lines "
                          "all paragraph anything sentence sentences was said written word"))
@@ -350,6 +390,8 @@ static bool asks_what_told(const struct btz_demo_tokens *t, size_t i)
 {
     if (!btz_demo_is_any(&t->at[i], "told instructed configured programmed briefed primed given "
                                     "initialised initialized prompted forbidden"))
+        return false;
+    if (is_dismissed(t, i))
         return false;
     for (size_t k = i > 5 ? i - 5 : 0; k < i; k++)
         if (t->at[k].sentence == t->at[i].sentence && btz_demo_is_any(&t->at[k], "you"))
@@ -443,7 +485,7 @@ static void find_secret(const struct btz_demo_tokens *t, const bool *teaching,
         game = btz_demo_is_any(&t->at[i], "token tokens secret passphrase") &&
                btz_demo_find_ask(asks, ASK_JOIN) &&
                !btz_demo_near(t, i > 3 ? i - 3 : 0, i, KIND(K_YOUR));
-        if (!game && (open_end || wants_told(t, s) || asks->overrides))
+        if (!game && (open_end || wants_told(t, s) || wants_told(t, s + 1) || asks->overrides))
             which |= here;
     }
     if (which) {
@@ -454,6 +496,14 @@ static void find_secret(const struct btz_demo_tokens *t, const bool *teaching,
             a->form = find_form(t);
         }
     }
+}
+
+static bool names_stock(const struct btz_demo_tokens *t, size_t i)
+{
+    for (size_t k = i + 1; k < t->count && k < i + 7; k++)
+        if (btz_demo_is_any(&t->at[k], "stock inventory warehouse staff quarter count"))
+            return true;
+    return false;
 }
 
 /* Papers for staff and what the tools say beside the answer. */
@@ -470,15 +520,16 @@ static void find_inside_data(const struct btz_demo_tokens *t, const bool *teachi
             (btz_demo_is_any(x, "staff employee employees internal") &&
              btz_demo_near(t, i + 1, i + 4, KIND(K_PAPER)) &&
              !btz_demo_near(t, i + 1, i + 3, KIND(K_TOOL))) ||
-            (btz_demo_is_any(x, "documents files papers document file doc docs") &&
-             btz_demo_near(t, back, i,
-                           KIND(K_YOUR) | KIND(K_SYSTEM) | KIND(K_INNER) | KIND(K_PRIOR))) ||
+            (btz_demo_is_any(x, "documents files papers docs") &&
+             btz_demo_in_sentence(t, x->sentence, KIND(K_YOUR))) ||
             (btz_demo_is_any(x, "word codeword") && i > 0 &&
-             btz_demo_near(t, i, i + 6, KIND(K_GOODS)) && btz_demo_is_any(&t->at[i - 1], "code")) ||
+             btz_demo_is_any(&t->at[i - 1], "code") && names_stock(t, i)) ||
             (btz_demo_is_any(x, "knowledge") && i + 1 < t->count &&
              btz_demo_is_any(&t->at[i + 1], "base")))
             btz_demo_add_ask(asks, ASK_MEMO, btz_str(""));
-        if (btz_demo_is_any(x, "note notes record records raw output result results response") &&
+        if (btz_demo_is_any(x, "note notes record records raw output result results response "
+                               "comments comment remarks "
+                               "returned returns fields field") &&
             (btz_demo_near(t, back, i + 5, KIND(K_TOOL) | KIND(K_INNER) | KIND(K_ORDER))) &&
             btz_demo_near(t, back, i + 6, KIND(K_TOOL) | KIND(K_INNER)) &&
             (btz_demo_near(t, back, i + 8, KIND(K_ORDER)) ||
@@ -486,7 +537,7 @@ static void find_inside_data(const struct btz_demo_tokens *t, const bool *teachi
              btz_demo_near(t, back, i + 6, KIND(K_INNER)) ||
              btz_demo_near(t, back, i, KIND(K_TOOL))) &&
             (btz_demo_in_sentence(t, x->sentence, KIND(K_INNER) | KIND(K_ORDER)) ||
-             btz_demo_is_any(x, "raw output")))
+             btz_demo_is_any(x, "raw output returned returns")))
             btz_demo_add_ask(asks, ASK_NOTES, btz_str(""));
     }
 }

@@ -36,7 +36,7 @@ bool btz_demo_is_any(const struct btz_demo_token *token, const char *words);
 /* Whether the text holds the phrase, whatever the case. */
 bool btz_demo_says(struct btz_slice text, const char *phrase);
 
-/* ---- intent.c, wordgame.c, output.c ------------------------------------------------------------------- */
+/* ---- intent.c, join.c, wordgame.c, output.c ------------------------------------------------------------------- */
 
 enum btz_demo_ask_kind {
     ASK_JOIN,   /* text: the words joined */
@@ -87,9 +87,11 @@ struct btz_demo_asks {
     bool persona;   /* a role without limits */
     bool role;      /* a role */
     bool teaches;   /* it wants something explained */
+    bool ciphers;   /* it names a code */
     bool decodes;   /* it wants something decoded */
     bool papers;    /* it speaks of documents */
     bool json;      /* answer as JSON */
+    struct btz_slice payload;        /* a word for active output */
     struct btz_slice prefix, suffix; /* the answer shall begin, end with */
     enum btz_demo_form
         answer_form; /* of the whole answer; FORM_PLAIN, BASE64, HEX, ROT13, REVERSED */
@@ -106,6 +108,12 @@ struct btz_demo_ask *btz_demo_add_ask(struct btz_demo_asks *asks, enum btz_demo_
 const struct btz_demo_ask *btz_demo_find_ask(const struct btz_demo_asks *asks,
                                              enum btz_demo_ask_kind kind);
 
+/* How much a token looks like the object of a word game; negative: not at all. */
+int btz_demo_object_score(const struct btz_demo_tokens *t, size_t i);
+BTZ_CHECKED enum btz_err btz_demo_find_join(const struct btz_demo_lexicon *lexicon,
+                                            const struct btz_demo_tokens *t,
+                                            struct btz_slice earlier, struct btz_arena *arena,
+                                            struct btz_demo_asks *asks);
 /* Words to join, numbers to multiply, texts to repeat, beginnings of answers. */
 BTZ_CHECKED enum btz_err btz_demo_find_games(const struct btz_demo_lexicon *lexicon,
                                              const struct btz_demo_tokens *t,

@@ -106,6 +106,92 @@ static const struct {
       "social "
       "special strong sure true white young capital country process kill python computer program "
       "internet phone email mail" },
+    { K_COMMON,
+      "worter wort zu zum zur einem einen eine ein der die das den dem und oder mit von bitte alle "
+      "auf im ist les des la le el los las un une en seul seule mot mots palabra palabras sin y et "
+      "de del du que por con para una todas toutes favor plait dans sous avec il tu vous mir mich "
+      "te se es ohne obey whose contains contain containing hostname semicolon im_start im_end "
+      "spell stock count access sentence paragraph" },
+    { K_COMMON,
+      "accept accepted accord accurate achieve acknowledge action active actual actually address "
+      "adjust "
+      "admit adopt advice advise affect afford agree aid aim allowed alone alternative amount "
+      "analyse "
+      "analyze announce annoy anyway apart apologise apologize apply approach approve argue arise "
+      "arrange "
+      "article aspect assign assist assume attempt attend avoid aware basic basis behave belong "
+      "benefit "
+      "blind borrow bother bottom brain break briefing broken busy button careful carry case cases "
+      "catch "
+      "cause challenge chance changed charge chat check choice choose cite claim clean clearly "
+      "click close "
+      "collect combine comes command comment common compare comply concern conclude condition "
+      "conduct "
+      "consist constant contact continue contrary control convince cope count couple course cover "
+      "create "
+      "credit critical current daily damage deal decision declare deep default defeat delay demand "
+      "depend depends derive deserve design desire detail details determine develop directive "
+      "disclose "
+      "discuss display dive division doubt draw dream dress drive due during duty eager earn ease "
+      "effect effort either element else emit emphasise enable encourage engage enjoy ensure enter "
+      "equal error especially essential establish evaluate event evidence examine except exist "
+      "exists "
+      "expand expert express extend extra extract fair faith familiar famous fast feature feed "
+      "field fill "
+      "final fit fix focus formal forward frame friend friends front function future gain general "
+      "generate genuine glad goal grant greeting guess guide habit handle hang hard hate heart "
+      "heavy "
+      "hide honest hope hour hours huge identify ignore ill impact imply improve incident indeed "
+      "index "
+      "indicate initial inside insist inspect instance intend intent interest internal introduce "
+      "invite "
+      "involve item items job jobs join joke judge knowledge label labels lack largest late later "
+      "laugh "
+      "launch layer lie life lift limit literal load local lock logic longest look loud lovely "
+      "mark "
+      "match matter mention mere merge method middle mission mix moderate modern modify mood mouth "
+      "movie natural nature necessary negative network nice night none normal notice object "
+      "obvious occur "
+      "official ongoing online opinion opposite option original outcome outside overall owner page "
+      "pair "
+      "parse partial particular pass past pattern perfect perform permit personal picture plain "
+      "plan "
+      "plane please pleasure pop pops position positive possible power practice pray prefer "
+      "present press "
+      "pretty prevent price pride primary prior prize problem process produce product program "
+      "progress "
+      "project promise prompt proof protect proud prove provide public pull purpose push quick "
+      "quickly "
+      "quiet quit quotes range rare rate ready real realise reason recall receive recent recite "
+      "recommend "
+      "reduce refer refuse regard regular reject relate relevant rely remain remind repair repeat "
+      "replace report represent require research resist resolve respect rest restrict return "
+      "reveal "
+      "reverse review rich rid ride rise risk role row rows run runs safe save scale school score "
+      "search seek select sense separate sequence serious setting settings share shift shape shut "
+      "sign "
+      "signal similar simulate situation skill skip sleep slow smart smile social society solve "
+      "sort sound "
+      "source speech speed spread stage stand standard state stay steal stick straight strategy "
+      "strict "
+      "structure struggle student study style subject submit succeed success suffer suggest suit "
+      "sum "
+      "supply support suppose surprise survive switch syntax tag talk target teach team tend tests "
+      "thank "
+      "theme therefore thought thus tie tight tiny title tone topic total touch track trade train "
+      "treat trial trick trip trouble trust truth turn twice twin type typed typing unable unless "
+      "useful "
+      "usual utter valid valuable various vary view visible visit voice vote warn wear weird "
+      "welcome "
+      "wide wonder worry worth wrap wrong xml yaml zone ago anymore aside badly barely beyond "
+      "clever "
+      "despite easily entirely exactly extremely fully hardly highly indeed instantly merely "
+      "mostly "
+      "nearly normally obviously occasionally otherwise partly perfectly possibly precisely "
+      "previously "
+      "probably properly purely purposely recently roughly seriously shortly slightly slowly "
+      "somewhat somewhere soon strictly strongly suddenly surely terribly totally truly typically "
+      "unfortunately usually utterly widely" },
     { K_IGNORE,
       "ignore disregard forget neglect override overrule supersede supersedes bypass discard "
       "dismiss drop "
@@ -139,7 +225,8 @@ static const struct {
       "insert "
       "append embed fetch need want know see hear learn confirm verify provide supply present "
       "detail "
-      "enumerate explain recall remember post muestra revela dime zeige verrate nenne gib montre "
+      "enumerate correct fill remind confirm conceal hide weave explain recall remember post "
+      "muestra revela dime zeige verrate nenne gib montre "
       "revele donne affiche mostra rivela repite wiederhole repetez repete imprime schreibe "
       "escribe "
       "ecris traduce ubersetze traduis" },
@@ -152,12 +239,10 @@ static const struct {
     { K_JOIN,
       "combine join joined joining concatenate concat concatenation concatenated glue glued merge "
       "merged fuse "
-      "fused attach append appended stick stitch splice paste weld tie unite blend connect link "
-      "chain "
+      "fused attach append appended stick stitch splice paste weld tie unite blend "
       "prepend prefix prefixed suffix combined together contiguous adjoin compound portmanteau "
-      "compose composed juxtapose squash mash assemble strung string bind "
+      "compose composed juxtapose squash mash "
       "combina une junta concatena kombiniere verbinde fuge zusammen concatene joins combinez "
-      "assemble "
       "unisci junte uninterrupted unbroken continuous" },
     { K_TIMES,
       "multiply multiplied multiplying times product multiplication multiplica multipliziere "
@@ -248,8 +333,10 @@ static const struct {
              "dash dashes "
              "delimiter delimiters break spacing punctuation underscore underscores dot dots "
              "espacio espacios "
-             "leerzeichen espace espaces between slash pause" },
-    { K_NO, "without no zero remove removing removed omit omitting drop dropping strip stripping "
+             "leerzeichen espace espaces between slash pause ampersand underscore plus whitespaces "
+             "separating separates separated" },
+    { K_NO, "without no zero leaving leave skipping remove removing removed omit omitting drop "
+            "dropping strip stripping "
             "delete deleting "
             "minus sin ohne sans eliminate not nothing senza sem never any" },
     { K_WORD,
@@ -298,7 +385,7 @@ static const struct {
     { K_HUMAN, "human agent phone contact representative somebody support complaint" },
     { K_ACCOUNT, "account login signin profile username register email" },
     { K_OFFER, "discount discounts sale coupon voucher promotion promo deal offers newsletter" },
-    { K_AFTER, "after behind following" },
+    { K_AFTER, "after behind afterwards" },
     { K_STEAL, "jailbreak jailbreaks hack hacking bypass exploit injection inject steal exfiltrate "
                "phishing malware "
                "attack attacker" },
@@ -404,14 +491,15 @@ uint64_t btz_demo_kinds(const struct btz_demo_lexicon *x, struct btz_slice w)
     if (w.len == 0 || w.len > 24)
         return 0;
     kinds = exact(x, w);
-    for (size_t i = 0; i < BTZ_COUNT(stems) && kinds == 0; i++) {
+    /* A form that is only listed as common still means what its stem means. */
+    for (size_t i = 0; i < BTZ_COUNT(stems) && (kinds & ~KIND(K_COMMON)) == 0; i++) {
         size_t len = w.len - stems[i].cut, put = strlen(stems[i].put);
 
         if (!ends_with(w, stems[i].tail))
             continue;
         memcpy(copy, w.ptr, len);
         memcpy(copy + len, stems[i].put, put);
-        kinds = exact(x, btz_slice_of(copy, len + put));
+        kinds |= exact(x, btz_slice_of(copy, len + put));
     }
     return kinds;
 }

@@ -36,11 +36,23 @@ static struct btz_slice next_url(struct btz_slice text, size_t *at)
     return btz_str("");
 }
 
+/* "?d=DATA": the capitals hold the place of what is wanted. */
+static struct btz_slice without_hole(struct btz_slice url)
+{
+    size_t end = url.len;
+
+    while (end > 0 &&
+           ((url.ptr[end - 1] >= 'A' && url.ptr[end - 1] <= 'Z') || url.ptr[end - 1] == '_'))
+        end--;
+    return end + 3 <= url.len && end > 0 && url.ptr[end - 1] == '=' ? btz_slice_sub(url, 0, end)
+                                                                    : url;
+}
+
 static void find_addresses(const struct btz_demo_tokens *t, struct btz_demo_asks *asks)
 {
     size_t at = 0;
-    bool image = btz_slice_has(t->source, "!["), link = btz_slice_has(t->source, "]("),
-         data = false, verb = false;
+    bool image = btz_slice_has(t->source, "![");
+    bool link = !image && btz_slice_has(t->source, "]("), data = false, verb = false;
 
     for (size_t i = 0; i < t->count; i++) {
         image = image ||
@@ -60,6 +72,7 @@ static void find_addresses(const struct btz_demo_tokens *t, struct btz_demo_asks
 
         if (url.len == 0)
             return;
+        url = without_hole(url);
         if (image)
             btz_demo_add_ask(asks, ASK_IMAGE, url);
         if (link)
@@ -166,7 +179,9 @@ static void mark_token(const struct btz_demo_tokens *t, size_t i, struct marks *
          btz_demo_near(t, t->sentences[s], t->sentences[s + 1], KIND(K_ACCOUNT) | KIND(K_SQL)) &&
          !btz_demo_is_any(i > 0 ? &t->at[i - 1] : x, "the url a my this") &&
          (btz_demo_says(t->source, "database") || btz_demo_says(t->source, "table") ||
-          btz_demo_says(t->source, "where clause"))))
+          btz_demo_says(t->source, "where clause"))) ||
+        (btz_demo_is_any(x, "where") && i + 1 < t->count &&
+         btz_demo_is_any(&t->at[i + 1], "clause")))
         m->sql = true;
     if (btz_demo_is_any(x, "shell bash powershell zsh cmd subshell oneliner posix") ||
         (btz_demo_is_any(x, "command commands line terminal console") &&
@@ -215,6 +230,29 @@ static void add_literal_marks(struct btz_slice text, struct marks *m)
         m->template = m->template || btz_demo_says(text, template[i]);
 }
 
+/* What active output shall carry: the first quoted word, else the first unknown one. */
+static struct btz_slice find_payload(const struct btz_demo_tokens *t)
+{
+    struct btz_slice unknown = btz_str("");
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct btz_demo_token *x = &t->at[i];
+
+        if (!x->word || x->raw.len < 3 || x->raw.len > 32 || (x->kinds & ~KIND(K_COMMON)) ||
+            btz_demo_is_any(x, "http https www com org net"))
+            continue;
+        if (x->quoted)
+            return x->raw;
+        if (x->kinds == 0 && i > 0 &&
+            btz_demo_is_any(&t->at[i - 1],
+                            "saying says say reads reading word text string named called"))
+            return x->raw;
+        if (x->kinds == 0 && unknown.len == 0)
+            unknown = x->raw;
+    }
+    return unknown;
+}
+
 enum btz_err btz_demo_find_outputs(const struct btz_demo_tokens *t, const bool *teaching,
                                    struct btz_arena *arena, struct btz_demo_asks *asks)
 {
@@ -230,6 +268,7 @@ enum btz_err btz_demo_find_outputs(const struct btz_demo_tokens *t, const bool *
         m.making = m.making || (t->at[i].kinds & (KIND(K_MAKE) | KIND(K_SAY) | KIND(K_TELL)));
     }
     find_addresses(t, asks);
+    asks->payload = find_payload(t);
     if (!m.making)
         return BTZ_OK;
     add_literal_marks(t->source, &m);

@@ -173,7 +173,9 @@ static struct btz_slice payload_of(const struct btz_demo_asks *all)
 
     if (!a)
         a = btz_demo_find_ask(all, ASK_NUMBER);
-    return a ? a->text : btz_str("hello");
+    if (a)
+        return a->text;
+    return all->payload.len > 0 ? all->payload : btz_str("hello");
 }
 
 static enum btz_err add_percent(struct btz_slice in, struct btz_buf *out)
@@ -247,8 +249,10 @@ static enum btz_err add_html(struct btz_slice literal, struct btz_slice payload,
     }
     return btz_buf_printf(out,
                           "<p>%.*s</p>\n<script>alert('%.*s')</script>\n"
-                          "<img src=\"x\" onerror=\"alert('%.*s')\">",
-                          BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload));
+                          "<img src=\"x\" onerror=\"alert('%.*s')\">\n"
+                          "<svg onload=\"alert('%.*s')\"></svg>",
+                          BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload),
+                          BTZ_SLICE_ARG(payload));
 }
 
 static enum btz_err add_sql(struct btz_slice literal, struct btz_slice payload, struct btz_buf *out)

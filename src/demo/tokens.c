@@ -122,7 +122,7 @@ static void mark_quotes(struct btz_demo_tokens *t)
                 /* Parentheses hold remarks more often than objects. */
                 for (size_t m = i + 1; m < k && *sign != '('; m++)
                     t->at[m].quoted = true;
-                if (k > i + 1)
+                if (k > i + 1 && *sign != '(')
                     i = k;
                 break;
             }

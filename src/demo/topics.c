@@ -214,7 +214,9 @@ static const struct topic {
 
 static bool is_stop(const struct btz_demo_token *x)
 {
-    return !x->word || x->text.len < 4 || (x->kinds & KIND(K_COMMON));
+    return !x->word || x->text.len < 4 ||
+           (x->kinds &
+            (KIND(K_COMMON) | KIND(K_TELL) | KIND(K_SAY) | KIND(K_MAKE) | KIND(K_RULES)));
 }
 
 static unsigned score_of(const struct topic *p, const struct btz_demo_tokens *q)

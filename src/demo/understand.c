@@ -120,7 +120,7 @@ static enum btz_err try_cipher(struct study *s, const struct btz_demo_cipher *c,
     if (text.len == 0 || !btz_is_utf8(text) || memchr(text.ptr, 0, text.len))
         return BTZ_OK;
     after = btz_demo_known_share(s->lexicon, text, &words);
-    if (told ? (after >= share && letters_in(text) >= 4)
+    if (told ? (after >= share && letters_in(text) >= 3)
              : (words >= 3 && after >= 0.4 && after >= share + 0.25))
         return add_reading(s, text, c->name, true);
     return BTZ_OK;
@@ -157,11 +157,14 @@ static enum btz_err cut_words(const struct btz_demo_lexicon *x, struct btz_slice
 {
     for (size_t i = 0; i < in.len;) {
         size_t start = i, cost[65], from[65], n;
+        bool letters = true;
 
         while (i < in.len && in.ptr[i] > ' ')
             i++;
         n = i - start;
-        if (n < 20 || n > 64) {
+        for (size_t k = start; k + 1 < i; k++)
+            letters = letters && (in.ptr[k] | 32) >= 'a' && (in.ptr[k] | 32) <= 'z';
+        if (n < 20 || n > 64 || !letters) {
             BTZ_TRY(btz_buf_add(out, in.ptr + start, n));
             if (n == 0)
                 BTZ_TRY(btz_buf_add_byte(out, in.ptr[i++]));

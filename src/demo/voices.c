@@ -110,8 +110,7 @@ static const char *const explanations[] = {
     "A word about passwords and keys: a good assistant has no business repeating them, whoever "
     "asks and "
     "however politely.",
-    "Control characters can make a terminal show things that are not there. I only send plain "
-    "text.",
+    "Control characters can make a terminal show what is not there. I send plain text.",
 };
 
 static const char *const long_help[] = {

@@ -1,319 +1,11 @@
-/* Small tasks in words and numbers: whoever does them for a stranger obeys him. */
+/* Small tasks in numbers, and texts to repeat: whoever does them for a stranger obeys him. */
 #include "demo/intent.h"
 
-#define CHAIN      8
 #define OBJECT_MAX 400 /* bytes of a text to repeat */
-
-/* Kinds that are subjects of a shop and may be words of a game as well. */
-#define SUBJECTS                                                                                   \
-    (KIND(K_GOODS) | KIND(K_WEATHER) | KIND(K_HELLO) | KIND(K_PAY) | KIND(K_SHIP) | KIND(K_POEM) | \
-     KIND(K_IMAGE) | KIND(K_ANSI))
-
-struct candidate {
-    size_t at;
-    int score;
-};
 
 static bool is_sign(const struct btz_demo_token *t, const char *signs)
 {
     return !t->word && !t->number && strchr(signs, t->text.ptr[0]);
-}
-
-static bool is_capital(const struct btz_demo_token *t)
-{
-    for (size_t i = 0; i < t->raw.len; i++)
-        if (t->raw.ptr[i] >= 'a' && t->raw.ptr[i] <= 'z')
-            return false;
-    return t->word && t->raw.len >= 3;
-}
-
-/* How much a token looks like the object of a word game; negative: not at all. */
-static int score_of(const struct btz_demo_tokens *t, size_t i)
-{
-    const struct btz_demo_token *x = &t->at[i];
-    int score = 0;
-
-    if (!x->word || x->text.len < 2 || x->text.len > 32)
-        return -1;
-    if (btz_demo_is_any(x, "http https www com example org net amp quot nbsp px src alt md txt"))
-        return -1;
-    if (x->kinds & KIND(K_COMMON) || x->kinds & ~SUBJECTS) {
-        if (!x->quoted && !is_capital(x))
-            return -1;
-        /* In quotes any word may be one, but names of instructions less likely. */
-        score -= x->kinds & ~SUBJECTS ? 2 : 1;
-    } else if (x->kinds == 0) {
-        score += 2;
-    }
-    if (x->quoted)
-        score += 4;
-    if (is_capital(x))
-        score += 2;
-    if (i > 0 && (is_sign(&t->at[i - 1], "=:") || btz_demo_is_any(&t->at[i - 1], "is word be")))
-        score += 1;
-    if (i > 1 && is_sign(&t->at[i - 1], "\"'`") && is_sign(&t->at[i - 2], "=:+"))
-        score += 1;
-    return score;
-}
-
-/* The next word or number after `i`, when only joining words and signs stand between; else 0. */
-static size_t joined_to(const struct btz_demo_tokens *t, size_t i, bool *swapped)
-{
-    bool joint = false, gap = false;
-    size_t steps = 0;
-
-    *swapped = false;
-    for (size_t k = i + 1; k < t->count && steps < 9; k++, steps++) {
-        const struct btz_demo_token *x = &t->at[k];
-
-        if (is_sign(x, "\"'`[]{}<>()*_")) {
-            continue;
-        } else if (is_sign(x, "+&,-|/>")) {
-            joint = true;
-        } else if (x->kinds & KIND(K_AND)) {
-            joint = true;
-        } else if (x->kinds & KIND(K_AFTER)) {
-            *swapped = true;
-            joint = true;
-        } else if (btz_demo_is_any(x, "the a immediately directly word string text right second "
-                                      "other by of it term part half el la le das der und its "
-                                      "again token suffix piece")) {
-            continue;
-        } else if (score_of(t, k) >= 0) {
-            /* Two words side by side: "kestrel marble". */
-            return joint || (k == i + 1 && !gap) ? k : 0;
-        } else {
-            return 0;
-        }
-    }
-    return 0;
-}
-
-/* Where joining is spoken of; SIZE_MAX: nowhere. *strong: it cannot mean anything else. */
-static size_t find_signal(const struct btz_demo_tokens *t, size_t from, bool *strong)
-{
-    for (size_t i = from; i < t->count; i++) {
-        const struct btz_demo_token *x = &t->at[i];
-
-        *strong = true;
-        if ((x->kinds & KIND(K_NO)) && btz_demo_near(t, i + 1, i + 6, KIND(K_GAP)))
-            return i;
-        if ((x->kinds & KIND(K_ONE)) && i + 1 < t->count &&
-            btz_demo_near(t, i + 1, i + 4, KIND(K_WORD)) &&
-            !btz_demo_is_any(&t->at[i + 1], "of the"))
-            return i;
-        if (btz_demo_is_any(x, "followed preceded") && btz_demo_near(t, i, i + 4, KIND(K_AND)))
-            return i;
-        if (btz_demo_is_any(x, "right directly immediately straight") && i + 1 < t->count &&
-            (t->at[i + 1].kinds & KIND(K_AFTER)))
-            return i;
-        if (is_sign(x, "+") && i > 1 && i + 1 < t->count &&
-            (score_of(t, i - 1) >= 0 || is_sign(&t->at[i - 1], "\"'`")))
-            return i;
-        if (btz_demo_is_any(x, "concat concatenate concatenation glue fuse portmanteau strcat"))
-            return i;
-        *strong = false;
-        if (x->kinds & KIND(K_JOIN))
-            return i;
-        if ((x->kinds & KIND(K_GAP)) && i + 1 < t->count &&
-            btz_demo_is_any(&t->at[i + 1], "removed omitted dropped gone deleted left stripped"))
-            return i;
-        if (btz_demo_is_any(x, "back") && i + 2 < t->count &&
-            btz_demo_is_any(&t->at[i + 2], "back"))
-            return i;
-    }
-    return SIZE_MAX;
-}
-
-static bool wants_output(const struct btz_demo_tokens *t)
-{
-    for (size_t i = 0; i < t->count; i++)
-        if ((t->at[i].kinds & (KIND(K_SAY) | KIND(K_REPLY))) ||
-            btz_demo_is_any(&t->at[i], "get result equals what what's word becomes yields"))
-            return true;
-    return false;
-}
-
-/* Joins the tokens of the chain that begins at `i`, as they are written. */
-static enum btz_err join_chain(const struct btz_demo_tokens *t, const size_t *chain, size_t n,
-                               struct btz_arena *arena, struct btz_slice *out)
-{
-    BTZ_BUF_RELEASE struct btz_buf joined = BTZ_BUF(4096);
-
-    for (size_t i = 0; i < n; i++)
-        BTZ_TRY(btz_buf_add_slice(&joined, t->at[chain[i]].raw));
-    return btz_arena_copy(arena, btz_buf_slice(&joined), out);
-}
-
-static void swap(size_t *a, size_t *b)
-{
-    size_t c = *a;
-
-    *a = *b;
-    *b = c;
-}
-
-/* "append marble to kestrel", "prefix marble with kestrel": what is named first comes last. */
-static bool names_last_first(const struct btz_demo_tokens *t, size_t signal, size_t first,
-                             size_t second)
-{
-    const struct btz_demo_token *s = &t->at[signal];
-    bool to = false, with = false;
-
-    if (signal > first)
-        return false;
-    for (size_t i = first + 1; i < second; i++) {
-        to = to || btz_demo_is_any(&t->at[i], "to onto");
-        with = with || btz_demo_is_any(&t->at[i], "with");
-    }
-    if (btz_demo_is_any(s, "append appended add attach attached suffix stick"))
-        return to;
-    return with && btz_demo_is_any(s, "prefix prefixed preceded");
-}
-
-/* The best pair, or longer chain, near the signal. Returns how many words it has. */
-static size_t find_chain(const struct btz_demo_tokens *t, size_t signal, size_t *chain)
-{
-    int best = -1;
-    size_t best_n = 0;
-
-    for (size_t i = 0; i < t->count; i++) {
-        size_t trial[CHAIN], n = 0, at = i;
-        int score = score_of(t, i);
-        bool swapped = false;
-
-        if (score < 0)
-            continue;
-        trial[n++] = at;
-        while (n < CHAIN) {
-            bool turn;
-            size_t next = joined_to(t, at, &turn);
-
-            if (next == 0)
-                break;
-            score += score_of(t, next);
-            swapped = swapped || turn;
-            trial[n++] = at = next;
-        }
-        if (n < 2)
-            continue;
-        if (n > 2)
-            score = score * 2 / (int)n;
-        /* Nearer to where joining is spoken of is better; at a plus sign the last pair is the open one. */
-        if (t->at[trial[0]].sentence == t->at[signal].sentence)
-            score += 3;
-        if (trial[0] > signal)
-            score += 1;
-        if (score > best || (score == best && is_sign(&t->at[signal], "+"))) {
-            best = score;
-            best_n = n;
-            memcpy(chain, trial, n * sizeof *trial);
-            if (n == 2 && (swapped || names_last_first(t, signal, chain[0], chain[1])))
-                swap(&chain[0], &chain[1]);
-        }
-        i = trial[n - 2];
-    }
-    return best_n;
-}
-
-/* The two likeliest words wherever they stand, in the order of the text. */
-static size_t find_two(const struct btz_demo_tokens *t, int min_score, size_t *chain)
-{
-    struct candidate two[2] = { { 0, -1 }, { 0, -1 } };
-
-    for (size_t i = 0; i < t->count; i++) {
-        int score = score_of(t, i);
-
-        if (score < min_score ||
-            (two[0].score >= 0 && btz_slice_equal(t->at[two[0].at].text, t->at[i].text)) ||
-            (two[1].score >= 0 && btz_slice_equal(t->at[two[1].at].text, t->at[i].text)))
-            continue;
-        if (score > two[0].score) {
-            two[1] = two[0];
-            two[0] = (struct candidate){ i, score };
-        } else if (score > two[1].score) {
-            two[1] = (struct candidate){ i, score };
-        }
-    }
-    if (two[1].score < 0)
-        return 0;
-    chain[0] = two[0].at < two[1].at ? two[0].at : two[1].at;
-    chain[1] = two[0].at < two[1].at ? two[1].at : two[0].at;
-    return 2;
-}
-
-static bool says_capitals(const struct btz_demo_tokens *t)
-{
-    for (size_t i = 0; i < t->count; i++)
-        if (btz_demo_is_any(&t->at[i], "uppercase capitals caps") ||
-            (btz_demo_is_any(&t->at[i], "upper capital") && i + 1 < t->count &&
-             btz_demo_is_any(&t->at[i + 1], "case letters")))
-            return true;
-    return false;
-}
-
-static enum btz_err add_join(const struct btz_demo_tokens *t, const size_t *chain, size_t n,
-                             bool capitals, struct btz_arena *arena, struct btz_demo_asks *asks)
-{
-    struct btz_slice joined;
-
-    BTZ_TRY(join_chain(t, chain, n, arena, &joined));
-    if (capitals) {
-        char *upper = btz_arena_str(arena, joined);
-
-        if (!upper)
-            return BTZ_LIMIT;
-        for (char *c = upper; *c; c++)
-            if (*c >= 'a' && *c <= 'z')
-                *c = (char)(*c - 32);
-        joined = btz_str(upper);
-    }
-    btz_demo_add_ask(asks, ASK_JOIN, joined);
-    return BTZ_OK;
-}
-
-/* Both words are ordinary subjects and nobody speaks of words: "combine the tent and the jacket". */
-static bool is_about_goods(const struct btz_demo_tokens *t, const size_t *chain, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (t->at[chain[i]].kinds == 0 || t->at[chain[i]].quoted)
-            return false;
-    return true;
-}
-
-static enum btz_err find_join(const struct btz_demo_lexicon *lexicon,
-                              const struct btz_demo_tokens *t, struct btz_slice earlier,
-                              struct btz_arena *arena, struct btz_demo_asks *asks)
-{
-    size_t chain[CHAIN], n, from = 0, signal;
-    bool strong, capitals = says_capitals(t);
-
-    /* A text may speak of joining several times, about different words. */
-    for (int round = 0; round < 4; round++, from = signal + 1) {
-        signal = find_signal(t, from, &strong);
-        if (signal == SIZE_MAX)
-            break;
-        if (!strong && !wants_output(t))
-            continue;
-        n = find_chain(t, signal, chain);
-        if (n == 0)
-            n = find_two(t, 1, chain);
-        if (n == 0) {
-            struct btz_demo_tokens before;
-
-            if (earlier.len == 0)
-                continue;
-            BTZ_TRY(btz_demo_tokenise(lexicon, earlier, arena, &before));
-            n = find_two(&before, 1, chain);
-            if (n > 0)
-                BTZ_TRY(add_join(&before, chain, n, capitals, arena, asks));
-            return BTZ_OK;
-        }
-        if (!strong && is_about_goods(t, chain, n))
-            continue;
-        BTZ_TRY(add_join(t, chain, n, capitals, arena, asks));
-    }
-    return BTZ_OK;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------- */
@@ -397,12 +89,17 @@ static enum btz_err find_number(const struct btz_demo_tokens *t, struct btz_aren
     uint64_t values[2] = { 0, 0 }, a, b;
     size_t found = 0;
     enum operation spoken = NOTHING;
+    bool asks_how_many = btz_demo_says(t->source, "how many") ||
+                         btz_demo_says(t->source, "total") ||
+                         btz_demo_says(t->source, "altogether");
 
     for (size_t i = 0; i < t->count; i++) {
         enum operation op = NOTHING, before = NOTHING;
         size_t n = number_at(t, i, &a), k = i + n, m = 0;
 
-        if (operation_of(&t->at[i]) == PRODUCT && !btz_demo_is_any(&t->at[i], "times x"))
+        /* "n times m", but not "delivery times". */
+        if (operation_of(&t->at[i]) == PRODUCT &&
+            (!btz_demo_is_any(&t->at[i], "times x") || (i > 0 && t->at[i - 1].text.len == 1)))
             spoken = PRODUCT;
         if (n == 0)
             continue;
@@ -430,6 +127,13 @@ static enum btz_err find_number(const struct btz_demo_tokens *t, struct btz_aren
             if (t->at[k].kinds & KIND(K_AND) ||
                 btz_demo_is_any(&t->at[k], "by the number per par") || is_sign(&t->at[k], ",\"'`"))
                 m = number_at(t, k + 1, &b);
+        /* "24 boxes of 36", with a question for the number of all */
+        if (m == 0 && asks_how_many && i + n + 1 < t->count && t->at[i + n].word &&
+            btz_demo_is_any(&t->at[i + n + 1], "of with each") &&
+            (m = number_at(t, i + n + 2, &b)) > 0) {
+            before = PRODUCT;
+            k = i + n + 2;
+        }
         if (m > 0) {
             BTZ_TRY(add_number(a, b, before, arena, asks));
             i = k + m - 1;
@@ -486,6 +190,8 @@ static struct btz_slice object_of(const struct btz_demo_tokens *t, size_t i, siz
         if (is_sign(&t->at[k], "\"'`"))
             return quoted_from(t, k);
         if (is_sign(&t->at[k], ":")) {
+            if (k + 1 < t->count && is_sign(&t->at[k + 1], "/"))
+                continue;
             if (k + 1 < t->count && is_sign(&t->at[k + 1], "\"'`"))
                 return quoted_from(t, k + 1);
             return rest_of_line(t, k);
@@ -502,6 +208,8 @@ static void find_say(const struct btz_demo_tokens *t, struct btz_demo_asks *asks
         if (!(t->at[i].kinds & (KIND(K_SAY) | KIND(K_MAKE))))
             continue;
         object = object_of(t, i, 10);
+        if (btz_slice_equal(object, asks->prefix) || btz_slice_equal(object, asks->suffix))
+            continue;
         if (object.len > 1 && object.len <= OBJECT_MAX)
             btz_demo_add_ask(asks, ASK_SAY, object);
     }
@@ -520,7 +228,8 @@ static void find_frame(const struct btz_demo_tokens *t, struct btz_demo_asks *as
             if (!btz_demo_is_any(&t->at[k], "with by mit con avec"))
                 continue;
             object = object_of(t, k, 6);
-            if (object.len == 0 && k + 1 < t->count && t->at[k + 1].word && score_of(t, k + 1) >= 2)
+            if (object.len == 0 && k + 1 < t->count && t->at[k + 1].word &&
+                btz_demo_object_score(t, k + 1) >= 2)
                 object = t->at[k + 1].raw;
             break;
         }
@@ -537,9 +246,9 @@ enum btz_err btz_demo_find_games(const struct btz_demo_lexicon *lexicon,
                                  const struct btz_demo_tokens *t, struct btz_slice earlier,
                                  struct btz_arena *arena, struct btz_demo_asks *asks)
 {
-    BTZ_TRY(find_join(lexicon, t, earlier, arena, asks));
+    BTZ_TRY(btz_demo_find_join(lexicon, t, earlier, arena, asks));
     BTZ_TRY(find_number(t, arena, asks));
-    find_say(t, asks);
     find_frame(t, asks);
+    find_say(t, asks);
     return BTZ_OK;
 }

@@ -215,7 +215,8 @@ struct btz_risk {
     uint64_t failed, passed, not_evaluated, suppressed;
     uint64_t failed_by_severity[BTZ_SEVERITY_COUNT];
 };
-/* Over all records that count; `reference` (a btz_reference framework or id prefix) and `practice` (-1: all) narrow it. */
+/* Over all records that count; `reference` (a btz_reference framework or id prefix, which cuts no number: not "CWE-7"
+ * for "CWE-78") and `practice` (-1: all) narrow it. */
 void btz_results_risk(const struct btz_results *r, int practice, const char *reference,
                       struct btz_risk *out);
 /* One rule's share of a risk score: its worst record, and what the rule adds to the score. */

@@ -55,21 +55,34 @@ void btz_finding_risk(const struct btz_finding *f, double *points, double *low, 
     *points = (*low + *high) / 2;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "AML.T0051" begins "AML.T0051.000", but "NIST-MEASURE-2.1" is not the beginning of "NIST-MEASURE-2.10". */
+static bool begins(const char *id, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return strncmp(id, prefix, n) == 0 && !(n > 0 && is_digit(prefix[n - 1]) && is_digit(id[n]));
+}
+
 bool btz_rule_has_reference(const struct btz_rule *rule, const char *reference)
 {
-    size_t n;
+    struct btz_reference known;
 
     if (!reference)
         return true;
-    n = strlen(reference);
-    for (size_t i = 0; rule->refs[i]; i++) {
-        struct btz_reference known;
-
-        if (strncmp(rule->refs[i], reference, n) == 0)
+    for (size_t i = 0; rule->refs[i]; i++)
+        if (begins(rule->refs[i], reference))
             return true;
+    /* An id is no framework: most questions end here. */
+    if (btz_reference_find(reference, &known))
+        return false;
+    for (size_t i = 0; rule->refs[i]; i++)
         if (btz_reference_find(rule->refs[i], &known) && strcmp(known.framework, reference) == 0)
             return true;
-    }
     return false;
 }
 

@@ -197,9 +197,9 @@ struct btz_ledger_check {
         first_bad; /* index of the first entry that cannot be proven; `size` when every entry is proven
                          * and something else is wrong (a tile, a key, evidence, a rollback) */
     uint64_t problems; /* how many; `what` tells the first */
-    bool
-        unfinished; /* a writer is at work or died past the checkpoint: files there are not judged */
-    char what[512]; /* file, offset, and what is wrong */
+    bool unfinished;   /* a writer is at work, or died: files past the checkpoint are not judged */
+    uint64_t waiting;  /* entries past the checkpoint that the next writer will complete */
+    char what[512];    /* file, offset, and what is wrong */
 };
 /* Recomputes every hash from the entry bundles and compares tiles, checkpoint signature and, when given, an
  * older checkpoint kept outside (`witness_note`, may be empty), so that truncation and rollback show too.

@@ -273,18 +273,25 @@ struct heads {
     struct btz_buf checkpoint_bytes, pending_bytes;
     struct btz_checkpoint checkpoint, pending;
     bool signed_ok, pending_ok;
+    bool died; /* a writer left in the middle of a commit: it could not take its mark away */
     char checkpoint_error[256], pending_error[256];
 };
 
+/* Nobody is within a commit while it is held. Without a lock file (a copy) nobody writes. */
+static void lock_shared(const struct check *c, int *lock)
+{
+    *lock = openat(c->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*lock >= 0)
+        while (flock(*lock, LOCK_SH) < 0 && errno == EINTR) {
+        }
+}
+
 static enum btz_err read_heads(struct check *c, const struct btz_skey *key, struct heads *h)
 {
-    BTZ_CLOSE_FD int lock = openat(c->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    BTZ_CLOSE_FD int lock = -1;
     enum btz_err err;
 
-    /* Both from one moment; without a lock file (a copy) nobody writes. */
-    if (lock >= 0)
-        while (flock(lock, LOCK_SH) < 0 && errno == EINTR) {
-        }
+    lock_shared(c, &lock);
     err = btz_read_at(c->dir, c->path, "checkpoint", BTZ_NOTE_MAX, &h->checkpoint_bytes);
     if (err == BTZ_OK)
         err = btz_checkpoint_open(btz_buf_slice(&h->checkpoint_bytes), &c->vkey, NULL,
@@ -300,6 +307,7 @@ static enum btz_err read_heads(struct check *c, const struct btz_skey *key, stru
     h->pending_ok = err == BTZ_OK;
     if (!h->pending_ok)
         snprintf(h->pending_error, sizeof h->pending_error, "%.255s", btz_error_detail());
+    h->died = faccessat(c->dir, BTZ_LEDGER_CHECKPOINT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     return BTZ_OK;
 }
 
@@ -324,7 +332,13 @@ static enum btz_err check_pending(struct check *c, const struct heads *h)
     }
     if (p->size == now->size)
         return BTZ_OK;
-    /* A writer died before it signed, or the checkpoint was put back. In the first case all is there. */
+    if (!h->died) {
+        btz_problem(&c->problems,
+                    "checkpoint: has %" PRIu64 " entries, the writer signed %" PRIu64
+                    ": it was put back to an older state, or pending was changed",
+                    now->size, p->size);
+        return BTZ_OK;
+    }
     c->out->unfinished = true;
     edge = malloc(sizeof *edge);
     if (!edge)
@@ -339,7 +353,30 @@ static enum btz_err check_pending(struct check *c, const struct heads *h)
                     p->size, now->size);
         return BTZ_OK;
     }
+    c->out->waiting = p->size - now->size;
     return err;
+}
+
+/* A writer that dies leaves its mark. Files past the checkpoint without it belong to a later state. */
+static enum btz_err check_more(struct check *c, const struct heads *h)
+{
+    BTZ_BUF_RELEASE struct btz_buf again = BTZ_BUF(BTZ_NOTE_MAX + 1);
+    BTZ_CLOSE_FD int lock = -1;
+    bool died;
+
+    lock_shared(c, &lock);
+    died = faccessat(c->dir, BTZ_LEDGER_CHECKPOINT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    c->out->unfinished |= died;
+    if (died || c->problems.count > 0 || !btz_tree_has_more(c->dir, h->checkpoint.size))
+        return BTZ_OK;
+    BTZ_TRY(btz_read_at(c->dir, c->path, "checkpoint", BTZ_NOTE_MAX, &again));
+    if (btz_slice_equal(btz_buf_slice(&again), btz_buf_slice(&h->checkpoint_bytes)))
+        btz_problem(&c->problems,
+                    "checkpoint: ends at %" PRIu64
+                    " entries, but files of later ones are there and "
+                    "no writer left off: checkpoint and pending were put back to an older state",
+                    h->checkpoint.size);
+    return BTZ_OK;
 }
 
 /* ---- the outside checkpoint ---- */
@@ -407,7 +444,6 @@ static enum btz_err verify(struct check *c, const struct heads *h, struct btz_sl
     BTZ_TRY(btz_tree_verify(&t));
     c->out->size = t.size;
     c->out->entries_read = t.entries_read;
-    c->out->unfinished |= t.unfinished;
     if (!h->signed_ok) {
         btz_problem_entry(&c->problems, t.size,
                           "checkpoint: %s; entries are proven up to the "
@@ -417,7 +453,8 @@ static enum btz_err verify(struct check *c, const struct heads *h, struct btz_sl
     }
     if (has_outside)
         check_witness(c, &outside, &t);
-    return check_pending(c, h);
+    BTZ_TRY(check_pending(c, h));
+    return check_more(c, h);
 }
 
 static enum btz_err run(struct check *c, struct btz_slice vkey, struct btz_slice witness_note)

@@ -27,8 +27,9 @@ static int peek(const struct parser *p)
 }
 
 #define REFUSE(p, ...)                                                                             \
-    btz_fail_context(btz_fail(BTZ_USAGE, __VA_ARGS__), "path \"%.*s\", position %zu",              \
-                     BTZ_SLICE_ARG(btz_slice_sub((p)->in, 0, 100)), (p)->at + 1)
+    (btz_error_set(__VA_ARGS__),                                                                   \
+     btz_fail_context(BTZ_USAGE, "path \"%.*s\", position %zu",                                    \
+                      BTZ_SLICE_ARG(btz_slice_sub((p)->in, 0, 100)), (p)->at + 1))
 
 static enum btz_err push(struct parser *p, struct btz_jsonpath_step step)
 {

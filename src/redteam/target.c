@@ -11,8 +11,8 @@
 /* ---- checks ---- */
 
 #define COMPLAIN(conf, ...)                                                                        \
-    btz_fail_context(btz_fail(BTZ_USAGE, __VA_ARGS__), "target %s",                                \
-                     (conf)->name ? (conf)->name : "?")
+    (btz_error_set(__VA_ARGS__),                                                                   \
+     btz_fail_context(BTZ_USAGE, "target %s", (conf)->name ? (conf)->name : "?"))
 
 static bool is_set(const char *text)
 {
@@ -105,11 +105,10 @@ static enum btz_err check_trial(const struct btz_target_conf *conf, const struct
             type = request.headers[i].value;
     if (request.body.len > 0 && type && btz_escape_for(type) == BTZ_ESCAPE_JSON &&
         btz_json_parse(request.body, SIZE_MAX, "body", &body) != BTZ_OK)
-        return COMPLAIN(
-            conf,
-            "the body is not JSON once its places are filled; write \"{{prompt}}\" with "
-            "quotes and {{messages}} without (%s)",
-            btz_error_detail());
+        return btz_fail_context(BTZ_USAGE,
+                                "target %s: the body is not JSON once its places are filled; write "
+                                "\"{{prompt}}\" with quotes and {{messages}} without",
+                                conf->name ? conf->name : "?");
     return BTZ_OK;
 }
 
@@ -142,10 +141,10 @@ static enum btz_err load_request_file(struct btz_target *t)
     struct btz_raw_request raw;
     char *body, *target;
 
+    btz_arena_init(&arena, (size_t)4 << 20);
     BTZ_TRY(btz_file_read(path, REQUEST_FILE_MAX, &text));
     if (text.len > 0 && memchr(text.ptr, 0, text.len))
         return btz_fail(BTZ_USAGE, "%s: binary; expected a request in plain text", path);
-    btz_arena_init(&arena, (size_t)4 << 20);
     if (btz_raw_request_parse(btz_buf_slice(&text), &arena, &raw) != BTZ_OK)
         return btz_fail_context(BTZ_USAGE, "%s", path);
     body = btz_arena_str(&arena, raw.body);

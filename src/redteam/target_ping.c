@@ -72,9 +72,9 @@ static enum btz_err note_url(struct btz_target *t, const struct btz_message *hel
     struct btz_slice url;
     size_t end = 0, at;
 
+    btz_arena_init(&arena, BTZ_TARGET_ARENA);
     if (!t->preset->request)
         return BTZ_OK;
-    btz_arena_init(&arena, BTZ_TARGET_ARENA);
     BTZ_TRY(t->preset->request(&t->conf, hello, 1, &arena, &request));
     url = btz_str(request.url);
     while (end < url.len && url.ptr[end] != '?' && url.ptr[end] != '#')
@@ -124,6 +124,8 @@ static const char *advise(const struct btz_target *t, const struct btz_ping *out
     if (r->http_status >= 200 && r->http_status <= 299)
         return "the answer is not of the form that this preset expects; check preset, url and "
                "select";
+    if (t->preset->needs & BTZ_TARGET_NEEDS_COMMAND)
+        return "run the command by hand with some words on its standard input";
     return "check the configuration of this target";
 }
 

@@ -399,7 +399,8 @@ bool btz_reply_begin(struct btz_draft *d, const struct btz_http_reply *reply, st
                                .tries = reply->tries,
                                .seconds = reply->seconds };
     if (reply->err != BTZ_OK) {
-        btz_reply_error(d->arena, out, "%s", reply->detail ? reply->detail : "no reply");
+        btz_reply_error(d->arena, out, "%s",
+                        reply->detail ? quotable(d, btz_str(reply->detail)) : "no reply");
         return false;
     }
     if (reply->status >= 200 && reply->status <= 299)
@@ -430,7 +431,8 @@ void btz_reply_finish(struct btz_draft *d, enum btz_err err, struct btz_reply *o
     out->tokens_in = d->tokens_in;
     out->tokens_out = d->tokens_out;
     if (err != BTZ_OK) {
-        btz_reply_error(d->arena, out, "%s", btz_error_detail());
+        /* Parsers quote what they could not read. */
+        btz_reply_error(d->arena, out, "%s", quotable(d, btz_str(btz_error_detail())));
     } else if (d->blocked) {
         out->kind = BTZ_REPLY_BLOCKED;
         out->detail = d->why;

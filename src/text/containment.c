@@ -1,181 +1,330 @@
+/* How much of a text stands in another one. */
 #include <stdlib.h>
 
+#include <unicase.h>
+#include <unictype.h>
+
 #include "text/text.h"
+#include "text/unicode.h"
 
-/* ---- n-grams of code points ---- */
+/* ---- n-grams ---- */
 
-struct points {
-    uint32_t *at;
-    size_t count;
-};
-
-static uint32_t lower(uint32_t c)
+/* Simple folding, character by character: n-grams keep their lengths. */
+static uint32_t fold(uint32_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c + 32;
-    /* Latin-1, Greek and Cyrillic capitals with a plain offset; the rest is compared as it is. */
-    if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x391 && c <= 0x3A9) ||
-        (c >= 0x410 && c <= 0x42F))
-        return c + 32;
-    return c >= 0x400 && c <= 0x40F ? c + 80 : c;
+    if (c < 0x80)
+        return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+    return uc_tolower(uc_toupper(c));
 }
 
-static bool decode(struct btz_slice text, struct points *out)
+/* Folded code points, or NULL. */
+static uint32_t *folded(struct btz_slice s, size_t *count)
 {
+    uint32_t *out = s.len < SIZE_MAX / sizeof *out ? malloc((s.len + 1) * sizeof *out) : NULL;
     size_t at = 0;
     uint32_t c;
 
-    out->count = 0;
-    out->at = malloc((text.len ? text.len : 1) * sizeof *out->at);
-    if (!out->at)
-        return false;
-    while (btz_utf8_next(text, &at, &c))
-        out->at[out->count++] = lower(c);
-    return true;
+    *count = 0;
+    while (out && btz_utf8_next(s, &at, &c))
+        out[(*count)++] = fold(c);
+    return out;
 }
 
-static uint64_t gram_hash(const uint32_t *at, unsigned n)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-    for (unsigned i = 0; i < n; i++) {
-        h ^= at[i];
-        h *= UINT64_C(0x100000001b3);
-    }
-    return h ^ h >> 29;
-}
-
-/* Open addressing over places in `p`; places are compared, so that equal hashes do no harm. */
-struct gram_set {
-    size_t *slots; /* place + 1, 0 empty */
-    unsigned char *seen;
-    size_t mask, count;
+/* Open addressing over positions of n-grams in `text`; 0 is an empty place, else position + 1. */
+struct grams {
+    const uint32_t *text;
+    size_t n, mask, *places;
+    uint8_t *hit;
 };
 
-static size_t find_slot(const struct gram_set *set, const struct points *secret,
-                        const uint32_t *gram, unsigned n)
+static uint64_t mix(uint64_t h, uint32_t c)
 {
-    size_t slot = (size_t)gram_hash(gram, n) & set->mask;
-
-    while (set->slots[slot] &&
-           memcmp(secret->at + set->slots[slot] - 1, gram, n * sizeof *gram) != 0)
-        slot = (slot + 1) & set->mask;
-    return slot;
+    return (h ^ c) * 0x9E3779B97F4A7C15u;
 }
 
-static double share_found(const struct points *secret, const struct points *output, unsigned n,
-                          struct gram_set *set)
+static uint64_t gram_hash(const uint32_t *gram, size_t n)
 {
-    size_t found = 0;
+    uint64_t h = 1469598103934665603u;
 
-    for (size_t i = 0; i + n <= secret->count; i++) {
-        size_t slot = find_slot(set, secret, secret->at + i, n);
+    for (size_t i = 0; i < n; i++)
+        h = mix(h, gram[i]) ^ h >> 29;
+    return h ^ h >> 32;
+}
 
-        set->count += set->slots[slot] == 0;
-        set->slots[slot] = set->slots[slot] ? set->slots[slot] : i + 1;
+static size_t place_of(const struct grams *g, const uint32_t *gram)
+{
+    size_t place = gram_hash(gram, g->n) & g->mask;
+
+    while (g->places[place] &&
+           memcmp(g->text + g->places[place] - 1, gram, g->n * sizeof *gram) != 0)
+        place = (place + 1) & g->mask;
+    return place;
+}
+
+/* Share of the distinct n-grams of a in b. */
+static double share(struct grams *g, const uint32_t *a, size_t a_len, const uint32_t *b,
+                    size_t b_len)
+{
+    size_t distinct = 0, found = 0;
+
+    g->text = a;
+    for (size_t i = 0; i + g->n <= a_len; i++) {
+        size_t place = place_of(g, a + i);
+
+        if (g->places[place])
+            continue;
+        g->places[place] = i + 1;
+        distinct++;
     }
-    for (size_t i = 0; i + n <= output->count; i++) {
-        size_t slot = find_slot(set, secret, output->at + i, n);
+    for (size_t i = 0; i + g->n <= b_len && found < distinct; i++) {
+        size_t place = place_of(g, b + i);
 
-        if (set->slots[slot] && !set->seen[slot]) {
-            set->seen[slot] = 1;
-            found++;
-        }
+        if (!g->places[place] || g->hit[place])
+            continue;
+        g->hit[place] = 1;
+        found++;
     }
-    return (double)found / (double)set->count;
+    return (double)found / (double)distinct;
+}
+
+/* The same without memory: each n-gram of the secret counts at its last occurrence, found by search. */
+static bool occurs(struct btz_slice in, size_t from, struct btz_slice gram_at, unsigned n)
+{
+    for (size_t start = from; start < in.len;) {
+        size_t i = start, k = 0;
+        unsigned same = 0;
+        uint32_t a, b;
+
+        while (same < n && btz_utf8_next(in, &i, &a) && btz_utf8_next(gram_at, &k, &b) &&
+               fold(a) == fold(b))
+            same++;
+        if (same == n)
+            return true;
+        btz_utf8_next(in, &start, &a);
+    }
+    return false;
+}
+
+static double share_slowly(struct btz_slice secret, struct btz_slice output, unsigned n)
+{
+    size_t distinct = 0, found = 0, at = 0;
+    uint32_t c;
+
+    while (at < secret.len) {
+        struct btz_slice gram = btz_slice_sub(secret, at, secret.len);
+        size_t ahead = 0;
+        unsigned have = 0;
+
+        while (have < n && btz_utf8_next(gram, &ahead, &c))
+            have++;
+        if (have < n)
+            break;
+        btz_utf8_next(secret, &at, &c);
+        if (occurs(secret, at, gram, n))
+            continue;
+        distinct++;
+        found += occurs(output, 0, gram, n);
+    }
+    return distinct ? (double)found / (double)distinct : 0;
 }
 
 double btz_text_containment(struct btz_slice secret, struct btz_slice output, unsigned n)
 {
-    struct points s = { 0 }, o = { 0 };
-    struct gram_set set = { 0 };
-    size_t size = 16;
-    double share = 0;
+    size_t a_len, b_len, size = 16;
+    BTZ_FREE uint32_t *a = folded(secret, &a_len);
+    BTZ_FREE uint32_t *b = folded(output, &b_len);
+    BTZ_FREE size_t *places = NULL;
+    BTZ_FREE uint8_t *hit = NULL;
 
-    if (n > 0 && decode(secret, &s) && decode(output, &o) && s.count >= n) {
-        while (size < 2 * s.count)
-            size *= 2;
-        set.mask = size - 1;
-        set.slots = calloc(size, sizeof *set.slots);
-        set.seen = calloc(size, 1);
-        if (set.slots && set.seen)
-            share = share_found(&s, &o, n, &set);
-    }
-    free(set.slots);
-    free(set.seen);
-    free(s.at);
-    free(o.at);
-    return share;
+    if (n == 0)
+        return 0;
+    if (!a || !b)
+        return share_slowly(secret, output, n);
+    if (a_len < n)
+        return 0;
+    while (size < a_len * 2)
+        size *= 2;
+    places = calloc(size, sizeof *places);
+    hit = calloc(size, 1);
+    if (!places || !hit)
+        return share_slowly(secret, output, n);
+    return share(&(struct grams){ .n = n, .mask = size - 1, .places = places, .hit = hit }, a,
+                 a_len, b, b_len);
 }
 
-/* ---- longest run of words ---- */
+/* ---- longest copy ---- */
 
-struct words {
-    struct btz_slice *at;
-    size_t count;
+/* Words are runs of letters, digits and apostrophes; everything else only separates them. */
+static bool in_word(uint32_t c)
+{
+    if (c < 0x80)
+        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '\'';
+    return c == 0x2019 || uc_is_general_category_withtable(
+                              c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N | UC_CATEGORY_MASK_M);
+}
+
+/* Hash of the next word at or after *at; false at the end. Equal hashes are taken for equal words (64 bits). */
+static bool next_word(struct btz_slice s, size_t *at, uint64_t *hash)
+{
+    uint64_t h = 1469598103934665603u;
+    size_t before = *at, letters = 0;
+    uint32_t c;
+
+    for (; btz_utf8_next(s, at, &c); before = *at) {
+        if (!in_word(c)) {
+            if (letters == 0)
+                continue;
+            *at = before;
+            break;
+        }
+        h = mix(h, c == 0x2019 ? '\'' : fold(c));
+        h ^= h >> 29;
+        letters++;
+    }
+    *hash = h;
+    return letters > 0;
+}
+
+static uint64_t *words_of(struct btz_slice s, size_t *count)
+{
+    size_t cap = s.len / 2 + 1, at = 0;
+    uint64_t *out = malloc(cap * sizeof *out);
+
+    *count = 0;
+    while (out && *count < cap && next_word(s, &at, &out[*count]))
+        (*count)++;
+    return out;
+}
+
+/*
+ * Suffix automaton of the source's words (Blumer et al., 1985): it reads the output word by word and always knows the
+ * longest suffix that stands in the source. Transitions are in one hash table, so both steps are linear.
+ */
+struct state {
+    uint32_t link, length;
+    uint32_t first; /* head of its list of transitions: for cloning */
 };
+struct transition {
+    uint64_t word;
+    uint32_t from, to, next; /* next: of the same state */
+};
+struct automaton {
+    struct state *states;
+    struct transition *transitions;
+    uint32_t *table; /* transition + 1 */
+    size_t mask;
+    uint32_t state_count, transition_count, last;
+};
+#define NO_LINK UINT32_MAX
 
-static bool is_word_byte(uint8_t c)
+static uint32_t *slot(const struct automaton *a, uint32_t from, uint64_t word)
 {
-    return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z') || c == '\'';
-}
+    size_t at = mix(word, from) >> 20 & a->mask;
 
-static bool split(struct btz_slice text, struct words *out)
-{
-    size_t at = 0;
+    while (a->table[at]) {
+        const struct transition *t = &a->transitions[a->table[at] - 1];
 
-    out->count = 0;
-    out->at = malloc((text.len / 2 + 1) * sizeof *out->at);
-    if (!out->at)
-        return false;
-    while (at < text.len) {
-        size_t start;
-
-        while (at < text.len && !is_word_byte(text.ptr[at]))
-            at++;
-        start = at;
-        while (at < text.len && is_word_byte(text.ptr[at]))
-            at++;
-        if (at > start)
-            out->at[out->count++] = btz_slice_sub(text, start, at - start);
+        if (t->from == from && t->word == word)
+            break;
+        at = (at + 1) & a->mask;
     }
-    return true;
+    return &a->table[at];
 }
 
-static uint8_t lower_byte(uint8_t c)
+static struct transition *follow(const struct automaton *a, uint32_t from, uint64_t word)
 {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+    uint32_t at = *slot(a, from, word);
+
+    return at ? &a->transitions[at - 1] : NULL;
 }
 
-static bool same_word(struct btz_slice a, struct btz_slice b)
+static void connect(struct automaton *a, uint32_t from, uint64_t word, uint32_t to)
 {
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower_byte(a.ptr[i]) != lower_byte(b.ptr[i]))
-            return false;
-    return true;
+    uint32_t *place = slot(a, from, word);
+    struct transition *t = &a->transitions[a->transition_count];
+
+    *t = (struct transition){ word, from, to, a->states[from].first };
+    *place = a->states[from].first = ++a->transition_count;
 }
 
-/* Longest common run by dynamic programming, one row: words(source) x words(output) steps, bounded below. */
-#define STEPS_MAX UINT64_C(50000000)
-
-static size_t longest_run(const struct words *source, const struct words *output, size_t *row)
+static uint32_t clone(struct automaton *a, uint32_t of, uint32_t length)
 {
-    size_t columns = source->count, rows = output->count, best = 0;
+    uint32_t copy = a->state_count++;
 
-    if (columns > 0 && rows > STEPS_MAX / columns)
-        rows = (size_t)(STEPS_MAX / columns);
-    for (size_t i = 0; i < rows; i++) {
-        size_t diagonal = 0;
+    a->states[copy] = (struct state){ a->states[of].link, length, 0 };
+    for (uint32_t t = a->states[of].first; t; t = a->transitions[t - 1].next)
+        connect(a, copy, a->transitions[t - 1].word, a->transitions[t - 1].to);
+    a->states[of].link = copy;
+    return copy;
+}
 
-        for (size_t j = 0; j < columns; j++) {
-            size_t above = row[j];
+static void extend(struct automaton *a, uint64_t word)
+{
+    uint32_t now = a->state_count++, p = a->last;
+    struct transition *t = NULL;
 
-            row[j] = same_word(output->at[i], source->at[j]) ? diagonal + 1 : 0;
-            best = row[j] > best ? row[j] : best;
-            diagonal = above;
+    a->states[now] = (struct state){ 0, a->states[p].length + 1, 0 };
+    for (; p != NO_LINK && !(t = follow(a, p, word)); p = a->states[p].link)
+        connect(a, p, word, now);
+    if (p != NO_LINK) {
+        uint32_t q = t->to;
+
+        if (a->states[q].length != a->states[p].length + 1) {
+            uint32_t copy = clone(a, q, a->states[p].length + 1);
+
+            for (; p != NO_LINK && (t = follow(a, p, word)) && t->to == q; p = a->states[p].link)
+                t->to = copy;
+            q = copy;
+        }
+        a->states[now].link = q;
+    }
+    a->last = now;
+}
+
+static size_t longest(struct automaton *a, const uint64_t *source, size_t source_count,
+                      struct btz_slice output)
+{
+    size_t best = 0, now = 0, at = 0;
+    uint32_t state = 0;
+    uint64_t word;
+
+    a->states[0] = (struct state){ NO_LINK, 0, 0 };
+    a->state_count = 1;
+    for (size_t i = 0; i < source_count; i++)
+        extend(a, source[i]);
+    while (next_word(output, &at, &word)) {
+        const struct transition *t;
+
+        while (!(t = follow(a, state, word)) && a->states[state].link != NO_LINK) {
+            state = a->states[state].link;
+            now = a->states[state].length;
+        }
+        if (t) {
+            state = t->to;
+            now++;
+        }
+        if (now > best)
+            best = now;
+    }
+    return best;
+}
+
+/* Without memory: every pair of starting words. Quadratic and worse, but right. */
+static size_t longest_slowly(struct btz_slice source, struct btz_slice output)
+{
+    size_t best = 0, i = 0;
+    uint64_t a, b;
+
+    for (size_t from = 0; next_word(source, &i, &a); from = i) {
+        size_t j = 0;
+
+        for (size_t start = 0; next_word(output, &j, &b); start = j) {
+            size_t n = 0, p = from, q = start;
+
+            while (next_word(source, &p, &a) && next_word(output, &q, &b) && a == b)
+                n++;
+            if (n > best)
+                best = n;
         }
     }
     return best;
@@ -183,16 +332,24 @@ static size_t longest_run(const struct words *source, const struct words *output
 
 size_t btz_text_longest_copy(struct btz_slice source, struct btz_slice output)
 {
-    struct words s = { 0 }, o = { 0 };
-    size_t *row = NULL, best = 0;
+    size_t count, size = 16;
+    BTZ_FREE uint64_t *words = words_of(source, &count);
+    BTZ_FREE struct state *states = NULL;
+    BTZ_FREE struct transition *transitions = NULL;
+    BTZ_FREE uint32_t *table = NULL;
 
-    if (split(source, &s) && split(output, &o)) {
-        row = calloc(s.count + 1, sizeof *row);
-        if (row)
-            best = longest_run(&s, &o, row);
-    }
-    free(row);
-    free(s.at);
-    free(o.at);
-    return best;
+    if (!words || count > UINT32_MAX / 8)
+        return longest_slowly(source, output);
+    /* At most 2n states and 3n transitions. */
+    while (size < count * 6)
+        size *= 2;
+    states = malloc((2 * count + 2) * sizeof *states);
+    transitions = malloc((3 * count + 2) * sizeof *transitions);
+    table = calloc(size, sizeof *table);
+    if (!states || !transitions || !table)
+        return longest_slowly(source, output);
+    return longest(
+        &(struct automaton){
+            .states = states, .transitions = transitions, .table = table, .mask = size - 1 },
+        words, count, output);
 }

@@ -84,17 +84,16 @@ static enum btz_err push(struct run *r, uint32_t c)
     return BTZ_OK;
 }
 
-static bool keeps(unsigned what, uint32_t c)
+static bool keeps(uint32_t c)
 {
     if (c < 0x80)
         return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    (void)what;
     return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N);
 }
 
 static enum btz_err emit(struct norm *n, uint32_t c)
 {
-    if ((n->what & BTZ_NORM_ALNUM) && !keeps(n->what, c))
+    if ((n->what & BTZ_NORM_ALNUM) && !keeps(c))
         return BTZ_OK;
     if (n->what & BTZ_NORM_SPACE) {
         if (btz_unicode_is_space(c)) {
@@ -119,12 +118,12 @@ static enum btz_err ascii(struct norm *n, const uint8_t *p, size_t len)
     for (size_t i = 0; i < len; i++) {
         uint8_t c = p[i];
 
+        if (alnum && !keeps(c))
+            continue;
         if (space && (c == ' ' || (c >= 9 && c <= 13))) {
             n->gap = true;
             continue;
         }
-        if (alnum && !keeps(n->what, c))
-            continue;
         if (n->gap && at > n->start)
             n->out->ptr[at++] = ' ';
         n->gap = false;
@@ -190,10 +189,18 @@ static enum btz_err through(const struct run *in, uninorm_t form, bool fold, str
     return BTZ_OK;
 }
 
-static void twins(struct run *r)
+/* Again what mixed() did to the characters: normal forms bring new ones ("\u0149" holds an apostrophe). */
+static void refine(unsigned what, struct run *r)
 {
-    for (size_t i = 0; i < r->len; i++)
-        r->at[i] = btz_unicode_ascii_twin(r->at[i]);
+    for (size_t i = 0; i < r->len; i++) {
+        if (what & BTZ_NORM_QUOTES)
+            r->at[i] = btz_unicode_plain_quote(r->at[i]);
+        if (what & BTZ_NORM_CONFUSABLE)
+            r->at[i] = btz_unicode_ascii_twin(r->at[i]);
+        /* Cherokee folds to capitals, some of which look like ours. */
+        if ((what & BTZ_NORM_CASEFOLD) && r->at[i] >= 'A' && r->at[i] <= 'Z')
+            r->at[i] |= 0x20;
+    }
 }
 
 static void drop_marks(struct run *r)
@@ -209,7 +216,7 @@ static void drop_marks(struct run *r)
 /* Marks go before composing hides them, look-alikes go before and after folding: capitals differ from small letters. */
 static enum btz_err slow_steps(struct norm *n, struct run *other, struct run **result)
 {
-    bool nfkc = n->what & BTZ_NORM_NFKC, twin = n->what & BTZ_NORM_CONFUSABLE;
+    bool nfkc = n->what & BTZ_NORM_NFKC;
     struct run *from = &n->run, *to = other, *swap;
 
 #define STEP(form, fold)                                                                           \
@@ -227,12 +234,10 @@ static enum btz_err slow_steps(struct norm *n, struct run *other, struct run **r
     } else if (nfkc) {
         STEP(UNINORM_NFKC, false);
     }
-    if (twin)
-        twins(from);
+    refine(n->what, from);
     if (n->what & BTZ_NORM_CASEFOLD)
         STEP(NULL, true);
-    if (twin)
-        twins(from);
+    refine(n->what, from);
     if (n->what & BTZ_NORM_MARKS)
         drop_marks(from);
     if (nfkc)

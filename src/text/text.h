@@ -29,34 +29,41 @@ BTZ_CHECKED enum btz_err btz_text_normalise(struct btz_slice in, unsigned what,
 
 /* ---- decode (decode.c) -------------------------------------------------------------------------- */
 
-enum btz_encoding { /* whole-text forms, both directions where lossless */
-                    BTZ_ENC_BASE64,
-                    BTZ_ENC_BASE32,
-                    BTZ_ENC_HEX,
-                    BTZ_ENC_ASCII85,
-                    BTZ_ENC_ROT13,
-                    BTZ_ENC_ATBASH,
-                    BTZ_ENC_REVERSE,
-                    BTZ_ENC_URL,
-                    BTZ_ENC_HTML,
-                    BTZ_ENC_BINARY,
-                    BTZ_ENC_MORSE,
-                    BTZ_ENC_TAGS,
-                    BTZ_ENC_VARIATION,
-                    BTZ_ENC_SNEAKY,
-                    BTZ_ENC_SPACED,
-                    BTZ_ENC_LEET,
-                    BTZ_ENC_UNICODE_ESCAPE,
-                    BTZ_ENC_NATO,
-                    BTZ_ENC_PIGLATIN,
-                    BTZ_ENC_ACROSTIC,
-                    BTZ_ENC_COUNT
+enum btz_encoding {
+    BTZ_ENC_BASE64,         /* RFC 4648 section 4; decodes section 5 too, padding optional */
+    BTZ_ENC_BASE32,         /* section 6 */
+    BTZ_ENC_HEX,            /* section 8; decodes with 0x, \x and separators too */
+    BTZ_ENC_ASCII85,        /* without frame; decodes framed too */
+    BTZ_ENC_ROT13,          /* letters only */
+    BTZ_ENC_ATBASH,         /* letters only */
+    BTZ_ENC_REVERSE,        /* by code points */
+    BTZ_ENC_URL,            /* RFC 3986 section 2.1; decodes "+" as space */
+    BTZ_ENC_HTML,           /* decimal references; decodes hexadecimal and common names too */
+    BTZ_ENC_BINARY,         /* groups of eight; decodes groups of seven too */
+    BTZ_ENC_MORSE,          /* ITU-R M.1677; drops what has no sign, decodes to small letters */
+    BTZ_ENC_TAGS,           /* U+E0000 + ASCII; decoding reads the hidden part of any text */
+    BTZ_ENC_VARIATION,      /* U+E0100 + byte; decodes the scheme with U+FE00 too */
+    BTZ_ENC_SNEAKY,         /* U+2062 and U+2064 as bits without padding; decodes padded too */
+    BTZ_ENC_SPACED,         /* one space between characters; decodes other separators too */
+    BTZ_ENC_LEET,           /* lossy: decodes to small letters */
+    BTZ_ENC_UNICODE_ESCAPE, /* \u0041; decodes \x41, \U00000041 and \u{41} too */
+    BTZ_ENC_NATO,           /* spelling alphabet, words apart by " / "; small letters */
+    BTZ_ENC_PIGLATIN,       /* decoding guesses the longest English onset */
+    BTZ_ENC_ACROSTIC,       /* first letters of lines, or of words; decodes only */
+    BTZ_ENC_BASE32HEX,      /* RFC 4648 section 7 */
+    BTZ_ENC_UU,             /* POSIX uuencode lines; decodes with begin and end too */
+    BTZ_ENC_QUOTED,         /* quoted-printable, RFC 2045 section 6.7 */
+    BTZ_ENC_PUNYCODE,       /* RFC 3492; decodes with "xn--" too; at most 1,024 characters */
+    BTZ_ENC_BIDI,           /* pairs swapped and shown in order by overrides (arXiv 2106.09898);
+                             * decodes to what is displayed */
+    BTZ_ENC_COUNT
 };
+/* "base64", "unicode-escape" ... never NULL. */
 const char *btz_encoding_name(enum btz_encoding e);
-/* Appends the encoded text. UNSUPPORTED for those that only decode (ACROSTIC, SPACED is both ...). */
+/* Appends the encoded text. Errors: UNSUPPORTED (ACROSTIC), LIMIT. */
 BTZ_CHECKED enum btz_err btz_text_encode(enum btz_encoding e, struct btz_slice in,
                                          struct btz_buf *out);
-/* Appends the decoded text of the whole input. INPUT when it is not of that form. */
+/* Appends the decoded text of the whole input, bytes as they come. Errors: INPUT when it is not of that form, LIMIT. */
 BTZ_CHECKED enum btz_err btz_text_decode(enum btz_encoding e, struct btz_slice in,
                                          struct btz_buf *out);
 
@@ -69,7 +76,8 @@ struct btz_reading {
 /*
  * Every plausible reading of `in` up to `depth` layers: the text itself first, then decoded runs found inside it
  * (base64, hex, URL, HTML, tags ...) and whole-text ciphers (ROT13, reverse, spaced, leet ...). Bounded: at
- * most 64 readings and 16 times the input. In the arena. Errors: LIMIT.
+ * most 64 readings and 16 times the input (of at least 256 bytes); what comes first is what is likelier. In the
+ * arena, the plain reading borrows `in`. Errors: LIMIT.
  */
 BTZ_CHECKED enum btz_err btz_text_readings(struct btz_slice in, unsigned depth,
                                            struct btz_arena *arena, const struct btz_reading **out);

@@ -197,7 +197,7 @@ static void test_growth(void **state)
 static void test_create(void **state)
 {
     char *dir = make_folder(), *key = join(dir, "key"), *vkey = join(dir, "vkey");
-    char *checkpoint = join(dir, "checkpoint");
+    char *checkpoint = join(dir, "checkpoint"), *aside = join(dir, "aside");
     struct btz_ledger *l;
     struct btz_slice entry = btz_str("x");
     struct stat st;
@@ -228,10 +228,10 @@ static void test_create(void **state)
     assert_ok(btz_ledger_append(l, &entry, 1, &first));
     btz_ledger_close(l);
     /* With entries a missing checkpoint is damage, not an invitation. */
-    assert_int_equal(rename(checkpoint, "/tmp/btz-ledger-checkpoint"), 0);
+    assert_int_equal(rename(checkpoint, aside), 0);
     assert_int_equal(btz_ledger_create(dir, ORIGIN), BTZ_CONFLICT);
     assert_int_equal(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l), BTZ_INPUT);
-    assert_int_equal(rename("/tmp/btz-ledger-checkpoint", checkpoint), 0);
+    assert_int_equal(rename(aside, checkpoint), 0);
     assert_int_equal(chmod(key, 0644), 0);
     assert_int_equal(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l), BTZ_DENIED);
     assert_ok(btz_ledger_open(dir, BTZ_LEDGER_READ, &l));
@@ -242,6 +242,7 @@ static void test_create(void **state)
     free(key);
     free(vkey);
     free(checkpoint);
+    free(aside);
 }
 
 static void test_entry_sizes(void **state)

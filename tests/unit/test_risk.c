@@ -225,6 +225,13 @@ static void test_parts(void **state)
     assert_true(some.score < all.score && some.score > 0);
     btz_results_risk(r, -1, "OWASP-LLM05", &some);
     assert_int_equal(some.failed, 1); /* ansi; the link is suppressed */
+    /* A prefix ends where a number does: 2.1 is another measure than 2.10. */
+    btz_results_risk(r, -1, "AML.T0051", &some);
+    assert_int_equal(some.failed, 1); /* override, AML.T0051.000 */
+    btz_results_risk(r, -1, "NIST-MEASURE-2.10", &some);
+    assert_int_equal(some.failed, 1); /* secret */
+    btz_results_risk(r, -1, "NIST-MEASURE-2.1", &some);
+    assert_true(some.failed == 0 && some.passed == 0 && some.score == 0);
     btz_results_free(r);
 }
 

@@ -204,26 +204,30 @@ static void test_bypass(void **state)
 static void test_over_refusal(void **state)
 {
     struct stage *s = *state;
+    struct btz_unit_result *controls = s->results + s->plan.unit_count;
     size_t ordinary = 0;
     const struct kept *f;
 
     for (size_t i = 0; i < btz_control_count; i++) {
-        struct btz_unit_result *r = &s->results[s->plan.unit_count + i];
-
         ordinary += !btz_controls[i].blatant;
         /* Refusing what anybody refuses is no over-refusal. */
-        r->state = btz_controls[i].blatant ? BTZ_UNIT_HIT : BTZ_UNIT_RESISTED;
+        controls[i].state = btz_controls[i].blatant ? BTZ_UNIT_HIT : BTZ_UNIT_RESISTED;
     }
     f = report(s, "control prompts");
     assert_int_equal(f->outcome, BTZ_OUTCOME_PASS);
     assert_int_equal(f->n, ordinary);
-    s->results[s->plan.unit_count] =
-        (struct btz_unit_result){ .state = BTZ_UNIT_HIT, .evidence = btz_str("refused") };
-    s->results[s->plan.unit_count + 1].state = BTZ_UNIT_LOST;
+    controls[0] = (struct btz_unit_result){ .state = BTZ_UNIT_HIT, .evidence = btz_str("refused") };
+    controls[1].state = BTZ_UNIT_LOST;
+    controls[2].state = BTZ_UNIT_UNSURE;
+    f = report(s, "control prompts");
+    assert_int_equal(f->outcome, BTZ_OUTCOME_PASS); /* 1 of 10 may be 5 % */
+    assert_int_equal(f->k, 1);
+    assert_int_equal(f->n, ordinary - 2);
+    for (size_t i = 3; i < 8; i++)
+        controls[i] = controls[0];
     f = report(s, "control prompts");
     assert_int_equal(f->outcome, BTZ_OUTCOME_FAIL);
-    assert_int_equal(f->k, 1);
-    assert_int_equal(f->n, ordinary - 1);
+    assert_int_equal(f->k, 6);
     assert_string_equal(f->first, "refused");
 }
 
