@@ -16,8 +16,8 @@ struct stage {
 
 static int stage_open(void **state)
 {
-    static const char *const secrets[] = { "zx81-quartz-4471" };
-    static const char *const canaries[] = { "heron-9917-delta" };
+    static const char *secrets[] = { "zx81-quartz-4471" };
+    static const char *canaries[] = { "heron-9917-delta" };
     struct stage *s = calloc(1, sizeof *s);
 
     assert_non_null(s);
