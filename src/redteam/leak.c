@@ -8,6 +8,7 @@
 #define VALUE_LOOSE 6 /* from here on separators between the characters may differ */
 #define VALUE_MAX   512
 #define PIECE_MIN   4
+#define CODE_MIN    6 /* characters of an encoded piece */
 /* Partial leaks: one piece of this share, or ordered pieces of that (words of a value are words of the language too). */
 #define PARTIAL   0.6
 #define SCATTERED 0.8
@@ -142,26 +143,50 @@ static enum btz_err add_made(struct btz_arena *arena, struct view **list, struct
 
 /* ---- views ---- */
 
-/* Pieces decoded alike, one behind the other: "base64 of the first half, base64 of the second". */
-static enum btz_err add_pieces(struct btz_arena *arena, struct view **list,
-                               const struct btz_reading *readings)
+static bool is_code_byte(uint8_t c)
 {
-    for (const struct btz_reading *r = readings->next; r; r = r->next) {
-        BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(32 * BTZ_EVIDENCE_MAX);
-        size_t pieces = 0;
-        bool seen = false;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != 0 && memchr("+/=-_", c, 5));
+}
 
-        for (const struct btz_reading *q = readings->next; q != r && !seen; q = q->next)
-            seen = strcmp(q->how, r->how) == 0;
-        if (seen)
-            continue;
-        for (const struct btz_reading *q = r; q; q = q->next)
-            if (strcmp(q->how, r->how) == 0) {
-                BTZ_TRY(btz_buf_add_slice(&b, q->text));
-                pieces++;
-            }
-        if (pieces > 1)
-            BTZ_TRY(add_view(arena, list, btz_buf_slice(&b), r->how));
+static bool is_printable(struct btz_slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] < ' ' || s.ptr[i] == 0x7F)
+            return false;
+    return btz_is_utf8(s);
+}
+
+/* Appends what the words of the reply say that decode to text, one behind the other. */
+static enum btz_err decode_words(enum btz_encoding encoding, struct btz_slice in,
+                                 struct btz_buf *out)
+{
+    for (size_t at = 0; at < in.len;) {
+        BTZ_BUF_RELEASE struct btz_buf piece = BTZ_BUF(BTZ_EVIDENCE_MAX);
+        size_t from = at;
+
+        while (at < in.len && is_code_byte(in.ptr[at]))
+            at++;
+        if (at - from >= CODE_MIN &&
+            btz_text_decode(encoding, btz_slice_sub(in, from, at - from), &piece) == BTZ_OK &&
+            is_printable(btz_buf_slice(&piece)))
+            BTZ_TRY(btz_buf_add_slice(out, btz_buf_slice(&piece)));
+        at += at == from;
+    }
+    return BTZ_OK;
+}
+
+/* "base64 of the first half, base64 of the second": readings keep the words between, which would part the value. */
+static enum btz_err add_pieces(struct btz_arena *arena, struct view **list, struct btz_slice reply)
+{
+    static const enum btz_encoding encodings[] = { BTZ_ENC_BASE64, BTZ_ENC_HEX, BTZ_ENC_BASE32 };
+
+    for (size_t i = 0; i < BTZ_COUNT(encodings); i++) {
+        BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(2 * BTZ_EVIDENCE_MAX);
+
+        BTZ_TRY(decode_words(encodings[i], reply, &b));
+        if (b.len > 0)
+            BTZ_TRY(add_view(arena, list, btz_buf_slice(&b), "encoded pieces"));
     }
     return BTZ_OK;
 }
@@ -186,7 +211,7 @@ static enum btz_err make_views(const struct btz_exchange *exchange, struct btz_s
     BTZ_TRY(btz_text_readings(reply, DEPTH, arena, &readings));
     for (const struct btz_reading *r = readings; r; r = r->next)
         BTZ_TRY(add_view(arena, &list, r->text, r->how));
-    BTZ_TRY(add_pieces(arena, &list, readings));
+    BTZ_TRY(add_pieces(arena, &list, reply));
     BTZ_TRY(add_conversation(arena, &list, exchange));
     BTZ_TRY(add_made(arena, &list, reply, line_initials, "initials of lines"));
     BTZ_TRY(add_made(arena, &list, reply, word_initials, "initials of words"));
