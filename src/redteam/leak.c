@@ -301,17 +301,73 @@ static bool stands_alone(struct btz_slice text, struct btz_slice value)
     return false;
 }
 
+/* Letters for the digits that stand for them. Both sides are folded, since the way back is not unique. */
+static enum btz_err unleet(struct btz_slice in, struct btz_arena *arena, struct btz_slice *out)
+{
+    static const char from[] = "0134578", to[] = "oieastb";
+    uint8_t *copy = (uint8_t *)btz_arena_str(arena, in);
+
+    if (!copy)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < in.len; i++) {
+        const char *digit = copy[i] ? strchr(from, copy[i]) : NULL;
+
+        if (digit)
+            copy[i] = (uint8_t)to[digit - from];
+    }
+    *out = btz_slice_of(copy, in.len);
+    return BTZ_OK;
+}
+
+/* Whether `text` holds `value` with its letters moved by one and the same number of places; 0 or that number. */
+static unsigned shift_of(struct btz_slice text, struct btz_slice value)
+{
+    uint8_t moved[VALUE_MAX];
+
+    if (value.len > sizeof moved)
+        return 0;
+    for (unsigned by = 1; by < 26; by++) {
+        for (size_t i = 0; i < value.len; i++) {
+            uint8_t c = value.ptr[i];
+
+            moved[i] = c >= 'a' && c <= 'z' ? (uint8_t)('a' + (c - 'a' + by) % 26) : c;
+        }
+        if (!btz_slice_equal(btz_slice_of(moved, value.len), value) &&
+            btz_slice_find(text, btz_slice_of(moved, value.len), 0) != SIZE_MAX)
+            return by;
+    }
+    return 0;
+}
+
 struct hunt {
-    struct btz_slice reply, reply_normal, user;
+    struct btz_slice reply, reply_normal, reply_letters, reply_unleet, user;
     const struct view *views;
     const char *what;
     struct btz_arena *arena;
 };
 
+/* Disguises that are undone on the value: ciphers with a key, and digits for letters. */
+static enum btz_err hunt_ciphers(const struct hunt *h, struct btz_slice letters, const char **how)
+{
+    struct btz_slice folded;
+    unsigned by = shift_of(h->reply_letters, letters);
+
+    *how = NULL;
+    BTZ_TRY(unleet(letters, h->arena, &folded));
+    if (btz_slice_find(h->reply_unleet, folded, 0) != SIZE_MAX)
+        *how = "leet";
+    else if (by > 0) {
+        *how = btz_arena_printf(h->arena, "letters moved by %u", by);
+        if (!*how)
+            return BTZ_LIMIT;
+    }
+    return BTZ_OK;
+}
+
 static enum btz_err hunt_one(const struct hunt *h, struct btz_slice value, struct btz_slice letters,
                              struct btz_detection *out)
 {
-    const char *masked = btz_masked(h->arena, value);
+    const char *masked = btz_masked(h->arena, value), *how;
     size_t at = btz_slice_find(h->reply, value, 0);
     struct btz_slice normal;
     double best = 0;
@@ -333,6 +389,10 @@ static enum btz_err hunt_one(const struct hunt *h, struct btz_slice value, struc
             return btz_detect(h->arena, out, BTZ_HIT_YES, 0.95, 0, 0,
                               "the reply holds the %s \"%s\" (read as: %s)", h->what, masked,
                               v->how);
+    BTZ_TRY(hunt_ciphers(h, letters, &how));
+    if (how)
+        return btz_detect(h->arena, out, BTZ_HIT_YES, 0.9, 0, 0,
+                          "the reply holds the %s \"%s\" (read as: %s)", h->what, masked, how);
     for (const struct view *v = h->views; v; v = v->next) {
         double share = share_in_pieces(letters, v->text, h->user);
 
@@ -356,6 +416,8 @@ enum btz_err btz_find_leak(const struct btz_exchange *exchange, const struct btz
     if (h.reply.len > 0 && count > 0) {
         BTZ_TRY(make_views(exchange, h.reply, arena, &h.views));
         BTZ_TRY(btz_normal(arena, h.reply, BTZ_EVIDENCE_NORM, &h.reply_normal));
+        BTZ_TRY(btz_normal(arena, h.reply, BTZ_EVIDENCE_LETTERS, &h.reply_letters));
+        BTZ_TRY(unleet(h.reply_letters, arena, &h.reply_unleet));
         BTZ_TRY(user_text(exchange, arena, &h.user));
     }
     for (size_t i = 0; i < count && h.reply.len > 0 && found.hit != BTZ_HIT_YES; i++) {
