@@ -3,6 +3,7 @@
 #define BARTIZAN_H
 
 #include <bartizan/error.h>
+#include <bartizan/stats.h>
 #include <bartizan/version.h>
 
 #endif

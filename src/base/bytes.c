@@ -38,6 +38,8 @@ size_t btz_slice_find(struct btz_slice s, struct btz_slice needle, size_t from)
         return SIZE_MAX;
     if (needle.len == 0)
         return from;
+    if (s.len == 0)
+        return SIZE_MAX;
     at = memmem(s.ptr + from, s.len - from, needle.ptr, needle.len);
     return at ? (size_t)(at - s.ptr) : SIZE_MAX;
 }
@@ -77,7 +79,7 @@ enum btz_err btz_read_bytes(struct btz_reader *r, size_t n, struct btz_slice *ou
     if (n > r->in.len - r->at)
         return btz_fail(BTZ_INPUT, "%s: at byte %zu: expected %zu more bytes, found %zu", r->what,
                         r->at, n, r->in.len - r->at);
-    *out = btz_slice_of(r->in.ptr + r->at, n);
+    *out = btz_slice_sub(r->in, r->at, n);
     r->at += n;
     return BTZ_OK;
 }
@@ -128,11 +130,12 @@ enum btz_err btz_read_be64(struct btz_reader *r, uint64_t *out)
 
 bool btz_read_line(struct btz_reader *r, struct btz_slice *line)
 {
-    const uint8_t *start = r->in.ptr + r->at, *end;
+    const uint8_t *start, *end;
     size_t left = r->in.len - r->at;
 
     if (left == 0)
         return false;
+    start = r->in.ptr + r->at;
     end = memchr(start, '\n', left);
     *line = btz_slice_of(start, end ? (size_t)(end - start) : left);
     r->at += line->len + (end ? 1 : 0);
@@ -233,27 +236,34 @@ enum btz_err btz_unhex(struct btz_slice text, uint8_t *out, size_t n)
     return BTZ_OK;
 }
 
+/* Optimal string alignment: Levenshtein's three edits, and two neighbours swapped count as one. */
 unsigned btz_edit_distance(const char *a, const char *b)
 {
     size_t la = strlen(a), lb = strlen(b);
-    unsigned row[64];
+    unsigned rows[3][64];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
 
-    if (la >= BTZ_COUNT(row) || lb >= BTZ_COUNT(row))
+    if (la >= BTZ_COUNT(rows[0]) || lb >= BTZ_COUNT(rows[0]))
         return (unsigned)(la > lb ? la : lb);
     for (size_t j = 0; j <= lb; j++)
         row[j] = (unsigned)j;
     for (size_t i = 1; i <= la; i++) {
-        unsigned diagonal = row[0];
+        unsigned *spare = before;
 
+        before = above;
+        above = row;
+        row = spare;
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= lb; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             row[j] = best;
         }
     }
@@ -268,6 +278,9 @@ const char *btz_nearest(const char *word, const char *const *names, size_t count
     for (size_t i = 0; i < count; i++) {
         unsigned distance = btz_edit_distance(word, names[i]);
 
+        /* The start of a name is as good as one wrong letter. */
+        if (distance > 1 && strlen(word) >= 3 && strncmp(word, names[i], strlen(word)) == 0)
+            distance = 1;
         if (!best || distance < best_distance) {
             best = names[i];
             best_distance = distance;

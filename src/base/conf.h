@@ -20,7 +20,9 @@ enum btz_conf_kind {
     BTZ_CONF_STRINGS,  /* struct btz_conf_list of const char * */
     BTZ_CONF_PAIRS,    /* struct btz_conf_list of struct btz_conf_pair: free keys (HTTP headers) */
     BTZ_CONF_STRUCT,   /* the struct itself, inline, described by `of` */
-    BTZ_CONF_STRUCTS,  /* struct btz_conf_list of structs described by `of` */
+    BTZ_CONF_STRUCTS, /* struct btz_conf_list of structs described by `of`; where the first key is a
+                        * required `name`, names are unique in the list */
+    BTZ_CONF_SECRETS, /* like STRINGS, each shown as "(hidden)" */
 };
 
 struct btz_conf_list {
@@ -39,7 +41,7 @@ struct btz_conf_key {
     size_t offset;
     const char *fallback;       /* default in YAML spelling; NULL: zero value */
     const char *help;           /* one sentence, for the commented file and the reference */
-    double min, max;            /* INT and REAL; both 0: unbounded */
+    double min, max;            /* INT, REAL and DURATION (ms); both 0: unbounded */
     const char *const *choices; /* ENUM: NULL-terminated */
     const struct btz_conf_struct *of;
     bool required;
@@ -65,6 +67,42 @@ struct btz_conf_env {
 BTZ_CHECKED enum btz_err btz_conf_load(const struct btz_yaml *map, const struct btz_conf_struct *of,
                                        const char *file, const struct btz_conf_env *env,
                                        struct btz_arena *arena, void *out);
+
+/* Remarks on a map that loads: secrets that stand in the file in clear. */
+void btz_conf_warn(const struct btz_yaml *map, const struct btz_conf_struct *of, const char *file,
+                   struct btz_log *log);
+
+/*
+ * Every leaf as "path = value", and with `origin` behind it where the value comes from: "# file:line", "# default" or
+ * "# ${NAME} (file:line)". Values are shown as written, `${NAME}` is never replaced, literal secrets are "(hidden)",
+ * also in headers that carry credentials and in the user part of URLs.
+ */
+BTZ_CHECKED enum btz_err btz_conf_show(const struct btz_yaml *map, const struct btz_conf_struct *of,
+                                       const char *file, bool origin, struct btz_buf *out);
+
+/*
+ * A commented file of all keys: what each is for, keys of `given` (may be NULL) set, all others as "#key: default",
+ * so that removing the "#" at the start of such lines gives a file that loads.
+ */
+BTZ_CHECKED enum btz_err btz_conf_example(const struct btz_conf_struct *of,
+                                          const struct btz_yaml *given, struct btz_buf *out);
+
+/* The reference in Markdown: one table for the struct, then one section for each struct in it. */
+BTZ_CHECKED enum btz_err btz_conf_reference(const struct btz_conf_struct *of, struct btz_buf *out);
+
+/* A limit as people write it: whole numbers in full, others with 15 digits. */
+#define BTZ_NUMBER_TEXT 32
+const char *btz_conf_number(double number, char out[BTZ_NUMBER_TEXT]);
+
+/* A scalar of YAML that reads back as `text`, quoted where it must be. */
+BTZ_CHECKED enum btz_err btz_yaml_write_text(const char *text, struct btz_buf *out);
+
+/* Is there a replacement `${` in the text (`$${` is none)? */
+bool btz_conf_is_from_env(const char *text);
+/* A value that says nothing: `key:` or `key: null`. */
+bool btz_conf_is_null(const struct btz_yaml *node);
+/* Values of this kind, and of this name in pairs, must not be shown. */
+bool btz_conf_is_secret(enum btz_conf_kind kind, const char *name);
 
 /* A duration in the spelling above. */
 BTZ_CHECKED enum btz_err btz_conf_duration(const char *text, int64_t *ms);

@@ -68,6 +68,10 @@ enum btz_err btz_base64_decode(struct btz_slice in, struct btz_buf *out)
     size_t room = in.len / 4 * 3 + 3, len;
     const char *end;
 
+    /* libsodium takes 0xAB for '+' and 0xAF for '/' where char is signed. */
+    for (size_t i = 0; i < in.len; i++)
+        if (in.ptr[i] >= 0x80)
+            return btz_fail(BTZ_INPUT, "not base64 (RFC 4648 section 4)");
     BTZ_TRY(btz_buf_reserve(out, room));
     if (sodium_base642bin(out->ptr + out->len, room, (const char *)in.ptr, in.len, NULL, &len, &end,
                           sodium_base64_VARIANT_ORIGINAL) != 0 ||

@@ -6,6 +6,7 @@
 #define BTZ_CLI_H
 
 #include "base/base.h"
+#include "base/conf.h"
 
 enum btz_option_kind {
     BTZ_OPTION_FLAG,     /* bool */
@@ -30,6 +31,7 @@ struct btz_option {
     const char *fallback; /* as it would be typed; NULL: zero value */
     double min, max;
     const char *const *choices; /* NULL-terminated */
+    bool required;              /* the command refuses to run without it */
 };
 
 /* What a command may use. */
@@ -40,6 +42,10 @@ struct btz_cli {
     const char *state_dir;                /* --state, NULL: the configuration's */
     const volatile int *stop;             /* set by SIGINT and SIGTERM: finish what is at hand */
     struct btz_log log;
+    /* For the framework and renderers. */
+    unsigned columns;    /* width of the terminal, 80 where there is none */
+    bool color_err;      /* the same question for stderr; `color` is for stdout */
+    bool progress_shown; /* a progress line stands on stderr and must be cleared before text */
 };
 
 /* Options every command has: --config --state --quiet --verbose --no-color --help. */
@@ -63,5 +69,17 @@ extern const struct btz_command
 
 /* Prints "bartizan: detail" for an error on stderr and returns its exit status. */
 int btz_cli_fail(struct btz_cli *cli, enum btz_err err);
+
+/* The environment, for configuration loaders. */
+const struct btz_conf_env *btz_cli_env(void);
+
+/* bartizan.yaml, or what --config names, with the state folder of --state. Everything in the arena. */
+struct btz_settings;
+BTZ_CHECKED enum btz_err btz_cli_settings(struct btz_cli *cli, struct btz_arena *arena,
+                                          struct btz_settings *out);
+/* The state folder alone, for commands that need no configuration: --state, else what the file says, else
+ * ".bartizan". */
+BTZ_CHECKED enum btz_err btz_cli_state(struct btz_cli *cli, struct btz_arena *arena,
+                                       const char **out);
 
 #endif

@@ -1,7 +1,6 @@
-#include "base/base.h"
+#include "cli/options.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    printf("bartizan %s\n", btz_version());
-    return 0;
+    return btz_cli_main(argc, argv);
 }

@@ -6,9 +6,14 @@ struct args {
 };
 
 static const struct btz_option options[] = {
-    { "in", 'i', BTZ_OPTION_STRING, offsetof(struct args, in), "FILE",
-      "pairs to judge, one JSON object with prompt and response a line; - is standard input", "-",
-      0, 0, NULL },
+    { .name = "in",
+      .letter = 'i',
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct args, in),
+      .metavar = "FILE",
+      .fallback = "-",
+      .help =
+          "Pairs to judge: one JSON object with prompt and response a line; - is standard input." },
 };
 
 /* A bad line is named and counted; the others are judged all the same. */
@@ -64,7 +69,7 @@ const struct btz_command btz_command_redteam_judge = {
     .details =
         "Reads pairs of a prompt and a response and writes one JSON object a line: outcome "
         "(complied, "
-        "refused, blocked, error or unsure) and refusal, the probability that the response refuses "
+        "refused, blocked, error or unsure) and probability, the probability that the response refuses "
         "or deflects. The judge is a small built-in model, trained on the human-labelled "
         "completions "
         "of XSTest and on sentences in twenty languages; it needs no network. Outcomes between "

@@ -37,7 +37,9 @@ const char *btz_practice_name(enum btz_practice p);  /* "redteam" */
 const char *btz_practice_title(enum btz_practice p); /* "Red teaming" */
 const char *btz_severity_name(enum btz_severity s);  /* "critical" */
 const char *btz_outcome_name(enum btz_outcome o);    /* "not-evaluated" */
+bool btz_practice_parse(const char *text, enum btz_practice *out);
 bool btz_severity_parse(const char *text, enum btz_severity *out);
+bool btz_outcome_parse(const char *text, enum btz_outcome *out);
 
 struct btz_rule {
     const char *id, *title;
@@ -51,6 +53,14 @@ struct btz_rule {
 extern const struct btz_rule *const btz_rules[]; /* NULL-terminated, sorted by id */
 /* NULL when there is no such rule. */
 const struct btz_rule *btz_rule_find(const char *id);
+/* The registered id nearest to a mistyped one, NULL when none is near. */
+const char *btz_rule_nearest(const char *id);
+/* The catalogue for people (a table) and for programs (a JSON array); practice -1: all. */
+BTZ_CHECKED enum btz_err btz_rules_list_text(int practice, unsigned width, struct btz_buf *out);
+BTZ_CHECKED enum btz_err btz_rules_list_json(int practice, struct btz_buf *out);
+/* A rule's page for a terminal of `width` columns (0: 80); colour codes only when `color`. */
+BTZ_CHECKED enum btz_err btz_rule_explain(const struct btz_rule *rule, unsigned width, bool color,
+                                          struct btz_buf *out);
 
 /* A reference's framework ("OWASP LLM 2025"), title ("Prompt Injection") and address, from our tables.
  * false when the reference is not one we know. */
@@ -58,6 +68,8 @@ struct btz_reference {
     const char *id, *framework, *title, *url;
 };
 bool btz_reference_find(const char *id, struct btz_reference *out);
+size_t btz_reference_count(void);
+const struct btz_reference *btz_reference_at(size_t index); /* NULL past the end */
 
 /* ---- findings ----------------------------------------------------------------------------------- */
 
@@ -98,10 +110,12 @@ struct btz_finding {
 
 #define BTZ_FINGERPRINT_TEXT 33
 /* Stable identity across runs: first 16 bytes in hex of SHA-256 over rule id, asset kind and name, location
- * (each length-prefixed), never of counts or times. */
+ * (each with its length before it, 64 bits big-endian; ill-formed UTF-8 as U+FFFD, so that the identity survives a
+ * report), never of counts or times. */
 void btz_finding_fingerprint(const struct btz_finding *f, char out[BTZ_FINGERPRINT_TEXT]);
 
-/* How much was looked at. Units are the practice's own ("requests", "bytes", "rows"). */
+/* How much was looked at. Units are the practice's own ("requests", "bytes", "rows"). Parts of one practice, asset
+ * and unit may be sent separately: they add up. */
 struct btz_coverage {
     enum btz_practice practice;
     struct btz_asset asset;
@@ -139,8 +153,18 @@ enum btz_status { /* what suppressions and baselines say of a finding */
                   BTZ_STATUS_WORSE, /* known, and significantly worse */
                   BTZ_STATUS_COUNT
 };
+const char *btz_status_name(enum btz_status s); /* "baseline" */
+bool btz_status_parse(const char *text, enum btz_status *out);
+
+/*
+ * Keeps deep copies: text as well-formed UTF-8, addresses without user and password. A finding with the fingerprint
+ * of an earlier one replaces it. Evidence bytes over half of the memory limit are dropped, digests stay. One thread
+ * at a time. Errors of the sink: LIMIT; INTERNAL for a finding without rule, with k > n, n > 2^40 or a bad interval.
+ */
 struct btz_results;
-BTZ_CHECKED enum btz_err btz_results_new(struct btz_results **out);
+#define BTZ_RESULTS_MEMORY ((size_t)512 << 20)
+BTZ_CHECKED enum btz_err btz_results_new(struct btz_results **out); /* with BTZ_RESULTS_MEMORY */
+BTZ_CHECKED enum btz_err btz_results_new_within(size_t memory, struct btz_results **out);
 void btz_results_free(struct btz_results *r);
 struct btz_sink *btz_results_sink(struct btz_results *r);
 
@@ -154,6 +178,8 @@ struct btz_suppression {
         expires; /* required, Unix ms; after it the finding counts again and a warning says so */
 };
 extern const struct btz_conf_struct btz_suppression_conf;
+/* Before a run: rules exist, reasons and dates are there. Errors: USAGE, naming the entry. */
+BTZ_CHECKED enum btz_err btz_suppressions_check(const struct btz_suppression *list, size_t count);
 
 /* ---- what reports read (results.c, risk.c) ------------------------------------------------------ */
 
@@ -163,7 +189,8 @@ struct btz_record {
     char fingerprint[BTZ_FINGERPRINT_TEXT];
     enum btz_status status;
     const char
-        *status_reason; /* the suppression's reason, or what the baseline had; NULL when open */
+        *status_reason; /* the suppression's reason, or what the baseline had; when open NULL, or
+                         * which suppression has expired */
     double risk;        /* this record's contribution, [0,100] */
     double risk_low, risk_high;
 };
@@ -171,11 +198,14 @@ struct btz_record {
 const struct btz_record *btz_results_records(const struct btz_results *r, size_t *count);
 const struct btz_coverage *btz_results_coverage(const struct btz_results *r, size_t *count);
 
-/* Marks records; returns through *expired how many suppressions were past their date. */
+/* Marks failing records; returns through *expired how many suppressions were past their date. A suppression counts
+ * until its date begins (UTC). */
 BTZ_CHECKED enum btz_err btz_results_suppress(struct btz_results *r,
                                               const struct btz_suppression *list, size_t count,
                                               uint64_t now_ms, size_t *expired);
-/* `report` is an earlier JSON report of ours. Errors: INPUT, UNSUPPORTED (newer schema). */
+/* `report` is an earlier JSON report of ours. A failing record that failed there too becomes BASELINE, or WORSE when
+ * its severity rose or Fisher's exact test of k of n, one-sided, gives p < 0.05. What passed, was not evaluated or was
+ * suppressed there is no baseline. Errors: INPUT, LIMIT, UNSUPPORTED (newer schema). */
 BTZ_CHECKED enum btz_err btz_results_baseline(struct btz_results *r, struct btz_slice report);
 
 /* Risk of a set of records, [0,100], with the interval that the findings' own intervals give. The formula is in
@@ -185,9 +215,25 @@ struct btz_risk {
     uint64_t failed, passed, not_evaluated, suppressed;
     uint64_t failed_by_severity[BTZ_SEVERITY_COUNT];
 };
-/* Over all records that count; `reference` (a btz_reference framework or id prefix) and `practice` (-1: all) narrow it. */
+/* Over all records that count; `reference` (a btz_reference framework or id prefix, which cuts no number: not "CWE-7"
+ * for "CWE-78") and `practice` (-1: all) narrow it. */
 void btz_results_risk(const struct btz_results *r, int practice, const char *reference,
                       struct btz_risk *out);
+/* One rule's share of a risk score: its worst record, and what the rule adds to the score. */
+struct btz_risk_part {
+    const struct btz_record *record;
+    double weight;                  /* of the severity, [0,100] */
+    double chance_low, chance_high; /* that one of ten tries succeeds, at the interval's ends */
+    double points;                  /* of the record alone: weight times the mean chance */
+    double factor;                  /* 1, 1/2, 1/4 ... by rank */
+    double adds;                    /* to the score; the sum over the parts is the score */
+};
+#define BTZ_RISK_PARTS 16
+/* The worst rules, worst first; the records belong to the results. Returns how many, at most BTZ_RISK_PARTS. */
+size_t btz_results_risk_parts(const struct btz_results *r, int practice, const char *reference,
+                              struct btz_risk_part out[BTZ_RISK_PARTS]);
+/* Points of one finding and their bounds, as kept in its record; zeros unless it failed. */
+void btz_finding_risk(const struct btz_finding *f, double *points, double *low, double *high);
 /* Any open or worse failing record at or above `floor`? */
 bool btz_results_has_failed(const struct btz_results *r, enum btz_severity floor);
 
@@ -196,6 +242,8 @@ struct btz_past_run {
     uint64_t finished_ms;
     struct btz_risk risk;
 };
+/* The date and the risk of a JSON report of ours. Errors: INPUT, LIMIT, UNSUPPORTED. */
+BTZ_CHECKED enum btz_err btz_past_run_read(struct btz_slice report, struct btz_past_run *out);
 
 /* Everything a report may show. */
 struct btz_run {
@@ -211,6 +259,8 @@ struct btz_run {
     /* The bytes of an evidence digest, for reports that embed transcripts; false when gone. NULL allowed. */
     bool (*evidence)(void *user, const uint8_t sha256[BTZ_SHA256_LEN], struct btz_buf *out);
     void *evidence_user;
+    unsigned width; /* text: columns of the terminal, 0: 100 */
+    bool color;     /* text: colour codes wanted */
 };
 
 /* A report format is one file. Formats: text, json, jsonl, sarif, junit, html, md. */
@@ -220,5 +270,13 @@ struct btz_report_format {
 };
 extern const struct btz_report_format *const btz_report_formats[]; /* NULL-terminated */
 const struct btz_report_format *btz_report_format_find(const char *id);
+
+/*
+ * Reads a JSON report of ours back, for `report --from`: findings and coverage go into *results (new, to be freed by
+ * the caller), the rest into *run (text in the arena, run->results set). Evidence that the report embeds comes back
+ * with it and must match its digest. Errors: INPUT, LIMIT, UNSUPPORTED (newer schema, rule unknown to this build).
+ */
+BTZ_CHECKED enum btz_err btz_report_read(struct btz_slice report, struct btz_arena *arena,
+                                         struct btz_results **results, struct btz_run *run);
 
 #endif

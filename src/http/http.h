@@ -11,7 +11,8 @@ struct btz_http_header {
     const char *name, *value;
 };
 
-/* How a reply body is cut into events for the caller while it arrives. */
+/* How a reply body is cut into events for the caller while it arrives. Only replies with a 2xx status are cut;
+ * reply.body holds the raw bytes in every mode. */
 enum btz_http_stream {
     BTZ_HTTP_WHOLE,  /* no events, the body in one piece at the end */
     BTZ_HTTP_SSE,    /* WHATWG HTML 9.2 server-sent events: one event per dispatch */
@@ -49,6 +50,8 @@ struct btz_http_reply {
     struct btz_slice body; /* what was read, also when err is not OK */
     const struct btz_http_header *headers;
     size_t header_count;
+    unsigned http_version;   /* 10, 11, 20; 0: no status line came */
+    const char *tls_version; /* "TLSv1.3"; NULL without TLS */
     unsigned tries;
     double seconds; /* of the last try, from sending to the last byte */
     double first_byte_seconds;

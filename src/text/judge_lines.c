@@ -22,7 +22,7 @@ enum btz_err btz_judge_line(struct btz_slice line, const struct btz_refusal_bank
         return btz_fail(BTZ_INPUT, "\"response\" is missing or not a string");
     btz_judge(prompt, response, bank, &verdict);
     /* By hand: numbers with four digits, which is more than the judge knows. */
-    BTZ_TRY(btz_buf_printf(out, "{\"outcome\":\"%s\",\"refusal\":%.4f",
+    BTZ_TRY(btz_buf_printf(out, "{\"outcome\":\"%s\",\"probability\":%.4f",
                            btz_judged_name(verdict.outcome), verdict.refusal));
     id = json_object_get(item, "id");
     if (id) {

@@ -146,7 +146,7 @@ void btz_judge(struct btz_slice prompt, struct btz_slice response,
                const struct btz_refusal_bank *bank, struct btz_verdict *out);
 
 /* One line of JSON with "prompt" (optional) and "response" (string or null), and optionally "id", to one line with
- * "outcome", "refusal" and the id, appended with its newline. Errors: INPUT, LIMIT. */
+ * "outcome", "probability" (that it refuses or deflects) and the id, appended with its newline. Errors: INPUT, LIMIT. */
 BTZ_CHECKED enum btz_err btz_judge_line(struct btz_slice line, const struct btz_refusal_bank *bank,
                                         struct btz_buf *out);
 

@@ -1,0 +1,194 @@
+#include <errno.h>
+
+#include "cli/options.h"
+#include "cli/terminal.h"
+
+#define ARENA_MAX (8u << 20)
+
+const struct btz_command *btz_command_find(const char *noun, const char *verb)
+{
+    for (size_t i = 0; btz_commands[i]; i++) {
+        const struct btz_command *c = btz_commands[i];
+
+        if (strcmp(c->noun, noun) == 0 && (verb ? c->verb && strcmp(c->verb, verb) == 0 : !c->verb))
+            return c;
+    }
+    return NULL;
+}
+
+size_t btz_command_nouns(const char *names[BTZ_NOUNS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; btz_commands[i] && count < BTZ_NOUNS_MAX; i++) {
+        size_t seen = 0;
+
+        while (seen < count && strcmp(names[seen], btz_commands[i]->noun) != 0)
+            seen++;
+        if (seen == count)
+            names[count++] = btz_commands[i]->noun;
+    }
+    return count;
+}
+
+void btz_command_name(const struct btz_command *c, char out[BTZ_COMMAND_NAME])
+{
+    snprintf(out, BTZ_COMMAND_NAME, "bartizan %s%s%s", c->noun, c->verb ? " " : "",
+             c->verb ? c->verb : "");
+}
+
+int btz_cli_fail(struct btz_cli *cli, enum btz_err err)
+{
+    btz_cli_say(cli, "bartizan: ", btz_error_detail());
+    return btz_err_exit_status(err);
+}
+
+static int usage_error(struct btz_cli *cli)
+{
+    return btz_cli_fail(cli, BTZ_USAGE);
+}
+
+static int unknown_noun(struct btz_cli *cli, const char *word)
+{
+    const char *nouns[BTZ_NOUNS_MAX], *nearest;
+    size_t count = btz_command_nouns(nouns);
+
+    nearest = btz_nearest(word, nouns, count);
+    if (nearest)
+        btz_error_set("unknown command \"%.80s\"; did you mean `bartizan %s`?", word, nearest);
+    else
+        btz_error_set("unknown command \"%.80s\"; `bartizan help` lists them", word);
+    return usage_error(cli);
+}
+
+/* The noun is right, the verb is missing (NULL) or wrong. */
+static int unknown_verb(struct btz_cli *cli, const char *noun, const char *word)
+{
+    const char *verbs[BTZ_NOUNS_MAX], *nearest;
+    char allowed[512] = "";
+    size_t count = 0;
+
+    for (size_t i = 0; btz_commands[i] && count < BTZ_NOUNS_MAX; i++) {
+        size_t used = strlen(allowed);
+
+        if (strcmp(btz_commands[i]->noun, noun) != 0 || !btz_commands[i]->verb)
+            continue;
+        verbs[count++] = btz_commands[i]->verb;
+        snprintf(allowed + used, sizeof allowed - used, "%s%s", used ? ", " : "",
+                 btz_commands[i]->verb);
+    }
+    nearest = word ? btz_nearest(word, verbs, count) : NULL;
+    if (!word)
+        btz_error_set("`bartizan %s` needs one of: %s", noun, allowed);
+    else if (nearest)
+        btz_error_set("unknown command \"%s %.80s\"; did you mean `bartizan %s %s`?", noun, word,
+                      noun, nearest);
+    else
+        btz_error_set("unknown command \"%s %.80s\"; expected one of: %s", noun, word, allowed);
+    return usage_error(cli);
+}
+
+static int print_usage(struct btz_cli *cli, const struct btz_command *command, const char *noun)
+{
+    const struct btz_usage_style style = { .columns = cli->columns, .bold = cli->color };
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
+    enum btz_err err = command ? btz_usage_command(command, &style, &text)
+                       : noun  ? btz_usage_noun(noun, &style, &text)
+                               : btz_usage_program(&style, &text);
+
+    if (err != BTZ_OK)
+        return btz_cli_fail(cli, err);
+    fwrite(text.ptr, 1, text.len, cli->out);
+    return 0;
+}
+
+static int run_command(struct btz_cli *cli, const struct btz_command *command,
+                       const char *const *argv, size_t argc, struct btz_common_args *common)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_parsed parsed;
+    enum btz_err err;
+
+    btz_arena_init(&arena, ARENA_MAX);
+    err = btz_options_parse(command, argv, argc, &arena, common, &parsed);
+    if (err != BTZ_OK)
+        return btz_cli_fail(cli, err);
+    btz_cli_apply(cli, common);
+    if (common->help)
+        return print_usage(cli, command, NULL);
+    return command->run(cli, parsed.args, parsed.operands, parsed.operand_count);
+}
+
+static bool has_verbs(const char *noun)
+{
+    for (size_t i = 0; btz_commands[i]; i++)
+        if (strcmp(btz_commands[i]->noun, noun) == 0 && btz_commands[i]->verb)
+            return true;
+    return false;
+}
+
+static bool is_noun(const char *word)
+{
+    return has_verbs(word) || btz_command_find(word, NULL);
+}
+
+static int dispatch(struct btz_cli *cli, const char *const *argv, size_t argc,
+                    struct btz_common_args *common)
+{
+    const struct btz_command *command;
+    const char *noun;
+    size_t at = 0;
+
+    if (btz_options_leading(argv, argc, common, &at) != BTZ_OK)
+        return usage_error(cli);
+    btz_cli_apply(cli, common);
+    if (common->help || at == argc)
+        return print_usage(cli, NULL, NULL);
+    noun = strcmp(argv[at], "--version") == 0 ? "version" : argv[at];
+    if (!is_noun(noun))
+        return unknown_noun(cli, noun);
+    at++;
+    command = at < argc ? btz_command_find(noun, argv[at]) : NULL;
+    if (command)
+        return run_command(cli, command, argv + at + 1, argc - at - 1, common);
+    command = btz_command_find(noun, NULL);
+    if (command)
+        return run_command(cli, command, argv + at, argc - at, common);
+    /* A noun that is nothing without its verb: common options may stand between them. */
+    if (btz_options_leading(argv, argc, common, &at) != BTZ_OK)
+        return usage_error(cli);
+    btz_cli_apply(cli, common);
+    if (common->help)
+        return print_usage(cli, NULL, noun);
+    if (at == argc)
+        return unknown_verb(cli, noun, NULL);
+    command = btz_command_find(noun, argv[at]);
+    if (!command)
+        return unknown_verb(cli, noun, argv[at]);
+    return run_command(cli, command, argv + at + 1, argc - at - 1, common);
+}
+
+/* A result that did not reach its reader is a failure, whatever the command thought. */
+static int finish(struct btz_cli *cli, int status)
+{
+    bool failed = ferror(cli->out) != 0;
+
+    if (fflush(cli->out) != 0 || failed) {
+        btz_error_set_errno("write standard output");
+        if (status < 2)
+            status = btz_err_exit_status(BTZ_IO);
+        btz_cli_say(cli, "bartizan: ", btz_error_detail());
+    }
+    return status;
+}
+
+int btz_cli_main(int argc, char **argv)
+{
+    struct btz_common_args common;
+    struct btz_cli cli;
+    size_t words = argc > 0 ? (size_t)argc - 1 : 0;
+
+    btz_cli_open(&cli);
+    btz_common_init(&common);
+    return finish(&cli, dispatch(&cli, (const char *const *)argv + 1, words, &common));
+}
