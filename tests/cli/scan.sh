@@ -11,7 +11,7 @@ trap 'stop_assistant; cd /; rm -rf "$work"' EXIT
 start_assistant() { # OPTION...: writes bartizan.yaml and manifest.json here
     stop_assistant
     rm -f bartizan.yaml manifest.json url
-    "$bartizan" demo target --port 0 --manifest manifest.json --config bartizan.yaml "$@" >url 2>assistant.err &
+    "$bartizan" demo target --port 0 --manifest manifest.json --write-config bartizan.yaml "$@" >url 2>assistant.err &
     assistant=$!
     for _ in $(seq 200); do
         [ -s url ] && [ -s bartizan.yaml ] && return
