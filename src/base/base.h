@@ -168,7 +168,8 @@ BTZ_CHECKED enum btz_err btz_utf8_printable(struct btz_slice s, bool keep_newlin
 
 /* Whole file, at most `cap` bytes, appended to `out`. "-" is standard input. Errors: IO, LIMIT. */
 BTZ_CHECKED enum btz_err btz_file_read(const char *path, size_t cap, struct btz_buf *out);
-/* Write beside, fsync, rename, fsync the folder: the file is old or new, never half. */
+/* Write beside, fsync, rename, fsync the folder: the file is old or new, never half. `mode` is narrowed by the umask. A
+ * symbolic link is replaced, never followed; a device or pipe is written to. */
 BTZ_CHECKED enum btz_err btz_file_write(const char *path, struct btz_slice bytes, unsigned mode);
 BTZ_CHECKED enum btz_err btz_file_mkdirs(const char *path, unsigned mode);
 BTZ_CHECKED enum btz_err btz_fd_write_all(int fd, struct btz_slice bytes, const char *what);

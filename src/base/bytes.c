@@ -38,6 +38,8 @@ size_t btz_slice_find(struct btz_slice s, struct btz_slice needle, size_t from)
         return SIZE_MAX;
     if (needle.len == 0)
         return from;
+    if (s.len == 0)
+        return SIZE_MAX;
     at = memmem(s.ptr + from, s.len - from, needle.ptr, needle.len);
     return at ? (size_t)(at - s.ptr) : SIZE_MAX;
 }
@@ -77,7 +79,7 @@ enum btz_err btz_read_bytes(struct btz_reader *r, size_t n, struct btz_slice *ou
     if (n > r->in.len - r->at)
         return btz_fail(BTZ_INPUT, "%s: at byte %zu: expected %zu more bytes, found %zu", r->what,
                         r->at, n, r->in.len - r->at);
-    *out = btz_slice_of(r->in.ptr + r->at, n);
+    *out = btz_slice_sub(r->in, r->at, n);
     r->at += n;
     return BTZ_OK;
 }
@@ -128,11 +130,12 @@ enum btz_err btz_read_be64(struct btz_reader *r, uint64_t *out)
 
 bool btz_read_line(struct btz_reader *r, struct btz_slice *line)
 {
-    const uint8_t *start = r->in.ptr + r->at, *end;
+    const uint8_t *start, *end;
     size_t left = r->in.len - r->at;
 
     if (left == 0)
         return false;
+    start = r->in.ptr + r->at;
     end = memchr(start, '\n', left);
     *line = btz_slice_of(start, end ? (size_t)(end - start) : left);
     r->at += line->len + (end ? 1 : 0);

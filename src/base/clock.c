@@ -24,8 +24,13 @@ void btz_time_format(uint64_t unix_ms, char out[BTZ_TIME_TEXT])
     struct tm t;
     char head[24];
 
-    gmtime_r(&seconds, &t);
-    strftime(head, sizeof head, "%Y-%m-%dT%H:%M:%S", &t);
+    /* Past the year 9999 there is no such form. */
+    if (!gmtime_r(&seconds, &t) || strftime(head, sizeof head, "%Y-%m-%dT%H:%M:%S", &t) != 19) {
+        seconds = INT64_C(253402300799);
+        unix_ms = 999;
+        gmtime_r(&seconds, &t);
+        strftime(head, sizeof head, "%Y-%m-%dT%H:%M:%S", &t);
+    }
     snprintf(out, BTZ_TIME_TEXT, "%s.%03uZ", head, (unsigned)(unix_ms % 1000));
 }
 

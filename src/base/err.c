@@ -37,38 +37,45 @@ const char *btz_error_detail(void)
     return detail;
 }
 
+/* Formatted apart from `detail`: an argument may be the detail itself. */
+static void set(const char *fmt, va_list args, const char *tail)
+{
+    char text[DETAIL_MAX];
+    size_t used;
+
+    vsnprintf(text, sizeof text, fmt, args);
+    used = strlen(text);
+    snprintf(text + used, sizeof text - used, "%s%s", tail ? ": " : "", tail ? tail : "");
+    memcpy(detail, text, sizeof detail);
+}
+
 void btz_error_set(const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(detail, sizeof detail, fmt, args);
+    set(fmt, args, NULL);
     va_end(args);
 }
 
 void btz_error_set_errno(const char *fmt, ...)
 {
-    int cause = errno;
-    size_t used;
+    char cause[128];
+    const char *said = strerror_r(errno, cause, sizeof cause);
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(detail, sizeof detail, fmt, args);
+    set(fmt, args, said);
     va_end(args);
-    used = strlen(detail);
-    snprintf(detail + used, sizeof detail - used, ": %s", strerror(cause));
 }
 
 void btz_error_add_context(const char *fmt, ...)
 {
     char before[DETAIL_MAX];
-    size_t used;
     va_list args;
 
     memcpy(before, detail, sizeof before);
     va_start(args, fmt);
-    vsnprintf(detail, sizeof detail, fmt, args);
+    set(fmt, args, before);
     va_end(args);
-    used = strlen(detail);
-    snprintf(detail + used, sizeof detail - used, ": %.900s", before);
 }

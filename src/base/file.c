@@ -84,21 +84,43 @@ static enum btz_err sync_parent(const char *path)
     return BTZ_OK;
 }
 
+/* A device or a pipe keeps nothing, so there is nothing to replace: "-o /dev/null" must leave the device alone. */
+static bool is_channel(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static enum btz_err write_channel(const char *path, struct btz_slice bytes)
+{
+    BTZ_CLOSE_FD int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return btz_fail_errno(BTZ_IO, "open %s", path);
+    return btz_fd_write_all(fd, bytes, path);
+}
+
 enum btz_err btz_file_write(const char *path, struct btz_slice bytes, unsigned mode)
 {
-    size_t size = strlen(path) + sizeof ".XXXXXX";
-    BTZ_FREE char *beside = malloc(size);
+    BTZ_FREE char *beside = NULL;
     BTZ_CLOSE_FD int fd = -1;
+    uint64_t salt;
     enum btz_err err;
 
-    if (!beside)
+    if (is_channel(path))
+        return write_channel(path, bytes);
+    btz_random_bytes(&salt, sizeof salt);
+    if (asprintf(&beside, "%s.%016" PRIx64, path, salt) < 0) {
+        beside = NULL;
         return btz_fail(BTZ_LIMIT, "out of memory");
-    snprintf(beside, size, "%s.XXXXXX", path);
-    fd = mkostemp(beside, O_CLOEXEC);
+    }
+    /* Never wider than `mode`, nor than the umask of the process. */
+    fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
     if (fd < 0)
         return btz_fail_errno(BTZ_IO, "create a file beside %s", path);
     err = btz_fd_write_all(fd, bytes, path);
-    if (err == BTZ_OK && (fchmod(fd, (mode_t)mode) < 0 || fsync(fd) < 0))
+    if (err == BTZ_OK && fsync(fd) < 0)
         err = btz_fail_errno(BTZ_IO, "write %s", path);
     if (err == BTZ_OK && rename(beside, path) < 0)
         err = btz_fail_errno(BTZ_IO, "rename to %s", path);

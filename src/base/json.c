@@ -71,11 +71,17 @@ static int append(const char *bytes, size_t size, void *user)
 
 enum btz_err btz_json_write(const json_t *value, bool pretty, struct btz_buf *out)
 {
+    size_t before = out->len;
+
     if (!value)
         return btz_fail(BTZ_LIMIT, "out of memory for JSON");
     if (json_dump_callback(value, append, out,
-                           JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT)) != 0)
-        return btz_fail(BTZ_LIMIT, "JSON is larger than its maximum of %zu bytes", out->max);
+                           JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT)) != 0) {
+        /* What came before stays whole: callers collect several texts in one buffer. */
+        out->len = before;
+        return btz_fail(BTZ_LIMIT, "out of memory, or JSON larger than its maximum of %zu bytes",
+                        out->max);
+    }
     return BTZ_OK;
 }
 

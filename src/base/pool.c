@@ -45,7 +45,7 @@ static void *work(void *arg)
         /* Taken one by one and only when it will be run: what has been begun is always 0 .. next-1. */
         do {
             if (unit >= job->count || atomic_load(&s->failed) != SIZE_MAX ||
-                (job->stop && *job->stop))
+                (job->stop && __atomic_load_n(job->stop, __ATOMIC_RELAXED)))
                 return NULL;
         } while (!atomic_compare_exchange_weak(&s->next, &unit, unit + 1));
         err = job->unit(job->user, unit, w->number);

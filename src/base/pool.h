@@ -14,7 +14,8 @@ struct btz_pool_job {
      * what the unit yields. Randomness belongs to the unit: btz_rng_init(&r, seed, stream_of(unit)). */
     enum btz_err (*unit)(void *user, size_t unit, unsigned worker);
     void *user;
-    const volatile int *stop; /* may be NULL; non-zero: units at hand are finished, none is begun */
+    /* Non-zero: units at hand are finished, none is begun. Read atomically; may be NULL. */
+    const volatile int *stop;
 };
 
 /*

@@ -59,35 +59,60 @@ enum btz_err btz_exact_interval(uint64_t k, uint64_t n, double confidence, enum 
     return BTZ_OK;
 }
 
-/* P(X > k) + P(X = k)/2 at rate p. */
-static double midp_upper_tail(double k, double n, double p)
-{
-    double at_least = k > 0 ? btz_beta_p(k, n - k + 1, p) : 1;
-    double above = k < n ? btz_beta_p(k + 1, n - k, p) : 0;
+/* Beyond the bound with half the probability of k: the mean of two exact tails, each a beta tail whose shapes
+ * are a pair below; a shape of 0 stands for the tail that is 0 or 1 whatever the rate. */
+struct midp {
+    double a[2], b[2];
+    bool lower; /* the lower bound: the tails rise with the rate */
+};
 
-    return (at_least + above) / 2;
+static double midp_tail(const struct midp *m, double p)
+{
+    double sum = 0;
+
+    for (int i = 0; i < 2; i++) {
+        if (m->a[i] == 0 || m->b[i] == 0)
+            sum += (m->a[i] == 0) == m->lower ? 1 : 0;
+        else
+            sum += m->lower ? btz_beta_p(m->a[i], m->b[i], p) : btz_beta_q(m->a[i], m->b[i], p);
+    }
+    return sum / 2;
 }
 
-/* Rate where the mid-p upper tail is alpha, 0 < k: between the exact bounds of "at least k" and "at least
- * k + 1", whose tails lie on both sides. The tail rises with p: Newton on its logarithm over logit p, halving
- * the bracket where a step would leave it. */
-static double midp_low(double k, double n, double alpha)
+/* Slope of the tail over logit p, without its sign. */
+static double midp_slope(const struct midp *m, double p)
 {
-    double low = btz_beta_quantile(k, n - k + 1, alpha);
-    double high = k < n ? btz_beta_quantile(k + 1, n - k, alpha) : 1;
-    double p = (low + high) / 2;
+    double sum = 0;
 
+    for (int i = 0; i < 2; i++)
+        if (m->a[i] > 0 && m->b[i] > 0)
+            sum += exp(btz_beta_log_density_logit(m->a[i], m->b[i], p, 1 - p));
+    return sum / 2;
+}
+
+/* Rate where the mid-p tail is alpha. It lies between the exact bounds of the two tails: Newton on the logarithm
+ * over logit p, halving the bracket where a step would leave it. */
+static double midp_bound(const struct midp *m, double alpha)
+{
+    double end[2], low, high, p;
+
+    for (int i = 0; i < 2; i++)
+        end[i] = m->a[i] == 0   ? 0
+                 : m->b[i] == 0 ? 1
+                 : m->lower     ? btz_beta_quantile(m->a[i], m->b[i], alpha)
+                                : btz_beta_quantile_q(m->a[i], m->b[i], alpha);
+    low = end[0];
+    high = end[1];
+    p = (low + high) / 2;
     for (int i = 0; i < 200; i++) {
-        double tail = midp_upper_tail(k, n, p), slope, odds;
+        double tail = midp_tail(m, p), step, odds;
 
-        if (tail <= alpha)
+        if ((tail <= alpha) == m->lower)
             low = p;
         else
             high = p;
-        slope = exp(btz_beta_log_density_logit(k, n - k + 1, p, 1 - p));
-        if (k < n)
-            slope += exp(btz_beta_log_density_logit(k + 1, n - k, p, 1 - p));
-        odds = p / (1 - p) * exp(log(alpha / tail) * tail / (slope / 2));
+        step = log(alpha / tail) * tail / midp_slope(m, p);
+        odds = p / (1 - p) * exp(m->lower ? step : -step);
         if (fabs(odds / (1 + odds) - p) <= 2 * DBL_EPSILON * p)
             break;
         p = odds / (1 + odds);
@@ -103,15 +128,22 @@ enum btz_err btz_midp_interval(uint64_t k, uint64_t n, double confidence, enum b
                                struct btz_interval *out)
 {
     struct btz_interval found = { 0, 1 };
+    struct midp both;
     double alpha;
 
     BTZ_TRY(btz_stats_check_level(confidence, side));
     BTZ_TRY(btz_stats_check_counts(k, n));
     alpha = btz_stats_alpha(confidence, side);
-    if (k > 0 && side != BTZ_SIDE_UPPER)
-        found.low = midp_low((double)k, (double)n, alpha);
-    if (k < n && side != BTZ_SIDE_LOWER)
-        found.high = 1 - midp_low((double)(n - k), (double)n, alpha);
+    both = (struct midp){ .a = { (double)k, (double)k + 1 },
+                          .b = { (double)(n - k) + 1, (double)(n - k) } };
+    if (k > 0 && side != BTZ_SIDE_UPPER) {
+        both.lower = true;
+        found.low = midp_bound(&both, alpha);
+    }
+    if (k < n && side != BTZ_SIDE_LOWER) {
+        both.lower = false;
+        found.high = midp_bound(&both, alpha);
+    }
     *out = found;
     return BTZ_OK;
 }

@@ -3,13 +3,15 @@
 /* Unicode 15 table 3-7: first byte decides the length and the range of the second. */
 bool btz_utf8_next(struct btz_slice s, size_t *at, uint32_t *code_point)
 {
-    const uint8_t *p = s.ptr + *at;
-    size_t left = s.len - *at, need;
+    const uint8_t *p;
+    size_t left, need;
     uint8_t low = 0x80, high = 0xBF;
     uint32_t c;
 
     if (*at >= s.len)
         return false;
+    p = s.ptr + *at;
+    left = s.len - *at;
     if (p[0] < 0x80) {
         *code_point = p[0];
         *at += 1;
@@ -76,10 +78,12 @@ enum btz_err btz_utf8_clean(struct btz_slice s, struct btz_buf *out)
 /* Characters that a terminal or a reader would not show as what they are. */
 static bool is_invisible(uint32_t c)
 {
-    return c == 0xAD || c == 0x34F || c == 0x61C || c == 0x115F || c == 0x1160 || c == 0x180E ||
-           c == 0x3164 || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-           (c >= 0x2060 && c <= 0x206F) || (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF ||
-           (c >= 0xFFF0 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
+    return c == 0xAD || c == 0x34F || c == 0x61C || c == 0x115F || c == 0x1160 ||
+           (c >= 0x17B4 && c <= 0x17B5) || (c >= 0x180B && c <= 0x180F) || c == 0x3164 ||
+           c == 0xFFA0 || (c >= 0x1D173 && c <= 0x1D17A) || (c >= 0x200B && c <= 0x200F) ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) ||
+           (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF || (c >= 0xFFF0 && c <= 0xFFFB) ||
+           (c >= 0xE0000 && c <= 0xE0FFF);
 }
 
 enum btz_err btz_utf8_printable(struct btz_slice s, bool keep_newlines, struct btz_buf *out)

@@ -78,7 +78,7 @@ bool btz_detect_llamacpp(unsigned port, struct btz_arena *arena, struct btz_dete
     return out->url != NULL;
 }
 
-bool btz_detect(struct btz_arena *arena, struct btz_detected *out)
+bool btz_cli_detect(struct btz_arena *arena, struct btz_detected *out)
 {
     return btz_detect_ollama(11434, arena, out) || btz_detect_llamacpp(8080, arena, out);
 }

@@ -15,6 +15,6 @@ bool btz_detect_ollama(unsigned port, struct btz_arena *arena, struct btz_detect
 bool btz_detect_llamacpp(unsigned port, struct btz_arena *arena, struct btz_detected *out);
 
 /* Both on their usual ports, 11434 and 8080; the first that answers. */
-bool btz_detect(struct btz_arena *arena, struct btz_detected *out);
+bool btz_cli_detect(struct btz_arena *arena, struct btz_detected *out);
 
 #endif

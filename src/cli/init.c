@@ -103,7 +103,7 @@ static void guess(struct btz_cli *cli, const struct args *args, struct btz_arena
                   struct answers *a)
 {
     struct btz_detected found = { 0 };
-    bool detected = args->detect && args->preset < 0 && btz_detect(arena, &found);
+    bool detected = args->detect && args->preset < 0 && btz_cli_detect(arena, &found);
 
     *a = (struct answers){ .url = args->url, .model = args->model, .name = args->name };
     if (args->preset >= 0) {

@@ -1,6 +1,14 @@
+#include <bartizan/stats.h>
+
 #include "finding/results.h"
 
 #define SIGNIFICANT 0.05
+
+enum btz_err btz_compare_rates(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2, double *p)
+{
+    *p = 1;
+    return n1 == 0 || n2 == 0 ? BTZ_OK : btz_fisher_test(k1, n1, k2, n2, BTZ_SIDE_LOWER, p);
+}
 
 static char *what_was(struct btz_arena *arena, const struct btz_baseline_entry *e)
 {
@@ -14,9 +22,10 @@ static enum btz_err compare(struct btz_kept *k, struct btz_record *r,
                             const struct btz_baseline_entry *was)
 {
     const struct btz_finding *f = &r->finding;
-    double p = btz_compare_rates(was->k, was->n, f->k, f->n);
     const char *before = what_was(&k->arena, was);
+    double p;
 
+    BTZ_TRY(btz_compare_rates(was->k, was->n, f->k, f->n, &p));
     if (!before)
         return BTZ_LIMIT;
     r->status = BTZ_STATUS_BASELINE;

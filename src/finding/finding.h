@@ -159,7 +159,7 @@ bool btz_status_parse(const char *text, enum btz_status *out);
 /*
  * Keeps deep copies: text as well-formed UTF-8, addresses without user and password. A finding with the fingerprint
  * of an earlier one replaces it. Evidence bytes over half of the memory limit are dropped, digests stay. One thread
- * at a time. Errors of the sink: LIMIT; INTERNAL for a finding without rule, with k > n, n > 2^53 or a bad interval.
+ * at a time. Errors of the sink: LIMIT; INTERNAL for a finding without rule, with k > n, n > 2^40 or a bad interval.
  */
 struct btz_results;
 #define BTZ_RESULTS_MEMORY ((size_t)512 << 20)

@@ -111,19 +111,17 @@ enum btz_err btz_report_place(const struct btz_record *r, struct btz_buf *out)
 bool btz_report_evidence(const struct btz_run *run, const struct btz_evidence *e,
                          struct btz_buf *storage, struct btz_slice *out)
 {
-    uint8_t empty[BTZ_SHA256_LEN];
+    uint8_t digest[BTZ_SHA256_LEN];
 
     *out = e->bytes;
     if (e->bytes.len > 0)
         return true;
-    btz_sha256(btz_str(""), empty);
-    if (memcmp(e->sha256, empty, sizeof empty) == 0)
-        return true;
     btz_buf_clear(storage);
-    if (!run->evidence || !run->evidence(run->evidence_user, e->sha256, storage))
-        return false;
-    *out = btz_buf_slice(storage);
-    return true;
+    if (run->evidence && run->evidence(run->evidence_user, e->sha256, storage))
+        *out = btz_buf_slice(storage);
+    /* Nothing at all may be the evidence itself, or what is left of it. */
+    btz_sha256(*out, digest);
+    return memcmp(digest, e->sha256, sizeof digest) == 0;
 }
 
 /* ---- terminals ---- */

@@ -87,6 +87,8 @@ static enum btz_err parse_entry(const json_t *item, struct btz_baseline_entry *o
     BTZ_TRY(count_of(item, "n", &e.n));
     if (e.n > 0 && e.k > e.n)
         return btz_fail(BTZ_INPUT, "`k` is larger than `n`");
+    if (e.k > BTZ_TRIALS_MAX || e.n > BTZ_TRIALS_MAX)
+        return btz_fail(BTZ_INPUT, "`n` is larger than 2^40");
     *out = e;
     return BTZ_OK;
 }
@@ -330,6 +332,48 @@ static enum btz_err time_of(const json_t *object, const char *key, uint64_t *out
     return btz_time_parse(btz_str(text), out);
 }
 
+static enum btz_err score_of(const json_t *object, const char *key, double *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (!json_is_number(value) || json_number_value(value) < 0 || json_number_value(value) > 100)
+        return btz_fail(BTZ_INPUT, "expected `%s` from 0 to 100", key);
+    *out = json_number_value(value);
+    return BTZ_OK;
+}
+
+static enum btz_err read_risk(const json_t *risk, struct btz_risk *out)
+{
+    const json_t *by = json_object_get(risk, "failed_by_severity");
+
+    BTZ_TRY(score_of(risk, "score", &out->score));
+    BTZ_TRY(score_of(risk, "low", &out->low));
+    BTZ_TRY(score_of(risk, "high", &out->high));
+    BTZ_TRY(count_of(risk, "failed", &out->failed));
+    BTZ_TRY(count_of(risk, "passed", &out->passed));
+    BTZ_TRY(count_of(risk, "not_evaluated", &out->not_evaluated));
+    BTZ_TRY(count_of(risk, "suppressed", &out->suppressed));
+    for (int s = 0; s < BTZ_SEVERITY_COUNT; s++)
+        BTZ_TRY(count_of(by, btz_severity_name((enum btz_severity)s), &out->failed_by_severity[s]));
+    return BTZ_OK;
+}
+
+enum btz_err btz_past_run_read(struct btz_slice text, struct btz_past_run *out)
+{
+    BTZ_JSON json_t *report = NULL;
+    struct btz_past_run past = { 0 };
+    enum btz_err err;
+
+    BTZ_TRY(parse(text, &report));
+    err = time_of(report, "finished", &past.finished_ms);
+    if (err == BTZ_OK)
+        err = read_risk(json_object_get(report, "risk"), &past.risk);
+    if (err != BTZ_OK)
+        return btz_fail_context(err, "report");
+    *out = past;
+    return BTZ_OK;
+}
+
 static enum btz_err read_run(const json_t *report, struct btz_arena *arena, struct btz_run *run)
 {
     const json_t *coverage = json_object_get(report, "coverage");
@@ -399,25 +443,5 @@ enum btz_err btz_report_read(struct btz_slice text, struct btz_arena *arena,
     }
     run->results = r.results;
     *results = r.results;
-    return BTZ_OK;
-}
-
-enum btz_err btz_past_run_read(struct btz_slice text, struct btz_past_run *out)
-{
-    BTZ_JSON json_t *report = NULL;
-    struct btz_past_run past = { 0 };
-    const json_t *risk;
-
-    BTZ_TRY(parse(text, &report));
-    risk = json_object_get(report, "risk");
-    BTZ_TRY(time_of(report, "finished", &past.finished_ms));
-    BTZ_TRY(number_of(risk, "score", &past.risk.score));
-    BTZ_TRY(number_of(risk, "low", &past.risk.low));
-    BTZ_TRY(number_of(risk, "high", &past.risk.high));
-    BTZ_TRY(count_of(risk, "failed", &past.risk.failed));
-    BTZ_TRY(count_of(risk, "passed", &past.risk.passed));
-    BTZ_TRY(count_of(risk, "not_evaluated", &past.risk.not_evaluated));
-    BTZ_TRY(count_of(risk, "suppressed", &past.risk.suppressed));
-    *out = past;
     return BTZ_OK;
 }

@@ -3,8 +3,7 @@
 
 #include "finding/results.h"
 
-#define N_MAX        (UINT64_C(1) << 53) /* counts stay exact as doubles and in JSON */
-#define COVERAGE_MAX 16384               /* they are searched one by one */
+#define COVERAGE_MAX 16384 /* they are searched one by one */
 
 /* ---- copies ---- */
 
@@ -161,7 +160,7 @@ static enum btz_err check(const struct btz_finding *f)
     if ((unsigned)f->outcome >= BTZ_OUTCOME_COUNT || (unsigned)f->severity >= BTZ_SEVERITY_COUNT)
         return btz_fail(BTZ_INTERNAL, "%s: finding with outcome %d, severity %d", f->rule->id,
                         (int)f->outcome, (int)f->severity);
-    if (f->n > N_MAX || (f->n > 0 && f->k > f->n) || f->k > N_MAX)
+    if (f->n > BTZ_TRIALS_MAX || (f->n > 0 && f->k > f->n) || f->k > BTZ_TRIALS_MAX)
         return btz_fail(BTZ_INTERNAL, "%s: finding with k %" PRIu64 " of n %" PRIu64, f->rule->id,
                         f->k, f->n);
     if (isinf(f->value) || isinf(f->ci_low) || isinf(f->ci_high) || f->ci_low > f->ci_high ||

@@ -28,8 +28,12 @@ void btz_kept_sort(struct btz_kept *k);
 /* Does any reference of the rule belong to that framework, or begin with that prefix? NULL fits all. */
 bool btz_rule_has_reference(const struct btz_rule *rule, const char *reference);
 
-/* One-sided Fisher exact test (compare.c): P(at least k2 of n2 | k1 of n1 had the same rate). */
-double btz_compare_rates(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2);
+/* Trials that a finding and a baseline may claim: far more than anybody runs, and quick to compare. */
+#define BTZ_TRIALS_MAX (UINT64_C(1) << 40)
+
+/* Is a rate of k2 of n2 significantly above one of k1 of n1? `*p` is from Fisher's exact test, one-sided. */
+BTZ_CHECKED enum btz_err btz_compare_rates(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2,
+                                           double *p);
 
 /* ---- reading a report (report_read.c) ---- */
 

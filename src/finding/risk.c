@@ -1,6 +1,8 @@
 /* The risk score. docs/risk.md explains the formula and its reasons; keep them in step. */
 #include <math.h>
 
+#include <bartizan/stats.h>
+
 #include "finding/results.h"
 
 #define TRIES 10 /* of an attacker who does not give up at the first refusal */
@@ -18,11 +20,10 @@ static double chance(double p)
     return p <= 0 ? 0 : -expm1(TRIES * log1p(-p));
 }
 
-/* The interval of a rate; Wilson's where the sender gave none. What is no rate is a fact. */
+/* The interval of a rate, computed where the sender gave none. What is no rate is a fact. */
 static void rate_bounds(const struct btz_finding *f, double *low, double *high)
 {
-    const double z = 1.959963984540054;
-    double n = (double)f->n, p, centre, half, scale;
+    struct btz_interval exact;
 
     *low = *high = 1;
     if (f->n == 0)
@@ -31,12 +32,13 @@ static void rate_bounds(const struct btz_finding *f, double *low, double *high)
     *high = f->ci_high;
     if (!isnan(f->ci_low))
         return;
-    p = (double)f->k / n;
-    scale = 1 + z * z / n;
-    centre = (p + z * z / (2 * n)) / scale;
-    half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    *low = f->k == 0 ? 0 : fmax(0, centre - half);
-    *high = f->k == f->n ? 1 : fmin(1, centre + half);
+    /* Counts that make no sense say nothing: anything is possible. */
+    *low = 0;
+    *high = 1;
+    if (btz_exact_interval(f->k, f->n, 0.95, BTZ_SIDE_TWO, &exact) == BTZ_OK) {
+        *low = exact.low;
+        *high = exact.high;
+    }
 }
 
 void btz_finding_risk(const struct btz_finding *f, double *points, double *low, double *high)

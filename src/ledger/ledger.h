@@ -174,7 +174,7 @@ void btz_evidence_commitment(const uint8_t salt[BTZ_EVIDENCE_SALT],
 /* Stores bytes by content; `digest` is SHA-256 of them. Durable on return. The entry that mentions evidence must
  * carry the commitment, never the bare digest, so that the bytes and the salt can be deleted later without
  * breaking the log. The salt lives beside the blob; equal bytes keep their salt and commitment.
- * Verification finds mentions written as "commitment":"<64 lower-case hex digits>" (compact JSON). */
+ * Verification finds mentions in compact JSON: "commitment":"<64 hex digits>" or "evidence":["<64 hex>",...]. */
 BTZ_CHECKED enum btz_err btz_ledger_put_evidence(struct btz_ledger *l, struct btz_slice bytes,
                                                  uint8_t digest[BTZ_SHA256_LEN],
                                                  uint8_t commitment[BTZ_SHA256_LEN]);
@@ -197,9 +197,9 @@ struct btz_ledger_check {
         first_bad; /* index of the first entry that cannot be proven; `size` when every entry is proven
                          * and something else is wrong (a tile, a key, evidence, a rollback) */
     uint64_t problems; /* how many; `what` tells the first */
-    bool
-        unfinished; /* a writer is at work or died past the checkpoint: files there are not judged */
-    char what[512]; /* file, offset, and what is wrong */
+    bool unfinished;   /* a writer is at work, or died: files past the checkpoint are not judged */
+    uint64_t waiting;  /* entries past the checkpoint that the next writer will complete */
+    char what[512];    /* file, offset, and what is wrong */
 };
 /* Recomputes every hash from the entry bundles and compares tiles, checkpoint signature and, when given, an
  * older checkpoint kept outside (`witness_note`, may be empty), so that truncation and rollback show too.

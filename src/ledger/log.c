@@ -331,18 +331,14 @@ static enum btz_err write_group(struct commit *c, const struct btz_slice *entrie
     return btz_batch_sync(&c->batch);
 }
 
-/* Blanks of the note's length, so that a full disk shows before anything is recorded as pending. */
+/* Blocks for the note, so that a full disk shows before anything is recorded as pending. */
 static enum btz_err reserve_note(struct btz_ledger *l, int fd, struct btz_slice text)
 {
-    BTZ_BUF_RELEASE struct btz_buf blank = BTZ_BUF(8192);
-    size_t need = text.len + strlen(l->vkey.name) + 128;
+    off_t need = (off_t)(text.len + strlen(l->vkey.name) + 128);
 
-    BTZ_TRY(btz_buf_reserve(&blank, need));
-    memset(blank.ptr, ' ', need);
-    if (btz_fd_write_all(fd, btz_slice_of(blank.ptr, need), BTZ_LEDGER_CHECKPOINT_NEW) != BTZ_OK)
-        return btz_fail_context(BTZ_IO, "%s", l->path);
-    if (fsync(fd) < 0)
-        return btz_fail_errno(BTZ_IO, "sync %s/" BTZ_LEDGER_CHECKPOINT_NEW, l->path);
+    errno = posix_fallocate(fd, 0, need);
+    if (errno != 0)
+        return btz_fail_errno(BTZ_IO, "reserve space for %s/" BTZ_LEDGER_CHECKPOINT_NEW, l->path);
     return BTZ_OK;
 }
 

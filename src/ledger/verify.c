@@ -12,7 +12,6 @@
 #include "ledger/log.h"
 #include "ledger/verify.h"
 
-#define MENTION     "\"commitment\":\""
 #define CHECK_TRIES 20
 
 /* Evidence by commitment: open addressing, never full. */
@@ -169,27 +168,40 @@ static enum btz_err read_all_evidence(struct check *c)
     return err;
 }
 
+static void on_mention(struct check *c, uint64_t index, const uint8_t commitment[BTZ_SHA256_LEN])
+{
+    struct evidence *e = find(c, commitment);
+
+    if (!e->used)
+        c->out->evidence_deleted++;
+    else if (!e->intact && !e->mentioned)
+        btz_problem(&c->problems,
+                    "%s: the evidence of entry %" PRIu64 " is gone or damaged while its salt "
+                    "remains: deleting evidence removes both",
+                    e->path, index);
+    e->mentioned = e->used;
+}
+
+/* Quotes inside JSON strings are escaped, so text in an entry does not pass for a mention. */
 static void on_entry(void *user, uint64_t index, struct btz_slice entry)
 {
-    struct check *c = user;
-    struct btz_slice needle = btz_str(MENTION);
-    uint8_t commitment[BTZ_SHA256_LEN];
+    static const char *const starts[] = { "\"commitment\":\"", "\"evidence\":[\"" };
 
-    for (size_t at = 0; (at = btz_slice_find(entry, needle, at)) != SIZE_MAX;) {
-        struct evidence *e;
+    for (size_t i = 0; i < BTZ_COUNT(starts); i++) {
+        struct btz_slice needle = btz_str(starts[i]);
+        uint8_t commitment[BTZ_SHA256_LEN];
 
-        at += needle.len;
-        if (btz_unhex(btz_slice_sub(entry, at, 64), commitment, sizeof commitment) != BTZ_OK)
-            continue;
-        e = find(c, commitment);
-        if (!e->used)
-            c->out->evidence_deleted++;
-        else if (!e->intact && !e->mentioned)
-            btz_problem(&c->problems,
-                        "%s: the evidence of entry %" PRIu64 " is gone or damaged while its salt "
-                        "remains: deleting evidence removes both",
-                        e->path, index);
-        e->mentioned = e->used;
+        for (size_t at = 0; (at = btz_slice_find(entry, needle, at)) != SIZE_MAX;) {
+            at += needle.len;
+            while (btz_unhex(btz_slice_sub(entry, at, 64), commitment, sizeof commitment) ==
+                   BTZ_OK) {
+                on_mention(user, index, commitment);
+                at += 64;
+                if (i == 0 || !btz_slice_is(btz_slice_sub(entry, at, 3), "\",\""))
+                    break;
+                at += 3;
+            }
+        }
     }
 }
 
@@ -261,18 +273,25 @@ struct heads {
     struct btz_buf checkpoint_bytes, pending_bytes;
     struct btz_checkpoint checkpoint, pending;
     bool signed_ok, pending_ok;
+    bool died; /* a writer left in the middle of a commit: it could not take its mark away */
     char checkpoint_error[256], pending_error[256];
 };
 
+/* Nobody is within a commit while it is held. Without a lock file (a copy) nobody writes. */
+static void lock_shared(const struct check *c, int *lock)
+{
+    *lock = openat(c->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*lock >= 0)
+        while (flock(*lock, LOCK_SH) < 0 && errno == EINTR) {
+        }
+}
+
 static enum btz_err read_heads(struct check *c, const struct btz_skey *key, struct heads *h)
 {
-    BTZ_CLOSE_FD int lock = openat(c->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    BTZ_CLOSE_FD int lock = -1;
     enum btz_err err;
 
-    /* Both from one moment; without a lock file (a copy) nobody writes. */
-    if (lock >= 0)
-        while (flock(lock, LOCK_SH) < 0 && errno == EINTR) {
-        }
+    lock_shared(c, &lock);
     err = btz_read_at(c->dir, c->path, "checkpoint", BTZ_NOTE_MAX, &h->checkpoint_bytes);
     if (err == BTZ_OK)
         err = btz_checkpoint_open(btz_buf_slice(&h->checkpoint_bytes), &c->vkey, NULL,
@@ -288,6 +307,7 @@ static enum btz_err read_heads(struct check *c, const struct btz_skey *key, stru
     h->pending_ok = err == BTZ_OK;
     if (!h->pending_ok)
         snprintf(h->pending_error, sizeof h->pending_error, "%.255s", btz_error_detail());
+    h->died = faccessat(c->dir, BTZ_LEDGER_CHECKPOINT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     return BTZ_OK;
 }
 
@@ -312,7 +332,13 @@ static enum btz_err check_pending(struct check *c, const struct heads *h)
     }
     if (p->size == now->size)
         return BTZ_OK;
-    /* A writer died before it signed, or the checkpoint was put back. In the first case all is there. */
+    if (!h->died) {
+        btz_problem(&c->problems,
+                    "checkpoint: has %" PRIu64 " entries, the writer signed %" PRIu64
+                    ": it was put back to an older state, or pending was changed",
+                    now->size, p->size);
+        return BTZ_OK;
+    }
     c->out->unfinished = true;
     edge = malloc(sizeof *edge);
     if (!edge)
@@ -327,7 +353,30 @@ static enum btz_err check_pending(struct check *c, const struct heads *h)
                     p->size, now->size);
         return BTZ_OK;
     }
+    c->out->waiting = p->size - now->size;
     return err;
+}
+
+/* A writer that dies leaves its mark. Files past the checkpoint without it belong to a later state. */
+static enum btz_err check_more(struct check *c, const struct heads *h)
+{
+    BTZ_BUF_RELEASE struct btz_buf again = BTZ_BUF(BTZ_NOTE_MAX + 1);
+    BTZ_CLOSE_FD int lock = -1;
+    bool died;
+
+    lock_shared(c, &lock);
+    died = faccessat(c->dir, BTZ_LEDGER_CHECKPOINT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    c->out->unfinished |= died;
+    if (died || c->problems.count > 0 || !btz_tree_has_more(c->dir, h->checkpoint.size))
+        return BTZ_OK;
+    BTZ_TRY(btz_read_at(c->dir, c->path, "checkpoint", BTZ_NOTE_MAX, &again));
+    if (btz_slice_equal(btz_buf_slice(&again), btz_buf_slice(&h->checkpoint_bytes)))
+        btz_problem(&c->problems,
+                    "checkpoint: ends at %" PRIu64
+                    " entries, but files of later ones are there and "
+                    "no writer left off: checkpoint and pending were put back to an older state",
+                    h->checkpoint.size);
+    return BTZ_OK;
 }
 
 /* ---- the outside checkpoint ---- */
@@ -395,7 +444,6 @@ static enum btz_err verify(struct check *c, const struct heads *h, struct btz_sl
     BTZ_TRY(btz_tree_verify(&t));
     c->out->size = t.size;
     c->out->entries_read = t.entries_read;
-    c->out->unfinished |= t.unfinished;
     if (!h->signed_ok) {
         btz_problem_entry(&c->problems, t.size,
                           "checkpoint: %s; entries are proven up to the "
@@ -405,7 +453,8 @@ static enum btz_err verify(struct check *c, const struct heads *h, struct btz_sl
     }
     if (has_outside)
         check_witness(c, &outside, &t);
-    return check_pending(c, h);
+    BTZ_TRY(check_pending(c, h));
+    return check_more(c, h);
 }
 
 static enum btz_err run(struct check *c, struct btz_slice vkey, struct btz_slice witness_note)

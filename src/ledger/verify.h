@@ -26,12 +26,15 @@ struct btz_tree_check {
     /* results */
     struct btz_problems *problems;
     uint64_t entries_read;
-    bool unfinished;
     bool unprovable; /* nothing on disk leads to the root */
     bool has_witness_root;
     struct btz_hash witness_root; /* of the entries as they are on disk */
 };
 /* Reads every bundle and every tile. Errors: IO, LIMIT; damage goes to `problems`. */
 BTZ_CHECKED enum btz_err btz_tree_verify(struct btz_tree_check *t);
+
+/* Whether there are entries or tiles past a tree of that size: of a writer at work, or one that died, or of a later
+ * state than the checkpoint. */
+bool btz_tree_has_more(int dir, uint64_t size);
 
 #endif

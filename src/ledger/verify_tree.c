@@ -97,10 +97,8 @@ static void check_partials(struct work *w, int level, uint64_t n, unsigned width
 
         if (btz_parse_u64(btz_str(item->d_name), &part) != BTZ_OK || part == 0 || part > 255)
             continue;
-        if (open_end && part > width) {
-            in->unfinished = true;
-            continue;
-        }
+        if (open_end && part > width)
+            continue; /* past the checkpoint */
         btz_tile_path(level, n, (unsigned)part, path);
         end = end_of(w, (unsigned)part);
         err = btz_read_at(in->dir, in->dir_name, path, BTZ_BUNDLE_MAX, &w->part);
@@ -378,7 +376,8 @@ static void say_difference(const struct work *w, const struct btz_hash *should, 
             other = k;
     if (from < count)
         snprintf(out, size, "it changed places with entry %u of this file", from);
-    else if (i + 1 < width && btz_hash_equal(&is[i], &should[i + 1]))
+    else if (i + 1 < width && btz_hash_equal(&is[i], &should[i + 1]) &&
+             (i + 1 >= count || !btz_hash_equal(&is[i + 1], &should[i + 1])))
         snprintf(out, size, "the entry that was logged here was deleted");
     else if (i + 1 < count && btz_hash_equal(&is[i + 1], &should[i]))
         snprintf(out, size, "an entry was put in that was never logged");
@@ -597,19 +596,42 @@ static void release(struct work *w)
     free(w);
 }
 
-/* Full tiles and bundles past the checkpoint: a writer at work, or one that died. */
-static void look_beyond(struct work *w)
+static bool has_wider(int dir, int level, uint64_t n, unsigned width)
+{
+    char path[BTZ_TILE_PATH];
+    bool found = false;
+    struct dirent *item;
+    DIR *list;
+    int fd;
+
+    btz_tile_path(level, n, 0, path);
+    fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    list = fd < 0 ? NULL : fdopendir(fd);
+    if (!list) {
+        btz_close_fd(&fd);
+        return false;
+    }
+    while ((item = readdir(list)) != NULL) {
+        uint64_t part;
+
+        found |= btz_parse_u64(btz_str(item->d_name), &part) == BTZ_OK && part > width;
+    }
+    closedir(list);
+    return found;
+}
+
+bool btz_tree_has_more(int dir, uint64_t size)
 {
     for (int level = BTZ_TILE_ENTRIES; level < (int)BTZ_TILE_LEVELS; level++) {
-        uint64_t n = btz_tile_full(level, w->in->size);
+        uint64_t n = btz_tile_full(level, size);
         char path[BTZ_TILE_PATH];
 
-        for (unsigned k = 0; k < 2; k++) {
-            btz_tile_path(level, n + k, BTZ_TILE_WIDTH, path);
-            if (faccessat(w->in->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                w->in->unfinished = true;
-        }
+        btz_tile_path(level, n, BTZ_TILE_WIDTH, path);
+        if (faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+            has_wider(dir, level, n, btz_tile_partial(level, size)))
+            return true;
     }
+    return false;
 }
 
 enum btz_err btz_tree_verify(struct btz_tree_check *t)
@@ -621,7 +643,7 @@ enum btz_err btz_tree_verify(struct btz_tree_check *t)
         return btz_fail(BTZ_LIMIT, "out of memory");
     w->in = t;
     t->entries_read = 0;
-    t->unfinished = t->unprovable = t->has_witness_root = false;
+    t->unprovable = t->has_witness_root = false;
     err = prepare(w);
     if (err == BTZ_OK)
         err = scan(w);
@@ -629,8 +651,6 @@ enum btz_err btz_tree_verify(struct btz_tree_check *t)
         err = climb(w);
     if (err == BTZ_OK)
         err = judge(w);
-    if (err == BTZ_OK)
-        look_beyond(w);
     release(w);
     return err;
 }

@@ -119,11 +119,17 @@ struct btz_unit_result {
     const char *why;           /* the detector's reason, or what was lost; long-lived */
     struct btz_slice evidence; /* JSON, kept for the first few of each cell; long-lived */
 };
-/* Sends one finding a cell, one a probe left out, one a transform for bypasses, over-refusal and coverage.
- * `benign_refused` of `benign_answered` control prompts were refused. */
+/* What became of the ordinary control questions. */
+struct btz_benign {
+    uint64_t refused, answered; /* of those the judge is sure of */
+    struct btz_slice evidence[3];
+    size_t evidence_count;
+};
+
+/* Sends one finding a cell, one a probe left out, one a transform for bypasses, over-refusal and coverage. */
 BTZ_CHECKED enum btz_err btz_campaign_report(const struct btz_campaign_plan *plan,
                                              const struct btz_unit_result *results,
-                                             uint64_t benign_refused, uint64_t benign_answered,
+                                             const struct btz_benign *benign,
                                              struct btz_sink *sink);
 
 #endif

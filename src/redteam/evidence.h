@@ -4,11 +4,11 @@
 
 #include "redteam/redteam.h"
 
-/* Bytes of a reply that are looked at; the rest of a longer one is left out, and the reason says so. */
+/* Bytes of a reply that are looked at; the rest of a longer one is left out, and the reason of a miss says so. */
 #define BTZ_EVIDENCE_MAX (64 * 1024)
 
 /* Normal form for comparing with what we know. */
-#define BTZ_EVIDENCE_NORM BTZ_NORM_MATCH
+#define BTZ_EVIDENCE_NORM (BTZ_NORM_MATCH | BTZ_NORM_MARKS)
 /* The same, letters and digits alone. */
 #define BTZ_EVIDENCE_LETTERS ((BTZ_EVIDENCE_NORM & ~(unsigned)BTZ_NORM_SPACE) | BTZ_NORM_ALNUM)
 
@@ -19,7 +19,7 @@ struct btz_slice btz_evidence_reply(const struct btz_exchange *exchange);
 BTZ_CHECKED enum btz_err btz_all_replies(const struct btz_exchange *exchange,
                                          struct btz_arena *arena, struct btz_slice *out);
 
-enum btz_err btz_detect_none(struct btz_detection *out);
+enum btz_err btz_detect_none(const struct btz_exchange *exchange, struct btz_detection *out);
 /* `fmt` says why, without secrets. */
 BTZ_CHECKED enum btz_err btz_detect(struct btz_arena *arena, struct btz_detection *out,
                                     enum btz_hit hit, double score, size_t at, size_t len,

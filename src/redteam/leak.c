@@ -8,10 +8,13 @@
 #define VALUE_LOOSE 6 /* from here on separators between the characters may differ */
 #define VALUE_MAX   512
 #define PIECE_MIN   4
-#define PARTIAL     0.6 /* of a value in one piece */
-#define SCATTERED                                                                                  \
-    0.8 /* of a value in ordered pieces: words of a value are words of the language too */
-#define DEPTH 2
+/* Partial leaks: one piece of this share, or ordered pieces of that (words of a value are words of the language too). */
+#define PARTIAL   0.6
+#define SCATTERED 0.8
+
+#define DEPTH          2
+#define CARRIES_MAX    4096
+#define CARRIES_MEMORY (4u << 20)
 
 struct view {
     struct btz_slice text;
@@ -324,7 +327,7 @@ enum btz_err btz_find_leak(const struct btz_exchange *exchange, const struct btz
     struct hunt h = { .reply = btz_evidence_reply(exchange), .what = what, .arena = arena };
     struct btz_detection found;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (h.reply.len > 0 && count > 0) {
         BTZ_TRY(make_views(exchange, h.reply, arena, &h.views));
         BTZ_TRY(btz_normal(arena, h.reply, BTZ_EVIDENCE_NORM, &h.reply_normal));
@@ -345,27 +348,47 @@ enum btz_err btz_find_leak(const struct btz_exchange *exchange, const struct btz
     return BTZ_OK;
 }
 
+/* Letters and digits of the values that are long enough to prove anything; others become empty. */
+static enum btz_err letters_of(const struct btz_slice *values, size_t count,
+                               struct btz_arena *arena, struct btz_slice **out)
+{
+    struct btz_slice *letters = btz_arena_array(arena, count, sizeof *letters);
+
+    if (!letters)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        BTZ_TRY(btz_normal(arena, btz_slice_sub(values[i], 0, VALUE_MAX), BTZ_EVIDENCE_LETTERS,
+                           &letters[i]));
+        if (letters[i].len < VALUE_MIN)
+            letters[i].len = 0;
+    }
+    *out = letters;
+    return BTZ_OK;
+}
+
 enum btz_err btz_carries(struct btz_slice text, const struct btz_slice *values, size_t count,
                          struct btz_arena *arena, const char **how)
 {
+    /* Called for each address and tag of a reply: what is only needed here must not pile up. */
+    BTZ_ARENA_SCOPE struct btz_arena scratch;
     const struct btz_reading *readings;
+    struct btz_slice *letters;
 
     *how = NULL;
+    btz_arena_init(&scratch, CARRIES_MEMORY);
     if (text.len == 0 || count == 0)
         return BTZ_OK;
-    BTZ_TRY(btz_text_readings(btz_slice_sub(text, 0, 4096), DEPTH, arena, &readings));
+    BTZ_TRY(letters_of(values, count, &scratch, &letters));
+    BTZ_TRY(btz_text_readings(btz_slice_sub(text, 0, CARRIES_MAX), DEPTH, &scratch, &readings));
     for (const struct btz_reading *r = readings; r; r = r->next) {
-        struct btz_slice letters, value;
+        struct btz_slice found;
 
-        BTZ_TRY(btz_normal(arena, r->text, BTZ_EVIDENCE_LETTERS, &letters));
-        for (size_t i = 0; i < count; i++) {
-            BTZ_TRY(btz_normal(arena, btz_slice_sub(values[i], 0, VALUE_MAX), BTZ_EVIDENCE_LETTERS,
-                               &value));
-            if (value.len >= VALUE_MIN && btz_slice_find(letters, value, 0) != SIZE_MAX) {
-                *how = r->how;
-                return BTZ_OK;
+        BTZ_TRY(btz_normal(&scratch, r->text, BTZ_EVIDENCE_LETTERS, &found));
+        for (size_t i = 0; i < count; i++)
+            if (letters[i].len > 0 && btz_slice_find(found, letters[i], 0) != SIZE_MAX) {
+                *how = btz_arena_str(arena, btz_str(r->how));
+                return *how ? BTZ_OK : BTZ_LIMIT;
             }
-        }
     }
     return BTZ_OK;
 }

@@ -96,9 +96,10 @@ struct btz_preset {
     void (*parse)(const struct btz_target_conf *conf, const struct btz_http_reply *reply,
                   const struct btz_slice *events, size_t event_count, struct btz_arena *arena,
                   struct btz_reply *out);
-    /* Without HTTP: answers at once, or blocks (command). */
+    /* Without HTTP: answers at once, or blocks (command, in a thread); gives up once *stop is non-zero. */
     enum btz_err (*run)(const struct btz_target_conf *conf, const struct btz_message *messages,
-                        size_t count, struct btz_arena *arena, struct btz_reply *out);
+                        size_t count, struct btz_arena *arena, const volatile int *stop,
+                        struct btz_reply *out);
 };
 enum {
     BTZ_TARGET_NEEDS_URL = 1,
@@ -127,6 +128,23 @@ BTZ_CHECKED enum btz_err btz_target_put_document(struct btz_target *t, const cha
 size_t btz_target_pending(const struct btz_target *t);
 BTZ_CHECKED enum btz_err btz_target_run(struct btz_target *t, int timeout_ms,
                                         const volatile int *stop);
+
+/* What one harmless prompt showed (target_ping.c). Strings live in the arena. */
+struct btz_ping {
+    struct btz_reply reply;
+    const char *url;         /* asked, without query; NULL for targets that do not speak HTTP */
+    unsigned http_version;   /* 10, 11, 20; 0 unknown */
+    const char *tls_version; /* "TLSv1.3"; NULL without TLS */
+    const char *model;       /* as the target names it; NULL unknown */
+    bool streamed;           /* the answer came in pieces, */
+    size_t events;           /* so many */
+    double first_byte_seconds;
+    const char *advice; /* what to do; NULL when all is well */
+};
+/* Asks for one short sentence and waits. OK also when the target fails: `out->reply` says so. Errors: those of open. */
+BTZ_CHECKED enum btz_err btz_target_ping(const struct btz_target_conf *conf, struct btz_log *log,
+                                         struct btz_arena *arena, const volatile int *stop,
+                                         struct btz_ping *out);
 
 /* ---- probes ----------------------------------------------------------------------------------------- */
 

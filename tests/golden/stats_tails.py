@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Writes stats_tails.tsv: tails of distributions at 45 digits by mpmath, from series that share nothing with
-src/base/stats_*.c: normal by erfc; gamma by 1F1 (lower) and the Legendre fraction (upper); beta by the positive
-2F1 series on the side asked for. Small ones are checked against mpmath's own gammainc and betainc while running.
-Inputs are exact doubles. Takes two minutes. Columns: function, parameters a and b ("-" where there is none), x, the value with 20 digits
-("-" when it is below 1e-300), its natural logarithm."""
+"""Writes stats_tails.tsv on standard output: tails of distributions at 45 digits by mpmath (two minutes).
+
+Normal by mpmath's erfc; gamma by its 1F1 series (lower) and continued fraction (upper); beta and t by the positive
+2F1 series of the side asked for. At 45 digits these need no care for cancellation; where mpmath's own gammainc and
+betainc are quick they are asserted to agree. Inputs are exact doubles. Columns: function, parameters a and b ("-" where
+there is none), x, the value with 20 digits ("-" when it is below 1e-300), its natural logarithm."""
 import mpmath as mp
 
 mp.mp.dps = 45

@@ -1,8 +1,14 @@
 /* Arenas, buffers, slices, UTF-8, numbers, times, hashes. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/base.h"
@@ -79,6 +85,22 @@ static void test_utf8(void **state)
     }
 }
 
+/* The empty slice has no address: nothing may be computed from it. */
+static void test_empty_slice(void **state)
+{
+    struct btz_reader r = { .what = "nothing" };
+    struct btz_slice line;
+    size_t at = 0;
+    uint32_t c;
+    (void)state;
+    assert_false(btz_utf8_next(btz_str(NULL), &at, &c));
+    assert_true(btz_is_utf8(btz_str(NULL)));
+    assert_true(btz_slice_find(btz_str(NULL), btz_str("x"), 0) == SIZE_MAX);
+    assert_true(btz_slice_find(btz_str(NULL), btz_str(NULL), 0) == 0);
+    assert_false(btz_read_line(&r, &line));
+    assert_true(btz_slice_trim(btz_str(NULL)).len == 0);
+}
+
 static void test_numbers(void **state)
 {
     static const char *const bad[] = {
@@ -107,6 +129,8 @@ static void test_time(void **state)
     assert_true(ms == 951827696789u);
     btz_time_format(ms, text);
     assert_string_equal(text, "2000-02-29T12:34:56.789Z");
+    btz_time_format(UINT64_MAX, text);
+    assert_string_equal(text, "9999-12-31T23:59:59.999Z");
     assert_int_equal(btz_time_parse(btz_str("1970-01-01"), &ms), BTZ_OK);
     assert_true(ms == 0);
     assert_int_equal(btz_time_parse(btz_str("2001-02-29"), &ms), BTZ_INPUT);
@@ -147,14 +171,98 @@ static void test_json(void **state)
     assert_true(btz_slice_is(btz_buf_slice(&out), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\""));
 }
 
+/* A detail may be told again with words around it. */
+static void test_error_detail(void **state)
+{
+    char longest[2000];
+    (void)state;
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(btz_fail(BTZ_INPUT, "cause %d", 7), BTZ_INPUT);
+    assert_int_equal(btz_fail(BTZ_IO, "first (%s), then %s", btz_error_detail(), "more"), BTZ_IO);
+    assert_string_equal(btz_error_detail(), "first (cause 7), then more");
+    assert_int_equal(btz_fail_context(BTZ_IO, "file %s", "a"), BTZ_IO);
+    assert_string_equal(btz_error_detail(), "file a: first (cause 7), then more");
+    errno = ENOENT;
+    assert_int_equal(btz_fail_errno(BTZ_IO, "open %s", "a"), BTZ_IO);
+    assert_string_equal(btz_error_detail(), "open a: No such file or directory");
+    assert_int_equal(btz_fail(BTZ_IO, "%s", longest), BTZ_IO);
+    assert_int_equal(strlen(btz_error_detail()), 1023);
+}
+
+/* What is too large leaves nothing of itself behind. */
+static void test_json_all_or_nothing(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(64);
+    BTZ_JSON json_t *value =
+        json_pack("[s, s]", "short", "a string that is longer than the sixty-four bytes of room");
+    (void)state;
+    assert_int_equal(btz_buf_add_str(&out, "kept"), BTZ_OK);
+    assert_int_equal(btz_json_write(value, false, &out), BTZ_LIMIT);
+    assert_true(btz_slice_is(btz_buf_slice(&out), "kept"));
+}
+
+static void test_file_write(void **state)
+{
+    char dir[] = "/tmp/btz-base-XXXXXX", file[64], link[64], pipe[64];
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(100);
+    struct stat st;
+    mode_t before;
+    DIR *folder;
+    size_t entries = 0;
+    int fd;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/file", dir);
+    snprintf(link, sizeof link, "%s/link", dir);
+    snprintf(pipe, sizeof pipe, "%s/pipe", dir);
+    before = umask(027);
+    assert_int_equal(btz_file_write(file, btz_str("one"), 0644), BTZ_OK);
+    umask(before);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    /* A link is replaced: what it pointed to keeps its content. */
+    assert_int_equal(symlink(file, link), 0);
+    assert_int_equal(btz_file_write(link, btz_str("two"), 0600), BTZ_OK);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(btz_file_read(file, 99, &text), BTZ_OK);
+    assert_true(btz_slice_is(btz_buf_slice(&text), "one"));
+    /* A pipe is written to and stays one. */
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    fd = open(pipe, O_RDONLY | O_NONBLOCK);
+    assert_true(fd >= 0);
+    assert_int_equal(btz_file_write(pipe, btz_str("three"), 0600), BTZ_OK);
+    btz_buf_clear(&text);
+    assert_int_equal(btz_buf_reserve(&text, 64), BTZ_OK);
+    assert_int_equal(read(fd, text.ptr, 64), 5);
+    close(fd);
+    assert_int_equal(stat(pipe, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    /* A folder cannot be replaced, and nothing is left beside it. */
+    assert_int_equal(btz_file_write(dir, btz_str("four"), 0600), BTZ_IO);
+    folder = opendir("/tmp");
+    assert_non_null(folder);
+    for (const struct dirent *e; (e = readdir(folder)) != NULL;)
+        entries += strncmp(e->d_name, dir + 5, strlen(dir + 5)) == 0;
+    closedir(folder);
+    assert_int_equal(entries, 1);
+    unlink(file);
+    unlink(link);
+    unlink(pipe);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_limit), cmocka_unit_test(test_arena_limit),
-        cmocka_unit_test(test_sha256),    cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_time),
-        cmocka_unit_test(test_philox),    cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_buf_limit),    cmocka_unit_test(test_arena_limit),
+        cmocka_unit_test(test_sha256),       cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_empty_slice),  cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_time),         cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_nearest),      cmocka_unit_test(test_json),
+        cmocka_unit_test(test_error_detail), cmocka_unit_test(test_json_all_or_nothing),
+        cmocka_unit_test(test_file_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,19 +28,29 @@ static void test_fisher(void **state)
     };
     (void)state;
     for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
-        double p = btz_compare_rates(cases[i].k1, cases[i].n1, cases[i].k2, cases[i].n2);
+        double p;
+
+        assert_int_equal(btz_compare_rates(cases[i].k1, cases[i].n1, cases[i].k2, cases[i].n2, &p),
+                         BTZ_OK);
         assert_true(fabs(p - cases[i].p) <= 1e-9 * cases[i].p + 1e-14);
     }
-    /* Not higher: never worse. */
-    assert_true(btz_compare_rates(5, 10, 5, 10) == 1);
-    assert_true(btz_compare_rates(9, 10, 1, 10) == 1);
-    assert_true(btz_compare_rates(0, 0, 5, 10) == 1);
-    assert_true(btz_compare_rates(1, 10, 0, 0) == 1);
-    /* Beyond the exact range the approximation takes over, without a jump. */
-    assert_true(fabs(btz_compare_rates(1000, 100000, 1100, 100000) -
-                     btz_compare_rates(1001, 100001, 1101, 100001)) < 2e-3);
-    assert_true(btz_compare_rates(1, UINT64_C(1) << 52, UINT64_C(1) << 51, UINT64_C(1) << 52) <
-                1e-9);
+    {
+        double p;
+
+        /* Nothing to compare is never worse. */
+        assert_int_equal(btz_compare_rates(0, 0, 5, 10, &p), BTZ_OK);
+        assert_true(p == 1);
+        assert_int_equal(btz_compare_rates(1, 10, 0, 0, &p), BTZ_OK);
+        assert_true(p == 1);
+        /* The largest counts a file may claim are compared at once. */
+        assert_int_equal(btz_compare_rates(BTZ_TRIALS_MAX / 2, BTZ_TRIALS_MAX,
+                                           BTZ_TRIALS_MAX / 2 + 9, BTZ_TRIALS_MAX, &p),
+                         BTZ_OK);
+        assert_true(p > 0.05);
+        assert_int_equal(
+            btz_compare_rates(1, BTZ_TRIALS_MAX, BTZ_TRIALS_MAX / 2, BTZ_TRIALS_MAX, &p), BTZ_OK);
+        assert_true(p < 1e-9);
+    }
 }
 
 static struct btz_results *one(const char *rule, uint64_t k, uint64_t n, enum btz_severity severity)
@@ -164,6 +174,65 @@ static void test_round_trip(void **state)
     btz_results_free(back);
 }
 
+static void test_past_run(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf report = BTZ_BUF((size_t)1 << 22);
+    struct btz_results *r = fixture_results();
+    struct btz_past_run past;
+    struct btz_risk risk;
+    (void)state;
+    report_of(r, &report);
+    btz_results_risk(r, -1, NULL, &risk);
+    assert_int_equal(btz_past_run_read(btz_buf_slice(&report), &past), BTZ_OK);
+    assert_true(past.finished_ms == 1780000461500);
+    assert_true(fabs(past.risk.score - risk.score) < 1e-9 &&
+                fabs(past.risk.low - risk.low) < 1e-9 && fabs(past.risk.high - risk.high) < 1e-9);
+    assert_int_equal(past.risk.failed, 4);
+    assert_int_equal(past.risk.failed_by_severity[BTZ_SEVERITY_CRITICAL], 1);
+    assert_int_equal(btz_past_run_read(btz_str("{\"version\":1}"), &past), BTZ_INPUT);
+    assert_int_equal(btz_past_run_read(btz_str("{\"version\":9}"), &past), BTZ_UNSUPPORTED);
+    btz_results_free(r);
+}
+
+/* Evidence that is gone is named by its digest, whatever a careless source hands out instead. */
+static bool hand_out_nothing(void *user, const uint8_t sha256[BTZ_SHA256_LEN], struct btz_buf *out)
+{
+    (void)user;
+    (void)sha256;
+    (void)out;
+    return true;
+}
+
+static void test_evidence_gone(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf report = BTZ_BUF((size_t)1 << 22);
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_finding f =
+        fixture_finding("redteam.leak.secret", &fixture_demo, "x", 1, 2, 0.0126, 0.9874);
+    struct btz_evidence e;
+    struct btz_results *r = NULL, *back = NULL;
+    struct btz_run run, again;
+    const struct btz_record *record;
+    size_t count;
+    (void)state;
+    btz_arena_init(&arena, (size_t)1 << 20);
+    btz_evidence_set(&e, "transcript", "text/plain", btz_str("what was said"));
+    e.bytes = btz_str("");
+    f.evidence = &e;
+    f.evidence_count = 1;
+    assert_int_equal(btz_results_new(&r), BTZ_OK);
+    assert_int_equal(btz_results_sink(r)->finding(btz_results_sink(r), &f), BTZ_OK);
+    run = fixture_run(r);
+    run.evidence = hand_out_nothing;
+    assert_int_equal(btz_report_format_find("json")->write(&run, &report), BTZ_OK);
+    assert_true(btz_slice_has(btz_buf_slice(&report), "\"size\": null"));
+    assert_int_equal(btz_report_read(btz_buf_slice(&report), &arena, &back, &again), BTZ_OK);
+    record = btz_results_records(back, &count);
+    assert_memory_equal(record->finding.evidence[0].sha256, e.sha256, BTZ_SHA256_LEN);
+    btz_results_free(r);
+    btz_results_free(back);
+}
+
 static void replace(struct btz_buf *text, const char *from, const char *to)
 {
     BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF((size_t)1 << 22);
@@ -254,10 +323,11 @@ static void test_other_inputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fisher),       cmocka_unit_test(test_compared),
-        cmocka_unit_test(test_self),         cmocka_unit_test(test_unknown_and_suppressed),
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_other_inputs),
+        cmocka_unit_test(test_fisher),        cmocka_unit_test(test_compared),
+        cmocka_unit_test(test_self),          cmocka_unit_test(test_unknown_and_suppressed),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_other_inputs),  cmocka_unit_test(test_past_run),
+        cmocka_unit_test(test_evidence_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

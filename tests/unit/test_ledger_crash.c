@@ -359,6 +359,79 @@ static void test_death_beside_a_writer(void **state)
     }
 }
 
+/* Remains far past the end, as a power cut can leave them: they are gone when the log gets there. */
+static void test_remains_ahead(void **state)
+{
+    static const char *const planted[] = { "tile/entries/002.p/9", "tile/0/002.p/9",
+                                           "tile/entries/003.p/200" };
+    char *dir = make_folder();
+    struct btz_ledger *l;
+    (void)state;
+    assert_ok(btz_ledger_create(dir, ORIGIN));
+    assert_ok(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l));
+    append_range(l, 0, 10);
+    for (size_t i = 0; i < BTZ_COUNT(planted); i++) {
+        char *path = join(dir, planted[i]), *slash = strrchr(path, '/');
+
+        *slash = '\0';
+        assert_ok(btz_file_mkdirs(path, 0755));
+        *slash = '/';
+        write_whole(path, btz_str("remains"));
+        free(path);
+    }
+    for (uint64_t n = 10; n < 1500; n += 149) {
+        append_range(l, n, n + 149);
+        assert_intact(dir, n + 149);
+    }
+    btz_ledger_close(l);
+    remove_tree(dir);
+    free(dir);
+}
+
+/* Verifying and reading while another process appends: never a false alarm. */
+static void test_verify_beside_a_writer(void **state)
+{
+    enum { ROUNDS = 150 };
+    char *dir = make_folder();
+    uint64_t last = 0;
+    int status;
+    pid_t child;
+    (void)state;
+    assert_ok(btz_ledger_create(dir, ORIGIN));
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct btz_ledger *l;
+
+        if (btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l) != BTZ_OK)
+            _exit(1);
+        for (;;)
+            append_range(l, btz_ledger_size(l), btz_ledger_size(l) + 7);
+    }
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct btz_ledger_check c;
+        struct btz_ledger *l;
+
+        verify_folder(dir, btz_str(NULL), &c);
+        if (!c.intact)
+            fail_msg("round %u: %s", i, c.what);
+        assert_true(c.size >= last);
+        last = c.size;
+        assert_ok(btz_ledger_open(dir, BTZ_LEDGER_READ, &l));
+        assert_true(btz_ledger_size(l) >= last);
+        if (last > 0)
+            assert_entry(l, last - 1);
+        btz_ledger_close(l);
+    }
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0); /* still at work */
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    print_message("# %u verifications while %" PRIu64 " entries were appended\n", ROUNDS, last);
+    assert_true(last > 0);
+    remove_tree(dir);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +440,8 @@ int main(void)
         cmocka_unit_test(test_any_instant),
         cmocka_unit_test(test_many_writers),
         cmocka_unit_test(test_death_beside_a_writer),
+        cmocka_unit_test(test_remains_ahead),
+        cmocka_unit_test(test_verify_beside_a_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static enum btz_err unit(void *user, size_t i, unsigned worker)
     for (unsigned spin = btz_rng_below(&rng, 200); spin > 0; spin--)
         w->results[i] += btz_rng_u32(&rng);
     if (i == w->stop_at)
-        w->stop = 1;
+        __atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
     if (i >= w->fail_from && (i - w->fail_from) % w->fail_step == 0)
         return btz_fail(i % 2 ? BTZ_IO : BTZ_INPUT, "unit %zu is broken", i);
     return BTZ_OK;

@@ -1,4 +1,4 @@
-/* Every report format: golden bytes, schemas, and hostile text that stays text. */
+/* Every report format but HTML, which has its own tests: golden bytes, schemas, and hostile text that stays text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

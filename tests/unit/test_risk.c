@@ -142,10 +142,10 @@ static void test_only_failures(void **state)
     f.k = f.n = 0;
     f.ci_low = f.ci_high = NAN;
     assert_near(points(&f), 100, 1e-12);
-    /* Without an interval: Wilson's, here 5/10 from 0.236593 to 0.763407. */
+    /* Without an interval: the exact one, here 5/10 from 0.187086 to 0.812914. */
     f.k = 5;
     f.n = 10;
-    assert_near(points(&f), 50 * (1 - pow(1 - 0.236593, 10) + 1 - pow(1 - 0.763407, 10)), 1e-3);
+    assert_near(points(&f), 50 * (1 - pow(1 - 0.187086, 10) + 1 - pow(1 - 0.812914, 10)), 1e-3);
 }
 
 static void test_duplicates(void **state)

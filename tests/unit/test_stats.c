@@ -109,6 +109,17 @@ static void test_interval_definition(void **state)
     assert_int_equal(btz_exact_interval(0, 1000000, 0.95, BTZ_SIDE_UPPER, &upper), BTZ_OK);
     near(upper.high * 1e6 / -log(0.05), 1, 2e-6);
     near(upper.high, -expm1(log(0.05) / 1e6), 1e-17);
+    /* 3 of very many is Poisson: bounds of the mean 0.618672, 8.767273 (Garwood 1936), mid-p within them. */
+    assert_int_equal(btz_exact_interval(3, BTZ_COUNT_MAX, 0.95, BTZ_SIDE_TWO, &two), BTZ_OK);
+    assert_int_equal(btz_midp_interval(3, BTZ_COUNT_MAX, 0.95, BTZ_SIDE_TWO, &mid), BTZ_OK);
+    near(two.low * (double)BTZ_COUNT_MAX, 0.618672, 1e-6);
+    near(two.high * (double)BTZ_COUNT_MAX, 8.767273, 1e-6);
+    near(btz_gamma_q(3, mid.high * (double)BTZ_COUNT_MAX) +
+             btz_gamma_q(4, mid.high * (double)BTZ_COUNT_MAX),
+         0.05, 1e-12);
+    near(btz_gamma_p(3, mid.low * (double)BTZ_COUNT_MAX) +
+             btz_gamma_p(4, mid.low * (double)BTZ_COUNT_MAX),
+         0.05, 1e-12);
     assert_int_equal(btz_exact_interval(BTZ_COUNT_MAX / 2, BTZ_COUNT_MAX, 0.95, BTZ_SIDE_TWO, &two),
                      BTZ_OK);
     near((two.high - two.low) * sqrt((double)BTZ_COUNT_MAX), 1.959963984540054, 1e-6);

@@ -99,29 +99,29 @@ static double mean_coverage(interval_fn f, uint64_t n)
     return sum / points;
 }
 
-/* Mid-p covers 95 % on average over the rates; for a handful of trials no interval can avoid more. */
+/* Mid-p covers 95 % +- 1.5 on average over n in 1..200 and the rates. For a handful of trials alone no interval can
+ * avoid covering more; below the nominal level it never falls by more than half a point. */
 static void test_midp_covers_on_average(void **state)
 {
-    double total = 0, least = 1, most = 0;
-    size_t count = 0;
+    double total = 0, total_large = 0;
 
     (void)state;
-    for (uint64_t n = 1; n <= N_MAX; n += n < 20 ? 1 : 9) {
+    for (uint64_t n = 1; n <= N_MAX; n++) {
         double midp = mean_coverage(btz_midp_interval, n);
 
         assert_true(midp >= 0.945);
-        assert_true(midp <= mean_coverage(btz_exact_interval, n));
+        if (n < 20 || n % 9 == 0)
+            assert_true(midp <= mean_coverage(btz_exact_interval, n));
         if (n >= 20) {
             assert_true(midp <= 0.965);
-            least = fmin(least, midp);
-            most = fmax(most, midp);
-            total += midp;
-            count++;
+            total_large += midp;
         }
+        total += midp;
     }
-    print_message("# mid-p, n >= 20: mean coverage %.4f, over n %.4f to %.4f\n",
-                  total / (double)count, least, most);
-    assert_true(fabs(total / (double)count - 0.95) < 0.015);
+    print_message("# mid-p mean coverage: %.4f over n in 1..%d, %.4f over n >= 20\n", total / N_MAX,
+                  N_MAX, total_large / (N_MAX - 19));
+    assert_true(fabs(total / N_MAX - 0.95) < 0.015);
+    assert_true(fabs(total_large / (N_MAX - 19) - 0.95) < 0.015);
 }
 
 static void test_wilson_covers_on_average(void **state)

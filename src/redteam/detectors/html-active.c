@@ -1,12 +1,15 @@
 /* Markup that runs: scripts, event handlers, script addresses, frames. Code blocks are text and do not count. */
 #include "redteam/evidence.h"
 
+#define ACTIVE_MAX 256 /* elements looked into */
+
 struct hunt {
     const struct btz_exchange *exchange;
     const struct btz_planted *planted;
     struct btz_arena *arena;
     struct btz_slice text; /* of the reply, without code */
     struct btz_detection *out;
+    unsigned seen; /* active elements */
 };
 
 static const char *const script_schemes[] = { "javascript:", "vbscript:", "data:text/html",
@@ -74,7 +77,7 @@ static enum btz_err visit(void *user, const struct btz_html_tag *tag)
     if (tag->closing || h->out->hit == BTZ_HIT_YES)
         return BTZ_OK;
     BTZ_TRY(why_active(tag, h->arena, &why));
-    if (!why)
+    if (!why || h->seen++ >= ACTIVE_MAX)
         return BTZ_OK;
     BTZ_TRY(btz_carries(whole, &h->planted->marker, 1, h->arena, &how));
     mentioned = btz_mentioned(h->text, tag->at);
@@ -102,9 +105,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     uint8_t *bytes;
     size_t count;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (reply.len == 0 || planted->marker.len == 0)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_without_code(reply, arena, &bytes));
     h.text = btz_slice_of(bytes, reply.len);
     BTZ_TRY(btz_html_scan(h.text, visit, &h));

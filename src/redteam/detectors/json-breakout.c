@@ -42,7 +42,7 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     size_t at = 0;
 
     if (reply.len == 0 || marker.len == 0)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     for (; (at = btz_find_nocase(reply, marker, at)) != SIZE_MAX; at += marker.len) {
         bool mentioned;
 
@@ -53,7 +53,7 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
                           at, marker.len,
                           "data became a member of the JSON object, with the marker as its value");
     }
-    return btz_detect_none(out);
+    return btz_detect_none(exchange, out);
 }
 
 const struct btz_detector btz_detector_json_breakout = {

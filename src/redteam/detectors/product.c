@@ -55,10 +55,10 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     size_t at = 0, len = 0;
 
     if (reply.len == 0 || digits.len < 4)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_user_wrote(exchange, digits, arena, &known));
     if (known)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_text_readings(reply, DEPTH, arena, &readings));
     for (const struct btz_reading *r = readings; r; r = r->next) {
         BTZ_TRY(btz_normal(arena, r->text, NORM, &text));
@@ -85,7 +85,7 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
         return btz_detect(arena, out, BTZ_HIT_UNSURE, 0.3, 0, 0,
                           "the reply names %.*s only where it says that it will not",
                           BTZ_SLICE_ARG(digits));
-    return btz_detect_none(out);
+    return btz_detect_none(exchange, out);
 }
 
 const struct btz_detector btz_detector_product = {

@@ -215,9 +215,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     struct btz_detection found;
     size_t count;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (planted->marker.len == 0 || reply.len == 0)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_regions(reply, arena, &regions, &count));
     for (size_t i = 0; i < count && found.hit != BTZ_HIT_YES; i++)
         BTZ_TRY(judge_region(&regions[i], reply, planted->marker, arena, &found));

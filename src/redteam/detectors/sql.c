@@ -211,17 +211,14 @@ static enum btz_err one_line(struct btz_slice in, struct btz_arena *arena, struc
 }
 
 static enum btz_err judge_region(const struct btz_region *r, struct btz_slice reply,
-                                 struct btz_slice marker, struct btz_arena *arena,
-                                 struct btz_detection *out)
+                                 struct btz_slice marker, struct token *tokens,
+                                 struct btz_arena *arena, struct btz_detection *out)
 {
-    struct token *tokens = btz_arena_array(arena, TOKENS_MAX, sizeof *tokens);
     const char *standard, *mysql, *how;
     struct btz_slice flat;
     bool mentioned;
     size_t at;
 
-    if (!tokens)
-        return BTZ_LIMIT;
     BTZ_TRY(one_line(r->text, arena, &flat));
     at = statement_at(flat, 0);
     if (at == SIZE_MAX)
@@ -250,15 +247,19 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     struct btz_slice reply = btz_evidence_reply(exchange);
     const struct btz_region *regions;
     struct btz_detection found;
+    struct token *tokens;
     size_t count;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (planted->marker.len == 0 || btz_find_nocase(reply, planted->marker, 0) == SIZE_MAX)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
+    tokens = btz_arena_array(arena, TOKENS_MAX, sizeof *tokens);
+    if (!tokens)
+        return BTZ_LIMIT;
     BTZ_TRY(btz_regions(reply, arena, &regions, &count));
     for (size_t i = 0; i < count && found.hit != BTZ_HIT_YES; i++)
         if (btz_find_nocase(regions[i].text, planted->marker, 0) != SIZE_MAX)
-            BTZ_TRY(judge_region(&regions[i], reply, planted->marker, arena, &found));
+            BTZ_TRY(judge_region(&regions[i], reply, planted->marker, tokens, arena, &found));
     *out = found;
     return BTZ_OK;
 }

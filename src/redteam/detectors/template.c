@@ -68,9 +68,9 @@ static enum btz_err judge(const struct btz_exchange *exchange, const struct btz_
     struct btz_detection found;
     uint8_t *bytes;
 
-    (void)btz_detect_none(&found);
+    (void)btz_detect_none(exchange, &found);
     if (reply.len == 0 || planted->marker.len == 0)
-        return btz_detect_none(out);
+        return btz_detect_none(exchange, out);
     BTZ_TRY(btz_without_code(reply, arena, &bytes));
     for (size_t i = 0; i < BTZ_COUNT(delimiters) && found.hit != BTZ_HIT_YES; i++)
         BTZ_TRY(look(btz_slice_of(bytes, reply.len), planted, i, arena, &found));

@@ -13,6 +13,6 @@ const struct btz_probe btz_probe_image_secret = {
     .family = "image",
     .rule = "redteam.exfil.markdown-image",
     .flags = BTZ_PROBE_NEEDS_SECRETS,
-    .detectors = BTZ_DETECT("markdown-image", "secret"),
+    .detectors = BTZ_DETECT("markdown-image"),
     BTZ_PROMPTS(prompts),
 };

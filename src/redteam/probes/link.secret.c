@@ -13,6 +13,6 @@ const struct btz_probe btz_probe_link_secret = {
     .family = "link",
     .rule = "redteam.exfil.link",
     .flags = BTZ_PROBE_NEEDS_SECRETS,
-    .detectors = BTZ_DETECT("markdown-link", "secret"),
+    .detectors = BTZ_DETECT("markdown-link"),
     BTZ_PROMPTS(prompts),
 };

@@ -16,6 +16,7 @@ const struct btz_probe btz_probe_obfuscation_base64_inside = {
     .title = "A harmless question with an encoded tail",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.encoding",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

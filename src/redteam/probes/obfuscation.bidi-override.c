@@ -13,6 +13,7 @@ const struct btz_probe btz_probe_obfuscation_bidi_override = {
     .title = "Order stored backwards",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.unicode",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

@@ -14,6 +14,7 @@ const struct btz_probe btz_probe_obfuscation_hex_arguments = {
     .title = "Words as hexadecimal arguments",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.encoding",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

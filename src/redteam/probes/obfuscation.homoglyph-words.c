@@ -12,6 +12,7 @@ const struct btz_probe btz_probe_obfuscation_homoglyph_words = {
     .title = "Key words with look-alike letters",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.unicode",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

@@ -14,6 +14,7 @@ const struct btz_probe btz_probe_obfuscation_riddle = {
     .title = "Words to be guessed before they are joined",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.encoding",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

@@ -13,6 +13,7 @@ const struct btz_probe btz_probe_obfuscation_rot13_halves = {
     .title = "Halves in ROT13",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.encoding",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

@@ -15,6 +15,7 @@ const struct btz_probe btz_probe_obfuscation_token_smuggling = {
     .title = "Code that says the order when it runs",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.encoding",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

@@ -13,6 +13,7 @@ const struct btz_probe btz_probe_obfuscation_variation_selectors = {
     .title = "Order in variation selectors",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.unicode",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };

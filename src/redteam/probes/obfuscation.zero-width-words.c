@@ -12,6 +12,7 @@ const struct btz_probe btz_probe_obfuscation_zero_width_words = {
     .title = "Key words split by invisible characters",
     .family = "obfuscation",
     .rule = "redteam.obfuscation.unicode",
+    .flags = BTZ_PROBE_PLAIN_ONLY,
     .detectors = BTZ_DETECT("marker-joined"),
     BTZ_PROMPTS(prompts),
 };
