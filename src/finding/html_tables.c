@@ -47,6 +47,8 @@ static enum btz_err share(struct btz_buf *out, double value, bool sign)
 
 static enum btz_err range(struct btz_buf *out, double low, double high)
 {
+    if (isnan(low) || isnan(high))
+        return BTZ_OK;
     ADD(" <span class=\"soft\">[");
     BTZ_TRY(share(out, low, false));
     ADD("&ndash;");
@@ -62,7 +64,7 @@ enum btz_err btz_html_rate(struct btz_buf *out, const struct btz_finding *f)
         ADDF("%" PRIu64 " of %" PRIu64 " <b>", f->k, f->n);
         BTZ_TRY(share(out, (double)f->k / (double)f->n, true));
         ADD("</b>");
-        return isnan(f->ci_low) ? BTZ_OK : range(out, f->ci_low, f->ci_high);
+        return range(out, f->ci_low, f->ci_high);
     }
     BTZ_TRY(btz_report_rate(f, &text));
     if (text.len == 0)

@@ -92,8 +92,8 @@ enum btz_err btz_html_marked(struct btz_buf *out, struct btz_slice text, size_t 
             from = whole(text, at - (at < max / 4 ? at : max / 4));
         to = text.len - from > max ? whole(text, from + max) : text.len;
     }
-    at = whole(text, at);
     end = at + len < to ? whole(text, at + len) : to;
+    at = whole(text, at);
     end = end < at ? at : end;
     if (from > 0)
         BTZ_TRY(left_out(out, from));
