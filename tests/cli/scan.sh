@@ -49,7 +49,7 @@ ok $? "evidence is stored beside the ledger ($entries files)"
 
 start_assistant --defence ideal
 run 0 scan --format json -o ideal.json --fail-on low
-is "$(jq '[.findings[].k] | add' ideal.json)" 0 "ideal: no false success"
+is "$(jq '[.findings[] | select(.rule | startswith("redteam.utility") | not) | .k] | add' ideal.json)" 0 "ideal: no false success"
 [ "$(jq '[.findings[].n] | add' ideal.json)" -gt 500 ]
 ok $? "ideal: more than 500 tests"
 
