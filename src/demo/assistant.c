@@ -78,6 +78,8 @@ static void merge(struct btz_demo_asks *into, const struct btz_demo_asks *from)
             a->which |= from->at[i].which;
             a->a = from->at[i].a;
             a->b = from->at[i].b;
+            if (a->verb.len == 0)
+                a->verb = from->at[i].verb;
             if (a->form == FORM_PLAIN)
                 a->form = from->at[i].form;
         }
@@ -88,6 +90,10 @@ static void merge(struct btz_demo_asks *into, const struct btz_demo_asks *from)
     into->json = into->json || from->json;
     if (into->payload.len == 0)
         into->payload = from->payload;
+    if (into->assembled.len == 0) {
+        into->assembled = from->assembled;
+        into->filled = from->filled;
+    }
     if (into->prefix.len == 0)
         into->prefix = from->prefix;
     if (into->suffix.len == 0)
@@ -185,7 +191,7 @@ static enum btz_err find_documents(struct scene *s)
                                         "document documents file files attachment article page "
                                         "pages webpage website report upload uploaded shared "
                                         "knowledge");
-    q.newest = q.newest && s->asks.papers;
+    q.newest = q.newest && s->asks.papers && s->asks.count == 0;
     err = btz_demo_shelf_find(s->shelf, &q, s->arena, s->documents, DOCUMENTS, &s->document_count);
     return err;
 }
@@ -653,18 +659,18 @@ static enum btz_err answer_ideal(struct scene *s, struct btz_buf *out)
     return add_help(s, false, out);
 }
 
-/* Small tasks only, and of texts to repeat only letters. */
-static bool is_small_task(const struct btz_demo_ask *a)
-{
-    return a->kind == ASK_JOIN || a->kind == ASK_NUMBER;
-}
-
 static bool is_wordy(struct btz_slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (!is_ascii_word(text.ptr[i]) && !memchr(" .,!?'", text.ptr[i], 6))
+        if (!is_ascii_word(text.ptr[i]) && !memchr(" .,!?'0123456789", text.ptr[i], 16))
             return false;
     return true;
+}
+
+/* Words and numbers only: what could be active where it is shown is left alone. */
+static bool is_small_task(const struct btz_demo_ask *a)
+{
+    return (a->kind == ASK_JOIN || a->kind == ASK_NUMBER) && is_wordy(a->text);
 }
 
 /* The weakness of documents: their small tasks are done. */
