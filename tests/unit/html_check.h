@@ -154,7 +154,8 @@ static inline bool html_text(struct html_check *c, struct btz_slice text)
                             BTZ_SLICE_ARG(btz_slice_sub(text, start, 40)));
         if ((ch < 0x20 && ch != '\n') || (ch >= 0x7f && ch < 0xa0) || ch == 0xad || ch == 0xfeff ||
             (ch >= 0x200b && ch <= 0x200f) || (ch >= 0x2028 && ch <= 0x202e) ||
-            (ch >= 0x2060 && ch <= 0x206f) || (ch >= 0xe0000 && ch <= 0xe0fff))
+            (ch >= 0x2060 && ch <= 0x206f) || (ch >= 0xe0000 && ch <= 0xe0fff) ||
+            (ch & 0xfffe) == 0xfffe || (ch >= 0xfdd0 && ch <= 0xfdef))
             return html_bad(c, "U+%04X in text", ch);
     }
     return true;
