@@ -46,6 +46,7 @@ struct btz_left_out {
 
 struct btz_campaign_plan {
     const struct btz_target_conf *target;
+    const char *address; /* of the target, fit for records: no credentials */
     struct btz_unit *units;
     size_t unit_count;
     struct btz_cell *cells;

@@ -125,6 +125,19 @@ static const char *unmet(const struct btz_probe *probe, const struct btz_target_
     return NULL;
 }
 
+/* Where requests go, for people and records: without user and password, and without a query, which may hold a key. */
+static const char *shown_address(const struct btz_target_conf *t, struct btz_arena *arena)
+{
+    const char *url = t->url && t->url[0] ? t->url : t->preset;
+    const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url;
+    size_t authority = strcspn(host, "/?#"), len = strcspn(host, "?#");
+    const char *at = memrchr(host, '@', authority);
+    size_t skipped = scheme && at ? (size_t)(at + 1 - host) : 0;
+
+    return btz_arena_printf(arena, "%.*s%.*s", (int)(host - url), url, (int)(len - skipped),
+                            host + skipped);
+}
+
 static unsigned turns_asked(const struct btz_prompt *prompt)
 {
     unsigned asked = 0;
@@ -345,6 +358,9 @@ enum btz_err btz_campaign_plan(const struct btz_redteam_options *o,
     add_cells(&b, seed);
     BTZ_TRY(leave_out(&plan, o, arena));
     plan.cost = forecast_cost(&plan);
+    plan.address = shown_address(target, arena);
+    if (!plan.address)
+        return BTZ_LIMIT;
     BTZ_TRY(digest_plan(&plan, seed));
     *out = plan;
     return BTZ_OK;

@@ -20,11 +20,6 @@ struct tally {
     struct btz_asset asset;
 };
 
-static struct btz_asset asset_of(const struct btz_target_conf *t)
-{
-    return (struct btz_asset){ "endpoint", t->name, t->url ? t->url : t->preset };
-}
-
 static void count_unit(const struct btz_unit_result *r, struct count *c)
 {
     switch (r->state) {
@@ -345,7 +340,9 @@ enum btz_err btz_campaign_report(const struct btz_campaign_plan *plan,
                                  const struct btz_unit_result *results, const char *why_pending,
                                  struct btz_sink *sink)
 {
-    struct tally t = { plan, results, why_pending, sink, asset_of(plan->target) };
+    struct tally t = {
+        plan, results, why_pending, sink, { "endpoint", plan->target->name, plan->address }
+    };
 
     for (size_t i = 0; i < plan->cell_count; i++)
         BTZ_TRY(send_cell(&t, &plan->cells[i]));

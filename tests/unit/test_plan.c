@@ -202,6 +202,26 @@ static void test_unmet_needs_are_left_out(void **state)
     }
 }
 
+/* Nothing that opens a door stands in what is printed and kept. */
+static void test_address(void **state)
+{
+    static const char *const cases[][2] = {
+        { "https://api.example/v1", "https://api.example/v1" },
+        { "https://me:pass@api.example:8443/v1?key=abc#x", "https://api.example:8443/v1" },
+        { "https://me:p@ss@api.example", "https://api.example" },
+        { "https://api.example?key=a@b", "https://api.example" },
+        { "https://api.example/@me/chat", "https://api.example/@me/chat" },
+        { NULL, "echo" },
+        { "", "echo" },
+    };
+    struct stage *s = *state;
+
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        s->target.url = cases[i][0];
+        assert_string_equal(planned(s, 1).address, cases[i][1]);
+    }
+}
+
 static bool is_same(const struct btz_campaign_plan *a, const struct btz_campaign_plan *b)
 {
     return memcmp(a->digest, b->digest, sizeof a->digest) == 0;
@@ -247,10 +267,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
     const struct CMUnitTest tests[] = {
-        TEST(test_cells_cover_units),         TEST(test_rotation_is_fair),
-        TEST(test_selection_keeps_disguises), TEST(test_transforms_named_twice_count_once),
-        TEST(test_nothing_selected),          TEST(test_budget),
-        TEST(test_unmet_needs_are_left_out),  TEST(test_digest),
+        TEST(test_cells_cover_units),
+        TEST(test_rotation_is_fair),
+        TEST(test_selection_keeps_disguises),
+        TEST(test_transforms_named_twice_count_once),
+        TEST(test_nothing_selected),
+        TEST(test_budget),
+        TEST(test_unmet_needs_are_left_out),
+        TEST(test_digest),
+        TEST(test_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
