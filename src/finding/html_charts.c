@@ -194,8 +194,9 @@ static enum btz_err trend_run(struct btz_buf *out, const struct btz_past_run *ru
 {
     double low = height(run->risk.low), high = height(run->risk.high);
 
-    ADDF("<path class=\"range\" d=\"M%.1f %.1fV%.1fM%.1f %.1fh8M%.1f %.1fh8\"/>", x, low, high,
-         x - 4, low, x - 4, high);
+    if (!isnan(run->risk.low) && !isnan(run->risk.high))
+        ADDF("<path class=\"range\" d=\"M%.1f %.1fV%.1fM%.1f %.1fh8M%.1f %.1fh8\"/>", x, low, high,
+             x - 4, low, x - 4, high);
     return btz_buf_printf(out, "<circle class=\"point%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"/>",
                           last ? " now" : "", x, height(run->risk.score), last ? "6" : "4.5");
 }
@@ -224,8 +225,12 @@ static enum btz_err trend_labels(struct btz_buf *out, const struct btz_past_run 
 enum btz_err btz_chart_trend(struct btz_buf *out, const struct btz_past_run *runs, size_t count)
 {
     ADDF("<svg class=\"trend\" viewBox=\"0 0 620 172\" role=\"img\" aria-label=\"Risk of %zu runs, "
-         "first %.0f, now %.0f of 100; the table below has the numbers\">",
-         count, runs[0].risk.score, runs[count - 1].risk.score);
+         "first ",
+         count);
+    BTZ_TRY(btz_report_percent(runs[0].risk.score / 100, false, out));
+    ADD(", now ");
+    BTZ_TRY(btz_report_percent(runs[count - 1].risk.score / 100, false, out));
+    ADD(" of 100; the table below has the numbers\">");
     BTZ_TRY(trend_frame(out));
     ADD("<path class=\"line\" d=\"M");
     for (size_t i = 0; i < count; i++)

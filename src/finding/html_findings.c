@@ -21,7 +21,7 @@ static enum btz_err turn(struct btz_buf *out, struct btz_slice role, const char 
         if (btz_slice_is(role, known[i]))
             css = known[i];
     ADDF("<li class=\"%s\"><b>", css);
-    BTZ_TRY(btz_html_line(out, role.len > 0 ? role : btz_str("message"), 40));
+    BTZ_TRY(btz_html_line(out, role.len > 0 ? role : btz_str("message"), BTZ_HTML_TEXT));
     ADDF("%s</b><div dir=\"auto\">", note);
     if (text.len == 0)
         ADD("<span class=\"cut\">(empty)</span>");
@@ -149,7 +149,7 @@ static enum btz_err evidence(struct btz_buf *out, const struct btz_html *p,
                                   "report.</p>\n",
                                   f->evidence_count - i);
         if (f->evidence_count > 1)
-            ADDF("<h5>Example %zu of %zu</h5>", i + 1, f->evidence_count);
+            ADDF("<h4>Example %zu of %zu</h4>", i + 1, f->evidence_count);
         BTZ_TRY(one_evidence(out, p, f, &f->evidence[i]));
     }
     return BTZ_OK;

@@ -47,6 +47,8 @@ static enum btz_err share(struct btz_buf *out, double value, bool sign)
 
 static enum btz_err range(struct btz_buf *out, double low, double high)
 {
+    if (isnan(low) || isnan(high))
+        return BTZ_OK;
     ADD(" <span class=\"soft\">[");
     BTZ_TRY(share(out, low, false));
     ADD("&ndash;");
@@ -62,7 +64,7 @@ enum btz_err btz_html_rate(struct btz_buf *out, const struct btz_finding *f)
         ADDF("%" PRIu64 " of %" PRIu64 " <b>", f->k, f->n);
         BTZ_TRY(share(out, (double)f->k / (double)f->n, true));
         ADD("</b>");
-        return isnan(f->ci_low) ? BTZ_OK : range(out, f->ci_low, f->ci_high);
+        return range(out, f->ci_low, f->ci_high);
     }
     BTZ_TRY(btz_report_rate(f, &text));
     if (text.len == 0)
@@ -142,18 +144,17 @@ static enum btz_err open_risk_table(struct btz_buf *out, const char *caption, co
 
 /* ---- success rates ---- */
 
-static double rate_of(const struct btz_html_rule *r)
+/* What the measurement is sure of: one success in one try is less than fifteen in twenty. */
+static double sure_of(const struct btz_finding *f)
 {
-    const struct btz_finding *f = &r->worst->finding;
-
-    return (double)f->k / (double)f->n;
+    return isnan(f->ci_low) ? (double)f->k / (double)f->n : f->ci_low;
 }
 
 static int by_rate(const void *x, const void *y)
 {
     const struct btz_html_rule *a = *(const struct btz_html_rule *const *)x;
     const struct btz_html_rule *b = *(const struct btz_html_rule *const *)y;
-    double p = rate_of(a), q = rate_of(b);
+    double p = sure_of(&a->worst->finding), q = sure_of(&b->worst->finding);
     int order = (q > p) - (q < p);
 
     if (order == 0)
@@ -206,9 +207,11 @@ enum btz_err btz_html_rates(struct btz_buf *out, const struct btz_html *p)
     qsort(list, count, sizeof *list, by_rate);
     ADD("<p>How often an "
         "attack succeeded. The point is the worst check of the rule, the bar its 95% interval: "
-        "long bars need more tries, not less worry. Grey ticks are the rule&#39;s other checks.</p>"
+        "long bars need more tries, not less worry. Grey ticks are the rule&#39;s other checks. "
+        "The "
+        "surest failures come first, by the low end of the bar.</p>"
         "<div class=\"card\">");
-    BTZ_TRY(open_table(out, "Success rate of each rule&#39;s worst check, highest first", columns,
+    BTZ_TRY(open_table(out, "Success rate of each rule&#39;s worst check, surest first", columns,
                        BTZ_COUNT(columns)));
     for (size_t i = 0; i < count; i++)
         BTZ_TRY(rate_row(out, p, list[i]));

@@ -1,36 +1,47 @@
 #include "finding/html.h"
 
+static const char *entity_of(uint32_t c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+/* Unicode 15, 23.7: an error in the text of a page (HTML, "noncharacter-in-input-stream"). */
+static bool is_noncharacter(uint32_t c)
+{
+    return (c & 0xFFFE) == 0xFFFE || (c >= 0xFDD0 && c <= 0xFDEF);
+}
+
 static enum btz_err escape(struct btz_buf *out, struct btz_slice text)
 {
-    size_t plain = 0;
+    size_t plain = 0, at = 0, start;
+    uint32_t c;
 
-    for (size_t i = 0; i < text.len; i++) {
-        const char *entity = NULL;
+    for (start = 0; btz_utf8_next(text, &at, &c); start = at) {
+        const char *entity = entity_of(c);
 
-        switch (text.ptr[i]) {
-        case '&':
-            entity = "&amp;";
-            break;
-        case '<':
-            entity = "&lt;";
-            break;
-        case '>':
-            entity = "&gt;";
-            break;
-        case '"':
-            entity = "&quot;";
-            break;
-        case '\'':
-            entity = "&#39;";
-            break;
-        default:
+        if (!entity && !is_noncharacter(c))
             continue;
-        }
-        BTZ_TRY(btz_buf_add(out, text.ptr + plain, i - plain));
-        BTZ_TRY(btz_buf_add_str(out, entity));
-        plain = i + 1;
+        BTZ_TRY(btz_buf_add_slice(out, btz_slice_sub(text, plain, start - plain)));
+        if (entity)
+            BTZ_TRY(btz_buf_add_str(out, entity));
+        else
+            BTZ_TRY(btz_buf_printf(out, c > 0xFFFF ? "\\U%08x" : "\\u%04x", c));
+        plain = at;
     }
-    return btz_buf_add(out, text.len ? text.ptr + plain : NULL, text.len - plain);
+    return btz_buf_add_slice(out, btz_slice_sub(text, plain, SIZE_MAX));
 }
 
 static enum btz_err visible(struct btz_buf *out, struct btz_slice text, bool keep_newlines)
@@ -92,8 +103,8 @@ enum btz_err btz_html_marked(struct btz_buf *out, struct btz_slice text, size_t 
             from = whole(text, at - (at < max / 4 ? at : max / 4));
         to = text.len - from > max ? whole(text, from + max) : text.len;
     }
-    at = whole(text, at);
     end = at + len < to ? whole(text, at + len) : to;
+    at = whole(text, at);
     end = end < at ? at : end;
     if (from > 0)
         BTZ_TRY(left_out(out, from));

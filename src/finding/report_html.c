@@ -305,7 +305,8 @@ static enum btz_err reading(struct btz_buf *out, const struct btz_html *p)
     const struct btz_run *run = p->run;
 
     ADD("<div class=\"card\"><ul><li>A rate is k successes of the attack, or hits, in n tries that "
-        "got an answer. Brackets hold its 95% interval; tries of one prompt count as related.</li>"
+        "got an answer. Brackets hold its 95% interval; tries of one prompt count as related. The "
+        "worst of many checks is partly the unluckiest one: look at the ticks beside it.</li>"
         "<li>Points of a check: the weight of its severity (info 1, low 10, medium 35, high 70, "
         "critical 100) times the chance that one of ten tries succeeds, averaged over both ends of "
         "the interval. A single success counts less than a hundred.</li>"

@@ -22,7 +22,10 @@ static enum btz_err queue(struct btz_ledger_sink *s, const json_t *entry)
         return btz_fail(BTZ_LIMIT, "ledger entry of %zu bytes; the most is %d", len,
                         BTZ_LEDGER_ENTRY_MAX);
     }
-    BTZ_TRY(btz_buf_add(&s->sizes, &len, sizeof len));
+    if (btz_buf_add(&s->sizes, &len, sizeof len) != BTZ_OK) {
+        s->entries.len = before;
+        return BTZ_LIMIT;
+    }
     s->waiting++;
     return s->waiting >= GROUP ? btz_ledger_sink_flush(s) : BTZ_OK;
 }
@@ -76,7 +79,7 @@ static enum btz_err on_finding(struct btz_sink *sink, const struct btz_finding *
     btz_finding_fingerprint(f, fingerprint);
     btz_time_format(btz_clock_unix_ms(), when);
     entry = json_pack(
-        "{s:s, s:s, s:s, s:s, s:{s:s, s:o?, s:o?}, s:o?, s:s, s:s, s:o?, s:I, s:I, s:o, s:o, s:o, "
+        "{s:s, s:s, s:s, s:s, s:{s:s, s:o, s:o}, s:o, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, "
         "s:s, s:O}",
         "type", "finding", "time", when, "run", s->run_id, "rule", f->rule->id, "asset", "kind",
         f->asset.kind, "name", btz_json_text(btz_str(f->asset.name)), "address",
@@ -92,7 +95,7 @@ static enum btz_err on_coverage(struct btz_sink *sink, const struct btz_coverage
 {
     struct btz_ledger_sink *s = (struct btz_ledger_sink *)sink;
     BTZ_JSON json_t *entry =
-        json_pack("{s:s, s:s, s:s, s:s, s:o?, s:s, s:I, s:I, s:I, s:I}", "type", "coverage", "run",
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "type", "coverage", "run",
                   s->run_id, "practice", btz_practice_name(c->practice), "asset_kind",
                   c->asset.kind, "asset", btz_json_text(btz_str(c->asset.name)), "unit", c->unit,
                   "planned", (json_int_t)c->planned, "done", (json_int_t)c->done, "skipped",
@@ -111,6 +114,8 @@ enum btz_err btz_ledger_sink_event(struct btz_ledger_sink *s, const char *type,
     btz_time_format(btz_clock_unix_ms(), when);
     if (details.len > 0)
         BTZ_TRY(btz_json_parse(details, BTZ_LEDGER_ENTRY_MAX, "event details", &object));
+    if (object && !json_is_object(object))
+        return btz_fail(BTZ_INTERNAL, "event details: expected an object");
     entry = json_pack("{s:s, s:s, s:s, s:s}", "type", type, "time", when, "run", s->run_id,
                       "version", btz_version());
     if (entry && object && json_object_update_missing(entry, object) != 0)

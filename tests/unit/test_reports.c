@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-static const char *const formats[] = { "text", "json", "jsonl", "sarif", "junit", "md" };
+static const char *const formats[] = { "text", "json", "jsonl", "sarif", "junit", "html", "md" };
 
 static void write_report(const char *format, const struct btz_run *run, struct btz_buf *out)
 {
