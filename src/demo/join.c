@@ -552,12 +552,12 @@ static void find_given(const struct btz_demo_tokens *t, const struct btz_demo_to
 
 /* The words meant by the signal, from this text or the ones before; *of is the text they stand in. */
 static enum btz_err find_words(const struct btz_demo_tokens *t,
-                               const struct btz_demo_tokens *before, size_t signal, bool strong,
-                               struct btz_arena *arena, const struct btz_demo_tokens **of,
-                               struct chain *out)
+                               const struct btz_demo_tokens *before, const struct chain *given,
+                               size_t signal, bool strong, struct btz_arena *arena,
+                               const struct btz_demo_tokens **of, struct chain *out)
 {
     *of = t;
-    find_given(t, before, out);
+    *out = *given;
     if (out->count == 0)
         find_chain(t, signal, out);
     if (out->count == 0 && strong) {
@@ -603,7 +603,7 @@ enum btz_err btz_demo_find_join(const struct btz_demo_lexicon *lexicon,
     const struct btz_demo_tokens *of, *before = NULL;
     struct btz_demo_tokens past;
     size_t from = 0, signal;
-    struct chain words;
+    struct chain words, given = { .count = 0 };
 
     if (earlier.len > 0) {
         BTZ_TRY(btz_demo_tokenise(lexicon, earlier, arena, &past));
@@ -624,7 +624,9 @@ enum btz_err btz_demo_find_join(const struct btz_demo_lexicon *lexicon,
             break;
         if (!strong && !wanted)
             continue;
-        BTZ_TRY(find_words(t, before, signal, strong, arena, &of, &words));
+        if (from == 0)
+            find_given(t, before, &given);
+        BTZ_TRY(find_words(t, before, &given, signal, strong, arena, &of, &words));
         if (words.count == 0 || (!strong && is_about_goods(of, of == t ? before : NULL, &words)))
             continue;
         BTZ_TRY(add_join(of, of == t ? before : NULL, &words, capitals, arena, asks));
