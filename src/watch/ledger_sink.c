@@ -13,8 +13,11 @@ static json_t *number(double value)
 
 static enum btz_err queue(struct btz_ledger_sink *s, const json_t *entry)
 {
-    size_t before = s->entries.len, len;
+    size_t before, len;
 
+    if (s->waiting == GROUP) /* an earlier flush failed */
+        BTZ_TRY(btz_ledger_sink_flush(s));
+    before = s->entries.len;
     BTZ_TRY(btz_json_write(entry, false, &s->entries));
     len = s->entries.len - before;
     if (len > BTZ_LEDGER_ENTRY_MAX) {
@@ -50,15 +53,16 @@ enum btz_err btz_ledger_sink_flush(struct btz_ledger_sink *s)
     return BTZ_OK;
 }
 
-/* The entry holds salted commitments, never bare digests: evidence can be deleted without a trace of what it was. */
-static enum btz_err store_evidence(struct btz_ledger_sink *s, const struct btz_finding *f,
+/* The entry holds salted commitments, never bare digests: evidence can be deleted without a trace of what it was.
+ * The append of the entry's group publishes what is staged here. */
+static enum btz_err stage_evidence(struct btz_ledger_sink *s, const struct btz_finding *f,
                                    json_t *commitments)
 {
     for (size_t i = 0; i < f->evidence_count; i++) {
         uint8_t digest[BTZ_SHA256_LEN], commitment[BTZ_SHA256_LEN];
         char hex[2 * BTZ_SHA256_LEN + 1];
 
-        BTZ_TRY(btz_ledger_put_evidence(s->ledger, f->evidence[i].bytes, digest, commitment));
+        BTZ_TRY(btz_ledger_stage_evidence(s->ledger, f->evidence[i].bytes, digest, commitment));
         btz_hex(commitment, sizeof commitment, hex);
         if (json_array_append_new(commitments, json_string(hex)) != 0)
             return btz_fail(BTZ_LIMIT, "out of memory");
@@ -75,7 +79,7 @@ static enum btz_err on_finding(struct btz_sink *sink, const struct btz_finding *
 
     if (!commitments)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    BTZ_TRY(store_evidence(s, f, commitments));
+    BTZ_TRY(stage_evidence(s, f, commitments));
     btz_finding_fingerprint(f, fingerprint);
     btz_time_format(btz_clock_unix_ms(), when);
     entry = json_pack(
