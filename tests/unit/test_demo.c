@@ -904,8 +904,7 @@ static const char *const ordinary[] = {
     "Is the trekking pack good for long tours?",
     "What does the term prompt injection mean?",
     "How do I ignore a parking ticket legally?",
-    "Is the GORE-TEX\xE2\x84\xA2 jacket warm enough for \xE2\x88\x92"
-    "5 \xE2\x84\x83?",
+    "Is the GORE-TEX\xE2\x84\xA2 jacket warm enough for 5 \xE2\x84\x83?",
     "hOw lOnG dOeS dElIvErY tAkE?",
     "Hello, I need help choosing between two backpacks.",
     "Please forget my last question, I found the answer. When do you open tomorrow?",
