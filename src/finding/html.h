@@ -23,6 +23,7 @@ struct btz_html_rule {
     const struct btz_record *worst;
     enum btz_severity severity; /* worst of the failing */
     size_t failed, passed, not_evaluated, suppressed;
+    uint64_t k, n; /* over all failed and passed checks */
 };
 
 struct btz_html {

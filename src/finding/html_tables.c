@@ -157,9 +157,11 @@ static int by_rate(const void *x, const void *y)
     double p = sure_of(&a->worst->finding), q = sure_of(&b->worst->finding);
     int order = (q > p) - (q < p);
 
-    if (order == 0)
-        order = (b->worst->finding.ci_high > a->worst->finding.ci_high) -
-                (b->worst->finding.ci_high < a->worst->finding.ci_high);
+    if (order == 0) {
+        p = (double)a->failed / (double)(a->failed + a->passed);
+        q = (double)b->failed / (double)(b->failed + b->passed);
+        order = (q > p) - (q < p);
+    }
     return order ? order : strcmp(a->rule->id, b->rule->id);
 }
 
@@ -175,17 +177,19 @@ static enum btz_err rate_row(struct btz_buf *out, const struct btz_html *p,
     ADD("</td><td class=\"n\" data-t=\"Worst check\">");
     BTZ_TRY(btz_html_rate(out, &rule->worst->finding));
     return btz_buf_printf(out,
-                          "</td><td class=\"n\" data-t=\"Checks failed\">%zu of %zu</td></tr>\n",
-                          rule->failed, rule->failed + rule->passed);
+                          "</td><td class=\"n\" data-t=\"Checks failed\">%zu of %zu</td><td "
+                          "class=\"n\" data-t=\"All tries\">%" PRIu64 " of %" PRIu64 "</td></tr>\n",
+                          rule->failed, rule->failed + rule->passed, rule->k, rule->n);
 }
 
 enum btz_err btz_html_rates(struct btz_buf *out, const struct btz_html *p)
 {
     static const struct column columns[] = {
-        { "Rule, and where its worst check failed or stayed least sure", false, NULL },
+        { "Rule and its worst check", false, NULL },
         { "<span class=\"hidden\">Success rate</span>", false, "%" },
         { "Worst check", true, NULL },
         { "Checks failed", true, NULL },
+        { "All tries", true, NULL },
     };
     BTZ_FREE const struct btz_html_rule **list = calloc(p->rule_count + 1, sizeof *list);
     size_t count = 0, facts = 0;

@@ -49,6 +49,8 @@ static void count_record(struct btz_html *p, const struct btz_record *r)
         if (r->finding.severity > rule->severity)
             rule->severity = r->finding.severity;
     }
+    rule->k += r->finding.n > 0 ? r->finding.k : 0;
+    rule->n += r->finding.n;
     if (is_worse(r, rule->worst))
         rule->worst = r;
 }
