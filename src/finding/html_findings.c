@@ -6,7 +6,8 @@
 
 #define EVIDENCE_MAX ((size_t)64 << 20) /* read */
 #define TURNS_MAX    24                 /* messages of a conversation shown */
-#define OPEN_MAX     30                 /* findings of a rule shown with everything */
+#define SIGHT_MAX    6                  /* findings of a rule in sight at once */
+#define OPEN_MAX     30                 /* shown with everything */
 #define ROWS_MAX     300                /* and as lines */
 
 /* ---- evidence ---- */
@@ -218,40 +219,60 @@ static bool is_shown(const struct btz_html_rule *rule, const struct btz_record *
            strcmp(r->finding.rule->id, rule->rule->id) == 0;
 }
 
+/* What is written of the failed checks of one rule so far. */
+struct progress {
+    size_t start, shown;
+    bool folded, listed;
+};
+
+static enum btz_err one_line(struct btz_buf *out, const struct btz_html *p,
+                             const struct btz_html_rule *rule, const struct btz_record *r)
+{
+    ADD("<li>");
+    BTZ_TRY(place(out, p, r));
+    ADD(" <span class=\"rate\">");
+    BTZ_TRY(btz_html_rate(out, &r->finding));
+    BTZ_TRY(pills(out, rule, r));
+    return btz_buf_add_str(out, "</span></li>\n");
+}
+
+static enum btz_err one_way(struct btz_buf *out, const struct btz_html *p,
+                            const struct btz_html_rule *rule, const struct btz_record *r,
+                            struct progress *done)
+{
+    /* The remedy should not be a screen away; two more ways are not worth a fold. */
+    if (done->shown == SIGHT_MAX && rule->failed > SIGHT_MAX + 2) {
+        ADDF("<details class=\"finding\"><summary>%zu more failed checks</summary>\n",
+             rule->failed - SIGHT_MAX);
+        done->folded = true;
+    }
+    if (done->shown++ < OPEN_MAX)
+        return one_finding(out, p, rule, r, done->start);
+    if (!done->listed)
+        ADD("<ul class=\"more\">");
+    done->listed = true;
+    return one_line(out, p, rule, r);
+}
+
 /* Worst first, as the records are sorted: the first with everything, more as lines, the rest as a number. */
 static enum btz_err ways(struct btz_buf *out, const struct btz_html *p,
                          const struct btz_html_rule *rule, size_t start)
 {
-    size_t shown = 0;
-    bool list = false;
+    struct progress done = { .start = start };
 
-    for (size_t i = 0; i < p->count && shown < ROWS_MAX; i++) {
-        const struct btz_record *r = &p->records[i];
-
-        if (!is_shown(rule, r))
+    for (size_t i = 0; i < p->count && done.shown < ROWS_MAX; i++) {
+        if (!is_shown(rule, &p->records[i]))
             continue;
         if (out->len - start > BTZ_HTML_BODY)
             break;
-        if (shown++ < OPEN_MAX) {
-            BTZ_TRY(one_finding(out, p, rule, r, start));
-            continue;
-        }
-        if (!list)
-            ADD("<ul class=\"more\">");
-        list = true;
-        ADD("<li>");
-        BTZ_TRY(place(out, p, r));
-        ADD(" <span class=\"rate\">");
-        BTZ_TRY(btz_html_rate(out, &r->finding));
-        BTZ_TRY(pills(out, rule, r));
-        ADD("</span></li>\n");
+        BTZ_TRY(one_way(out, p, rule, &p->records[i], &done));
     }
-    if (list)
+    if (done.listed)
         ADD("</ul>");
-    if (shown < rule->failed)
+    if (done.shown < rule->failed)
         ADDF("<p class=\"soft\">%zu more failed checks of this rule are in the JSON report.</p>\n",
-             rule->failed - shown);
-    return BTZ_OK;
+             rule->failed - done.shown);
+    return done.folded ? btz_buf_add_str(out, "</details>\n") : BTZ_OK;
 }
 
 static enum btz_err references(struct btz_buf *out, const struct btz_rule *rule)

@@ -185,7 +185,7 @@ static enum btz_err rate_row(struct btz_buf *out, const struct btz_html *p,
 enum btz_err btz_html_rates(struct btz_buf *out, const struct btz_html *p)
 {
     static const struct column columns[] = {
-        { "Rule, and where its worst check failed or stayed least sure", false, NULL },
+        { "Rule and its worst check", false, NULL },
         { "<span class=\"hidden\">Success rate</span>", false, "%" },
         { "Worst check", true, NULL },
         { "Checks failed", true, NULL },

@@ -57,6 +57,9 @@ static void test_sample(void **state)
     assert_true(has(&out, "14 of 20 <b>70%</b> <span class=\"soft\">[46&ndash;88]</span>"));
     assert_true(has(&out, "aria-label=\"14 of 20, 95 percent interval 46 to 88 percent\""));
     assert_true(has(&out, "aria-label=\"Risk of 7 runs, first 99.6, now 99.9 of 100"));
+    /* Three of five checks, 18 of 100 tries. */
+    assert_true(has(&out, "data-t=\"Checks failed\">3 of 5</td><td class=\"n\" data-t=\"All "
+                          "tries\">18 of 100</td>"));
     /* The proof is marked, the letter an attack put into invisible tags is visible. */
     assert_true(has(&out, "<mark>S0lXSS03NzQxLUxBTVA=</mark>"));
     assert_true(has(&out, "Hello!\\U000e004a\\U000e006f"));
@@ -514,6 +517,7 @@ static void test_many(void **state)
         snprintf(id, sizeof id, "id=\"rule-%s\"", btz_rules[i]->id);
         assert_true(has(&out, id));
     }
+    assert_true(has(&out, "more failed checks</summary>"));
     assert_true(has(&out, "more failed checks of this rule are in the JSON report."));
     assert_true(has(&out, "more are in the JSON report."));
     assert_true(has(&out, "<b>5000</b> passed"));
