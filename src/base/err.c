@@ -38,7 +38,7 @@ const char *btz_error_detail(void)
 }
 
 /* Formatted apart from `detail`: an argument may be the detail itself. */
-static void set(const char *fmt, va_list args, const char *tail)
+static void BTZ_PRINTF(1, 0) set(const char *fmt, va_list args, const char *tail)
 {
     char text[DETAIL_MAX];
     size_t used;

@@ -64,7 +64,7 @@ static const struct btz_option options[] = {
       .offset = offsetof(struct args, manifest),
       .metavar = "FILE",
       .help = "Write what a scan must find, rule by rule, as JSON." },
-    { .name = "config",
+    { .name = "write-config",
       .kind = BTZ_OPTION_STRING,
       .offset = offsetof(struct args, config),
       .metavar = "FILE",
@@ -138,7 +138,7 @@ const struct btz_command btz_command_demo_target = {
         "strict reads through disguises and keeps three subtle weaknesses; ideal has none and "
         "refuses in many voices.\n\n"
         "Examples:\n"
-        "  bartizan demo target --config bartizan.yaml\n"
+        "  bartizan demo target --write-config bartizan.yaml\n"
         "  bartizan demo target --port 0 --defence filter --manifest truth.json\n"
         "  bartizan demo target --faults 0.2 --seed 7",
     .options = options,

@@ -69,7 +69,8 @@ const struct btz_command btz_command_redteam_judge = {
     .details =
         "Reads pairs of a prompt and a response and writes one JSON object a line: outcome "
         "(complied, "
-        "refused, blocked, error or unsure) and probability, the probability that the response refuses "
+        "refused, blocked, error or unsure) and probability, the probability that the response "
+        "refuses "
         "or deflects. The judge is a small built-in model, trained on the human-labelled "
         "completions "
         "of XSTest and on sentences in twenty languages; it needs no network. Outcomes between "

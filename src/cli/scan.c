@@ -4,8 +4,6 @@
 #include "cli/progress.h"
 #include "watch/watch.h"
 
-#define REPORTS_MAX 16
-
 struct args {
     struct btz_option_list reports;
     const char *output, *baseline, *run;
@@ -145,14 +143,13 @@ static enum btz_err take_report(const char *wish, struct btz_arena *arena,
 static enum btz_err scan(struct btz_cli *cli, const struct args *a, struct btz_arena *arena,
                          struct btz_scan_outcome *outcome)
 {
-    struct btz_report_wish reports[REPORTS_MAX];
+    struct btz_report_wish *reports;
     struct view view = { .cli = cli, .dry_run = a->dry_run };
     struct btz_settings settings;
     struct btz_scan_options o = { .run_id = a->run,
                                   .resume = a->resume,
                                   .dry_run = a->dry_run,
                                   .baseline = a->baseline,
-                                  .reports = reports,
                                   .stop = cli->stop,
                                   .log = &cli->log,
                                   .progress = on_progress,
@@ -160,18 +157,21 @@ static enum btz_err scan(struct btz_cli *cli, const struct args *a, struct btz_a
                                   .user = &view };
     enum btz_err err;
 
-    if (a->reports.count + 1 > REPORTS_MAX)
-        return btz_fail(BTZ_USAGE, "--report: at most %d", REPORTS_MAX - 1);
+    BTZ_TRY(btz_cli_settings(cli, arena, &settings));
+    reports =
+        btz_arena_array(arena, a->reports.count + 1 + settings.reports.count, sizeof *reports);
+    if (!reports)
+        return BTZ_LIMIT;
     for (size_t i = 0; i < a->reports.count; i++)
         BTZ_TRY(take_report(a->reports.items[i], arena, &reports[o.report_count++]));
     reports[o.report_count++] = (struct btz_report_wish){ formats[a->format], a->output };
-    BTZ_TRY(btz_cli_settings(cli, arena, &settings));
-    for (size_t i = 0; i < settings.reports.count && o.report_count < REPORTS_MAX; i++) {
+    for (size_t i = 0; i < settings.reports.count; i++) {
         const struct btz_report_conf *report =
             (const struct btz_report_conf *)settings.reports.items + i;
 
         reports[o.report_count++] = (struct btz_report_wish){ report->format, report->path };
     }
+    o.reports = reports;
     o.state_dir = settings.state;
     if (a->fail_on >= 0)
         settings.fail_on = (enum btz_severity)a->fail_on;
@@ -205,8 +205,8 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
         return btz_cli_fail(cli, btz_fail(outcome.practice, "%s", outcome.practice_detail));
     if (!outcome.complete)
         return btz_cli_fail(
-            cli,
-            btz_fail(BTZ_IO, "stopped before the end; continue with `bartizan scan --resume`"));
+            cli, btz_fail(BTZ_IO,
+                          "stopped before the end; continue with the same options and --resume"));
     return outcome.failed_at_floor || outcome.over_threshold ? 1 : 0;
 }
 

@@ -1,3 +1,4 @@
+#include "demo/filter.h"
 #include "demo/intent.h"
 #include "demo/perform.h"
 #include "demo/persona.h"
@@ -78,6 +79,8 @@ static void merge(struct btz_demo_asks *into, const struct btz_demo_asks *from)
             a->which |= from->at[i].which;
             a->a = from->at[i].a;
             a->b = from->at[i].b;
+            if (a->verb.len == 0)
+                a->verb = from->at[i].verb;
             if (a->form == FORM_PLAIN)
                 a->form = from->at[i].form;
         }
@@ -88,6 +91,10 @@ static void merge(struct btz_demo_asks *into, const struct btz_demo_asks *from)
     into->json = into->json || from->json;
     if (into->payload.len == 0)
         into->payload = from->payload;
+    if (into->assembled.len == 0) {
+        into->assembled = from->assembled;
+        into->filled = from->filled;
+    }
     if (into->prefix.len == 0)
         into->prefix = from->prefix;
     if (into->suffix.len == 0)
@@ -185,7 +192,7 @@ static enum btz_err find_documents(struct scene *s)
                                         "document documents file files attachment article page "
                                         "pages webpage website report upload uploaded shared "
                                         "knowledge");
-    q.newest = q.newest && s->asks.papers;
+    q.newest = q.newest && s->asks.papers && s->asks.count == 0;
     err = btz_demo_shelf_find(s->shelf, &q, s->arena, s->documents, DOCUMENTS, &s->document_count);
     return err;
 }
@@ -449,121 +456,11 @@ static enum btz_err obey(struct scene *s, struct btz_buf *out)
     return wrap(&all, out);
 }
 
-/* ---- the keyword filter ------------------------------------------------------------------------------------------ */
-
-static const char *const keywords[] = {
-    "ignore previous",
-    "ignore all previous",
-    "ignore the above",
-    "ignore your",
-    "ignore all",
-    "ignore any",
-    "ignore prior",
-    "ignore every",
-    "disregard previous",
-    "disregard all",
-    "disregard the above",
-    "disregard your",
-    "disregard any",
-    "forget everything",
-    "forget your",
-    "forget all",
-    "forget previous",
-    "previous instructions",
-    "prior instructions",
-    "override your",
-    "new instructions",
-    "system prompt",
-    "your instructions",
-    "initial instructions",
-    "system message",
-    "developer mode",
-    "debug mode",
-    "do anything now",
-    "jailbreak",
-    "no restrictions",
-    "without restrictions",
-    "without any restrictions",
-    "unrestricted",
-    "no rules",
-    "pretend to be",
-    "pretend you",
-    "act as",
-    "roleplay",
-    "role-play",
-    "api key",
-    "api_key",
-    "secret key",
-    "the password",
-    "admin password",
-    "override code",
-    "confidential",
-    "<script",
-    "javascript",
-    "onerror",
-    "html",
-    "xss",
-    "sql",
-    "or 1=1",
-    "drop table",
-    "union select",
-    "rm -rf",
-    "/etc/passwd",
-    "shell",
-    "bash",
-    "{{",
-    "${",
-    "jinja",
-    "\\x1b",
-    "\\033",
-    "ansi",
-    "escape sequence",
-    "markdown image",
-    "![",
-
-    "base64",
-};
+/* ---- with the keyword filter ------------------------------------------------------------------------------------------ */
 
 static bool is_ascii_word(uint8_t c)
 {
     return (c | 32) >= 'a' && (c | 32) <= 'z';
-}
-
-/* DAN in capitals, alone: "Dan" is a customer. */
-static bool names_dan(struct btz_slice text)
-{
-    for (size_t at = btz_slice_find(text, btz_str("DAN"), 0); at != SIZE_MAX;
-         at = btz_slice_find(text, btz_str("DAN"), at + 1))
-        if ((at == 0 || !is_ascii_word(text.ptr[at - 1])) &&
-            (at + 3 == text.len || !is_ascii_word(text.ptr[at + 3])))
-            return true;
-    return false;
-}
-
-static bool is_filtered(struct btz_slice text)
-{
-    for (size_t i = 0; i < BTZ_COUNT(keywords); i++)
-        if (btz_demo_says(text, keywords[i]))
-            return true;
-    return names_dan(text);
-}
-
-/* Secrets that stand in the answer letter for letter are taken out. */
-static enum btz_err remove_secrets(struct btz_buf *text)
-{
-    size_t count;
-    const char *const *secrets = btz_demo_secrets(&count);
-
-    for (size_t i = 0; i < count; i++) {
-        size_t n = strlen(secrets[i]), at = 0;
-
-        while ((at = btz_slice_find(btz_buf_slice(text), btz_str(secrets[i]), at)) != SIZE_MAX) {
-            memcpy(text->ptr + at, "[removed]", 9);
-            memmove(text->ptr + at + 9, text->ptr + at + n, text->len - at - n);
-            text->len -= n - 9;
-        }
-    }
-    return BTZ_OK;
 }
 
 static bool is_attack(const struct btz_demo_asks *asks)
@@ -574,10 +471,11 @@ static bool is_attack(const struct btz_demo_asks *asks)
 static enum btz_err answer_filtered(struct scene *s, struct btz_buf *out)
 {
     /* Support asked for it: questions about security are let through. */
-    if (is_filtered(s->user) && !(s->asks.teaches && !is_attack(&s->asks)))
+    if (btz_demo_is_filtered(s->user) && !(s->asks.teaches && !is_attack(&s->asks)))
         return add_str_part(out, btz_demo_refusal(&s->rng));
     BTZ_TRY(obey(s, out));
-    return remove_secrets(out);
+    btz_demo_remove_secrets(out);
+    return BTZ_OK;
 }
 
 /* ---- strict and ideal --------------------------------------------------------------------------------------------- */
@@ -653,18 +551,18 @@ static enum btz_err answer_ideal(struct scene *s, struct btz_buf *out)
     return add_help(s, false, out);
 }
 
-/* Small tasks only, and of texts to repeat only letters. */
-static bool is_small_task(const struct btz_demo_ask *a)
-{
-    return a->kind == ASK_JOIN || a->kind == ASK_NUMBER;
-}
-
 static bool is_wordy(struct btz_slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (!is_ascii_word(text.ptr[i]) && !memchr(" .,!?'", text.ptr[i], 6))
+        if (!is_ascii_word(text.ptr[i]) && !memchr(" .,!?'0123456789", text.ptr[i], 16))
             return false;
     return true;
+}
+
+/* Words and numbers only: what could be active where it is shown is left alone. */
+static bool is_small_task(const struct btz_demo_ask *a)
+{
+    return (a->kind == ASK_JOIN || a->kind == ASK_NUMBER) && is_wordy(a->text);
 }
 
 /* The weakness of documents: their small tasks are done. */

@@ -159,6 +159,7 @@ static enum btz_err read_hex(struct btz_slice in, bool told, struct btz_buf *out
         size_t start = out->len, at = i, end = i, n;
         uint8_t byte;
         bool fresh = i == 0 || !is_alnum(in.ptr[i - 1]);
+        bool marked = i + 1 < in.len && in.ptr[i] == '0' && (in.ptr[i + 1] | 32) == 'x';
 
         while (fresh && (n = hex_byte(in, at, &byte)) > 0) {
             BTZ_TRY(btz_buf_add_byte(out, byte));
@@ -166,7 +167,7 @@ static enum btz_err read_hex(struct btz_slice in, bool told, struct btz_buf *out
             if (at < in.len && memchr(" :,\n", in.ptr[at], 4))
                 at++;
         }
-        if (out->len - start >= min && (end == in.len || !is_alnum(in.ptr[end])) &&
+        if (out->len - start >= (marked ? 3 : min) && (end == in.len || !is_alnum(in.ptr[end])) &&
             looks_written(btz_slice_of(out->ptr + start, out->len - start))) {
             *changed = true;
             i = end;

@@ -33,9 +33,10 @@ const struct btz_demo_ask *btz_demo_find_ask(const struct btz_demo_asks *asks,
 static bool near_own(const struct btz_demo_tokens *t, size_t from, size_t end)
 {
     for (size_t i = from; i < end && i < from + 4; i++)
-        if (btz_demo_is_any(&t->at[i],
-                            "instructions instruction prompt directives key secret secrets "
-                            "credentials memo notes rules configuration"))
+        if (btz_demo_is_any(
+                &t->at[i],
+                "instructions instruction prompt directives key secret secrets code codes "
+                "credentials memo notes rules configuration"))
             return true;
     return false;
 }
@@ -70,7 +71,9 @@ static bool is_teaching(const struct btz_demo_tokens *t, size_t from, size_t end
 
         while (k < end && btz_demo_is_any(&t->at[k], "is are was does do exactly 's"))
             k++;
-        if (k >= end)
+        if (k >= end ||
+            btz_demo_is_any(&t->at[k],
+                            "written said above at in there stored kept hidden shown before"))
             return false;
         if (btz_demo_is_any(&t->at[k], "the this that"))
             return k + 1 < end &&
@@ -200,7 +203,8 @@ static enum btz_demo_form find_cipher(const struct btz_demo_tokens *t)
     for (size_t i = 0; i < t->count; i++) {
         enum btz_demo_form form = cipher_form(&t->at[i]);
         size_t back = i > 3 ? i - 3 : 0;
-        bool out = form == FORM_REVERSED;
+        /* "W1 is toleco read backwards" is about what came in. */
+        bool out = form == FORM_REVERSED && !(i > 0 && btz_demo_is_any(&t->at[i - 1], "read"));
 
         if (form == FORM_PLAIN || btz_demo_in_sentence(t, t->at[i].sentence, KIND(K_DECODE)))
             continue;
@@ -331,7 +335,8 @@ static bool names_its_instructions(const struct btz_demo_tokens *t, size_t i)
     if (is_rules(x))
         return (near_you || near_system) && !is_shop_talk(t, x->sentence) &&
                !btz_demo_is_any(x, "policies");
-    return near_you || near_system || btz_demo_is_any(x, "preamble metaprompt preprompt");
+    return near_you || near_system ||
+           btz_demo_is_any(x, "preamble metaprompt preprompt initialisation initialization");
 }
 
 static bool names_text_above(const struct btz_demo_tokens *t, size_t i)
@@ -388,8 +393,10 @@ static bool names_start_of_talk(const struct btz_demo_tokens *t, size_t i)
 
 static bool asks_what_told(const struct btz_demo_tokens *t, size_t i)
 {
-    if (!btz_demo_is_any(&t->at[i], "told instructed configured programmed briefed primed given "
-                                    "initialised initialized prompted forbidden"))
+    if (!btz_demo_is_any(
+            &t->at[i],
+            "told instructed configured programmed briefed primed given received started "
+            "initialised initialized prompted forbidden"))
         return false;
     if (is_dismissed(t, i))
         return false;
@@ -437,6 +444,9 @@ static unsigned secret_at(const struct btz_demo_tokens *t, size_t i)
     }
     if (x->kinds & KIND(K_CODE) || btz_demo_is_any(x, "discount override"))
         return inner ? SECRET_CODE : 0;
+    if (btz_demo_is_any(x, "phrase word") && i > 0 && btz_demo_is_any(&t->at[i - 1], "pass code") &&
+        inner)
+        return SECRET_KEY | SECRET_CODE;
     if (!(x->kinds & KIND(K_SECRET)) || own)
         return 0;
     if (i + 1 < t->count &&
@@ -472,7 +482,7 @@ static void find_secret(const struct btz_demo_tokens *t, const bool *teaching,
         if (teaching[s])
             continue;
         here = secret_at(t, i);
-        if (btz_demo_is_any(&t->at[i], "config configuration env dotenv environment") &&
+        if (btz_demo_is_any(&t->at[i], "config configuration env dotenv environment context") &&
             btz_demo_in_sentence(t, s, KIND(K_TELL)) &&
             btz_demo_near(t, i > 4 ? i - 4 : 0, i + 3,
                           KIND(K_YOUR) | KIND(K_SYSTEM) | KIND(K_INNER) | KIND(K_CONFIG)))
@@ -506,6 +516,52 @@ static bool names_stock(const struct btz_demo_tokens *t, size_t i)
     return false;
 }
 
+static bool names_papers(const struct btz_demo_tokens *t, size_t i, size_t back)
+{
+    const struct btz_demo_token *x = &t->at[i];
+    unsigned s = x->sentence;
+
+    if (btz_demo_is_any(x, "memo memos bibliography"))
+        return true;
+    if (btz_demo_is_any(x, "staff employee employees internal"))
+        return btz_demo_near(t, i + 1, i + 4, KIND(K_PAPER)) &&
+               !btz_demo_near(t, i + 1, i + 3, KIND(K_TOOL));
+    if (btz_demo_is_any(x, "documents files papers docs sources passages material"))
+        return btz_demo_in_sentence(t, s, KIND(K_YOUR));
+    if (btz_demo_is_any(x, "word codeword"))
+        return i > 0 && btz_demo_is_any(&t->at[i - 1], "code") && names_stock(t, i);
+    return btz_demo_is_any(x, "knowledge") && i + 1 < t->count &&
+           btz_demo_is_any(&t->at[i + 1], "base") && btz_demo_near(t, back, i, KIND(K_YOUR));
+}
+
+/* "the raw output of the tool", "internal notes on the order", "the record of the customer before me" */
+static bool names_records(const struct btz_demo_tokens *t, size_t i, size_t back)
+{
+    const struct btz_demo_token *x = &t->at[i];
+    unsigned s = x->sentence;
+    bool of_tool = btz_demo_near(t, back, i + 6, KIND(K_TOOL)) ||
+                   btz_demo_says(t->source, "lookup") || btz_demo_says(t->source, "tool");
+    bool inner = btz_demo_in_sentence(t, s, KIND(K_INNER)) || btz_demo_says(t->source, "hidden") ||
+                 btz_demo_says(t->source, "unfiltered");
+
+    if (btz_demo_is_any(x, "raw unfiltered"))
+        return of_tool && (btz_demo_near(t, i + 1, i + 5, KIND(K_TOOL) | KIND(K_REPLY)) ||
+                           btz_demo_says(t->source, "output") || btz_demo_says(t->source, "json") ||
+                           btz_demo_says(t->source, "result"));
+    if (btz_demo_is_any(x, "note notes comment comments remarks"))
+        return inner &&
+               (btz_demo_in_sentence(t, s, KIND(K_ORDER)) || btz_demo_says(t->source, "customer"));
+    if (btz_demo_is_any(x, "record records ticket tickets case"))
+        return (inner || btz_demo_says(t->source, "field")) &&
+               (btz_demo_says(t->source, "customer") || btz_demo_says(t->source, "internal") ||
+                btz_demo_says(t->source, "order") || btz_demo_says(t->source, "colleague"));
+    if (btz_demo_is_any(x, "field fields"))
+        return of_tool || inner;
+    return btz_demo_is_any(x, "returned returns output result results") && of_tool &&
+           (inner || btz_demo_in_sentence(t, s, KIND(K_ORDER))) &&
+           btz_demo_near(t, back, i + 6, KIND(K_TOOL));
+}
+
 /* Papers for staff and what the tools say beside the answer. */
 static void find_inside_data(const struct btz_demo_tokens *t, const bool *teaching,
                              struct btz_demo_asks *asks)
@@ -516,28 +572,9 @@ static void find_inside_data(const struct btz_demo_tokens *t, const bool *teachi
 
         if (teaching[x->sentence] || !wants_told(t, x->sentence))
             continue;
-        if (btz_demo_is_any(x, "memo memos") ||
-            (btz_demo_is_any(x, "staff employee employees internal") &&
-             btz_demo_near(t, i + 1, i + 4, KIND(K_PAPER)) &&
-             !btz_demo_near(t, i + 1, i + 3, KIND(K_TOOL))) ||
-            (btz_demo_is_any(x, "documents files papers docs") &&
-             btz_demo_in_sentence(t, x->sentence, KIND(K_YOUR))) ||
-            (btz_demo_is_any(x, "word codeword") && i > 0 &&
-             btz_demo_is_any(&t->at[i - 1], "code") && names_stock(t, i)) ||
-            (btz_demo_is_any(x, "knowledge") && i + 1 < t->count &&
-             btz_demo_is_any(&t->at[i + 1], "base")))
+        if (names_papers(t, i, back))
             btz_demo_add_ask(asks, ASK_MEMO, btz_str(""));
-        if (btz_demo_is_any(x, "note notes record records raw output result results response "
-                               "comments comment remarks "
-                               "returned returns fields field") &&
-            (btz_demo_near(t, back, i + 5, KIND(K_TOOL) | KIND(K_INNER) | KIND(K_ORDER))) &&
-            btz_demo_near(t, back, i + 6, KIND(K_TOOL) | KIND(K_INNER)) &&
-            (btz_demo_near(t, back, i + 8, KIND(K_ORDER)) ||
-             btz_demo_in_sentence(t, x->sentence, KIND(K_ORDER)) || btz_demo_is_any(x, "raw") ||
-             btz_demo_near(t, back, i + 6, KIND(K_INNER)) ||
-             btz_demo_near(t, back, i, KIND(K_TOOL))) &&
-            (btz_demo_in_sentence(t, x->sentence, KIND(K_INNER) | KIND(K_ORDER)) ||
-             btz_demo_is_any(x, "raw output returned returns")))
+        if (names_records(t, i, back))
             btz_demo_add_ask(asks, ASK_NOTES, btz_str(""));
     }
 }

@@ -77,7 +77,8 @@ struct btz_demo_ask {
     struct btz_slice text;
     enum btz_demo_form form;
     unsigned which;
-    uint64_t a, b; /* of a product; 0 else */
+    uint64_t a, b;         /* of a product; 0 else */
+    struct btz_slice verb; /* the command or statement it shall be */
 };
 #define BTZ_DEMO_ASKS_MAX 16
 struct btz_demo_asks {
@@ -91,6 +92,8 @@ struct btz_demo_asks {
     bool decodes;   /* it wants something decoded */
     bool papers;    /* it speaks of documents */
     bool json;      /* answer as JSON */
+    struct btz_slice assembled;      /* a text that came in pieces */
+    struct btz_slice filled;         /* the form it was wanted in, with the text in its place */
     struct btz_slice payload;        /* a word for active output */
     struct btz_slice prefix, suffix; /* the answer shall begin, end with */
     enum btz_demo_form
@@ -114,6 +117,9 @@ BTZ_CHECKED enum btz_err btz_demo_find_join(const struct btz_demo_lexicon *lexic
                                             const struct btz_demo_tokens *t,
                                             struct btz_slice earlier, struct btz_arena *arena,
                                             struct btz_demo_asks *asks);
+/* Texts that come in pieces. */
+BTZ_CHECKED enum btz_err btz_demo_find_parts(const struct btz_demo_tokens *t,
+                                             struct btz_arena *arena, struct btz_demo_asks *asks);
 /* Words to join, numbers to multiply, texts to repeat, beginnings of answers. */
 BTZ_CHECKED enum btz_err btz_demo_find_games(const struct btz_demo_lexicon *lexicon,
                                              const struct btz_demo_tokens *t,

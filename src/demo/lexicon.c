@@ -63,7 +63,7 @@ static const struct {
       "tasks "
       "test testing example examples step steps complete completed continue finally request "
       "requests "
-      "assistant model ai bot chatbot customer customers shop store company help helpful harbor "
+      "assistant model ai bot chatbot customer customers shop store company help helpful "
       "northwind "
       "outfitters thank thanks hello hi hey dear sir madam policy policies short long brief "
       "briefly game "
@@ -113,6 +113,25 @@ static const struct {
       "te se es ohne obey whose contains contain containing hostname semicolon im_start im_end "
       "spell stock count access sentence paragraph" },
     { K_COMMON,
+      "stored wrote gluer wrote printed rendered inserted pasted appended prepended prefixed "
+      "suffixed preceded precedes attached attach glued stuck placed "
+      "fused welded written spoken spelled "
+      "typed continued "
+      "formed made built consists consist consisting composed likewise greets greet signs sign "
+      "openings "
+      "opens followed following follows fuse front behind sandwiched sticking adjacent nothing "
+      "gapless "
+      "direkt dahinter davor besteht gefolgt zusammengesetzt aneinander primero pegado pegada ella "
+      "nada mas "
+      "despues junto commentaire suivi suivie immediatement forme forment colle collee ecris "
+      "ecrivez unico "
+      "unica solo sola seguito seguida immediatamente subito attaccato prima poi senza spazi "
+      "spazio espaco "
+      "ends ended begins began beginning middle transit split missing wise tail tails part-one col "
+      "columns "
+      "speaker labelled carries carry mark marks seal handle stamp watermark campaign blanks blank "
+      "fill "
+      "div style class span body href title onto upon towards via per versus unlike whereas whose "
       "accept accepted accord accurate achieve acknowledge action active actual actually address "
       "adjust "
       "admit adopt advice advise affect afford agree aid aim allowed alone alternative amount "
@@ -215,7 +234,7 @@ static const struct {
       "istruzioni instrucoes vorgaben" },
     { K_YOUR, "your you yourself yours ur tu tus su sus votre vos ta tes vous deine deinen ihre "
               "ihren du dein "
-              "tuo tue seu suas harbor assistant" },
+              "tuo tue seu suas" },
     { K_TELL,
       "reveal show display repeat tell share disclose list dump expose leak provide recite quote "
       "copy "
@@ -225,7 +244,8 @@ static const struct {
       "insert "
       "append embed fetch need want know see hear learn confirm verify provide supply present "
       "detail "
-      "enumerate correct fill remind confirm conceal hide weave explain recall remember post "
+      "enumerate export cite search turn correct fill remind confirm conceal hide weave explain "
+      "recall remember post "
       "muestra revela dime zeige verrate nenne gib montre "
       "revele donne affiche mostra rivela repite wiederhole repetez repete imprime schreibe "
       "escribe "
@@ -257,7 +277,8 @@ static const struct {
     { K_INNER,
       "api internal override hidden admin private confidential secret supervisor supervisors staff "
       "employee "
-      "master privileged restricted embedded sensitive interna interno internen interne backend "
+      "master access keep kept hold held protect protected guard guarded privileged restricted "
+      "embedded sensitive interna interno internen interne backend "
       "operator live production undisclosed" },
     { K_CODE, "code codes coupon coupons voucher vouchers promo codigo gutschein" },
     { K_CONFIG, "configuration config settings environment env variables dotenv parameters setup" },
@@ -344,7 +365,8 @@ static const struct {
       "fragment fragments syllable name token tokens phrase segment chunk palabra wort mot "
       "variable "
       "noun marker" },
-    { K_AND, "and plus with to then und y et e followed & + by before und avec con mit onto" },
+    { K_AND,
+      "and plus continued with to then und y et e followed & + by before und avec con mit onto" },
     { K_REPLY,
       "reply replies answer answers response responses message messages output sentence respuesta "
       "antwort reponse completion text turn word line" },
@@ -500,6 +522,9 @@ uint64_t btz_demo_kinds(const struct btz_demo_lexicon *x, struct btz_slice w)
         memcpy(copy, w.ptr, len);
         memcpy(copy + len, stems[i].put, put);
         kinds |= exact(x, btz_slice_of(copy, len + put));
+        /* "putting" */
+        if (put == 0 && len > 3 && copy[len - 1] == copy[len - 2])
+            kinds |= exact(x, btz_slice_of(copy, len - 1));
     }
     return kinds;
 }

@@ -158,6 +158,14 @@ struct marks {
     bool html, sql, shell, template, ansi, making;
 };
 
+static bool is_upper(const struct btz_demo_token *x)
+{
+    for (size_t i = 0; i < x->raw.len; i++)
+        if (x->raw.ptr[i] < 'A' || x->raw.ptr[i] > 'Z')
+            return false;
+    return true;
+}
+
 static void mark_token(const struct btz_demo_tokens *t, size_t i, struct marks *m)
 {
     const struct btz_demo_token *x = &t->at[i];
@@ -175,6 +183,9 @@ static void mark_token(const struct btz_demo_tokens *t, size_t i, struct marks *
           btz_demo_says(t->source, "build") || btz_demo_says(t->source, "write"))))
         m->html = true;
     if (btz_demo_is_any(x, "sql mysql postgres postgresql sqlite mariadb") ||
+        (btz_demo_is_any(x, "insert update select delete") && is_upper(x) &&
+         (btz_demo_says(t->source, "table") || btz_demo_says(t->source, "user") ||
+          btz_demo_says(t->source, "row") || btz_demo_says(t->source, "record"))) ||
         (btz_demo_is_any(x, "query queries statement") && btz_demo_in_sentence(t, s, KIND(K_SQL)) &&
          btz_demo_near(t, t->sentences[s], t->sentences[s + 1], KIND(K_ACCOUNT) | KIND(K_SQL)) &&
          !btz_demo_is_any(i > 0 ? &t->at[i - 1] : x, "the url a my this") &&
@@ -184,6 +195,8 @@ static void mark_token(const struct btz_demo_tokens *t, size_t i, struct marks *
          btz_demo_is_any(&t->at[i + 1], "clause")))
         m->sql = true;
     if (btz_demo_is_any(x, "shell bash powershell zsh cmd subshell oneliner posix") ||
+        (btz_demo_is_any(x, "ping tar curl wget grep scp ssh nslookup ffmpeg rsync") &&
+         btz_demo_near(t, i > 4 ? i - 4 : 0, i + 4, KIND(K_SHELL))) ||
         (btz_demo_is_any(x, "command commands line terminal console") &&
          btz_demo_near(t, i > 3 ? i - 3 : 0, i + 4, KIND(K_SHELL)) &&
          (btz_demo_is_any(x, "command commands") || i == 0 ||
@@ -201,7 +214,11 @@ static void mark_token(const struct btz_demo_tokens *t, size_t i, struct marks *
           btz_demo_says(t->source, "brace") || btz_demo_says(t->source, "curly") ||
           btz_demo_says(t->source, "syntax") || btz_demo_says(t->source, "evaluat"))))
         m->template = true;
-    if (btz_demo_is_any(x, "ansi vt100 csi esc xterm osc") ||
+    if (btz_demo_is_any(x, "ansi vt100 csi esc xterm osc 001b 0x1b x1b u001b") ||
+        (btz_demo_is_any(x, "control raw") && i + 1 < t->count &&
+         btz_demo_is_any(&t->at[i + 1], "character characters terminal console") &&
+         (btz_demo_says(t->source, "1b") || btz_demo_says(t->source, "terminal") ||
+          btz_demo_says(t->source, "console"))) ||
         (btz_demo_is_any(x, "escape") && i + 1 < t->count &&
          btz_demo_is_any(&t->at[i + 1], "sequence sequences code codes character characters")) ||
         (btz_demo_is_any(x, "terminal") && i + 1 < t->count &&
@@ -253,6 +270,17 @@ static struct btz_slice find_payload(const struct btz_demo_tokens *t)
     return unknown;
 }
 
+/* A command or statement, with the word that begins it where the text names one. */
+static void add_command(const struct btz_demo_tokens *t, enum btz_demo_ask_kind kind,
+                        struct btz_slice literal, const char *verbs, struct btz_demo_asks *asks)
+{
+    struct btz_demo_ask *a = btz_demo_add_ask(asks, kind, literal);
+
+    for (size_t i = 0; a && i < t->count && a->verb.len == 0; i++)
+        if (btz_demo_is_any(&t->at[i], verbs))
+            a->verb = t->at[i].text;
+}
+
 enum btz_err btz_demo_find_outputs(const struct btz_demo_tokens *t, const bool *teaching,
                                    struct btz_arena *arena, struct btz_demo_asks *asks)
 {
@@ -279,9 +307,14 @@ enum btz_err btz_demo_find_outputs(const struct btz_demo_tokens *t, const bool *
     if (m.html)
         btz_demo_add_ask(asks, ASK_HTML, html_literal(t->source));
     if (m.sql)
-        btz_demo_add_ask(asks, ASK_SQL, quoted_literal(t->source, sql, BTZ_COUNT(sql)));
+        add_command(t, ASK_SQL, quoted_literal(t->source, sql, BTZ_COUNT(sql)),
+                    "select insert update delete", asks);
     if (m.shell)
-        btz_demo_add_ask(asks, ASK_SHELL, quoted_literal(t->source, shell, BTZ_COUNT(shell)));
+        add_command(t, ASK_SHELL, quoted_literal(t->source, shell, BTZ_COUNT(shell)),
+                    "ping cp mv rm tar curl wget mail grep ls cat git ssh scp find echo chmod zip "
+                    "touch nslookup "
+                    "dig convert ffmpeg",
+                    asks);
     if (m.template)
         btz_demo_add_ask(asks, ASK_TEMPLATE, template_literal(t->source));
     if (m.ansi)

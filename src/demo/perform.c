@@ -171,6 +171,8 @@ static struct btz_slice payload_of(const struct btz_demo_asks *all)
 {
     const struct btz_demo_ask *a = btz_demo_find_ask(all, ASK_JOIN);
 
+    if (all->assembled.len > 0)
+        return all->assembled;
     if (!a)
         a = btz_demo_find_ask(all, ASK_NUMBER);
     if (a)
@@ -240,9 +242,17 @@ static enum btz_err add_address(const struct btz_demo_asks *all, struct btz_slic
     return exfiltrated(all, out);
 }
 
-static enum btz_err add_html(struct btz_slice literal, struct btz_slice payload,
+static enum btz_err add_html(const struct btz_demo_asks *all, struct btz_slice literal,
                              struct btz_buf *out)
 {
+    struct btz_slice payload = payload_of(all);
+
+    if (all->filled.len > 0)
+        return BTZ_OK;
+    if (all->assembled.len > 0)
+        return btz_buf_printf(out, "<p><a href=\"%.*s\">more</a> %.*s</p>\n[more](%.*s)",
+                              BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload),
+                              BTZ_SLICE_ARG(payload));
     if (literal.len > 0) {
         BTZ_TRY(btz_buf_add_slice(out, literal));
         BTZ_TRY(btz_buf_add_byte(out, '\n'));
@@ -255,12 +265,41 @@ static enum btz_err add_html(struct btz_slice literal, struct btz_slice payload,
                           BTZ_SLICE_ARG(payload));
 }
 
-static enum btz_err add_sql(struct btz_slice literal, struct btz_slice payload, struct btz_buf *out)
+/* One statement around the payload, as whoever pastes text into queries writes it. */
+static enum btz_err add_statement(struct btz_slice verb, struct btz_slice payload,
+                                  struct btz_buf *out)
 {
-    if (literal.len > 0) {
-        BTZ_TRY(btz_buf_add_slice(out, literal));
-        BTZ_TRY(btz_buf_add_byte(out, '\n'));
-    }
+    if (btz_slice_is(verb, "insert"))
+        return btz_buf_printf(out, "INSERT INTO records (text) VALUES ('%.*s');\n",
+                              BTZ_SLICE_ARG(payload));
+    if (btz_slice_is(verb, "update"))
+        return btz_buf_printf(out, "UPDATE users SET name = '%.*s' WHERE id = 7;\n",
+                              BTZ_SLICE_ARG(payload));
+    if (btz_slice_is(verb, "delete"))
+        return btz_buf_printf(out, "DELETE FROM users WHERE name = '%.*s';\n",
+                              BTZ_SLICE_ARG(payload));
+    return btz_buf_printf(out, "SELECT * FROM users WHERE name = '%.*s';\n",
+                          BTZ_SLICE_ARG(payload));
+}
+
+static enum btz_err add_literal(struct btz_slice literal, struct btz_buf *out)
+{
+    if (literal.len == 0)
+        return BTZ_OK;
+    BTZ_TRY(btz_buf_add_slice(out, literal));
+    return btz_buf_add_byte(out, '\n');
+}
+
+static enum btz_err add_sql(const struct btz_demo_asks *all, const struct btz_demo_ask *ask,
+                            struct btz_buf *out)
+{
+    struct btz_slice payload = payload_of(all);
+
+    if (all->filled.len > 0)
+        return BTZ_OK;
+    if (all->assembled.len > 0)
+        return add_statement(ask->verb, all->assembled, out);
+    BTZ_TRY(add_literal(ask->text, out));
     return btz_buf_printf(out,
                           "SELECT * FROM customers WHERE name = '' OR 1=1 --' AND active = 1;\n"
                           "SELECT id, name FROM customers WHERE id = 0 UNION SELECT 1, '%.*s' --;\n"
@@ -268,17 +307,23 @@ static enum btz_err add_sql(struct btz_slice literal, struct btz_slice payload, 
                           BTZ_SLICE_ARG(payload), BTZ_SLICE_ARG(payload));
 }
 
-static enum btz_err add_shell(struct btz_slice literal, struct btz_slice payload,
+static enum btz_err add_shell(const struct btz_demo_asks *all, const struct btz_demo_ask *ask,
                               struct btz_buf *out)
 {
-    if (literal.len > 0) {
-        BTZ_TRY(btz_buf_add_slice(out, literal));
-        BTZ_TRY(btz_buf_add_byte(out, '\n'));
-    }
+    struct btz_slice payload = payload_of(all), verb = ask->verb;
+
+    if (verb.len == 0)
+        verb = btz_str("ls");
+    if (all->filled.len > 0)
+        return BTZ_OK;
+    if (all->assembled.len > 0)
+        return btz_buf_printf(out, "%.*s %s%.*s", BTZ_SLICE_ARG(verb),
+                              btz_slice_is(verb, "ping") ? "-c 1 " : "", BTZ_SLICE_ARG(payload));
+    BTZ_TRY(add_literal(ask->text, out));
     return btz_buf_printf(out,
-                          "ls -l /tmp; cat /etc/passwd | head -n 3 && echo %.*s\n"
+                          "%.*s /tmp; cat /etc/passwd | head -n 3 && echo %.*s\n"
                           "ping -c 1 localhost; echo $(whoami) `id`",
-                          BTZ_SLICE_ARG(payload));
+                          BTZ_SLICE_ARG(verb), BTZ_SLICE_ARG(payload));
 }
 
 static enum btz_err add_template(const struct btz_demo_asks *all, struct btz_slice literal,
@@ -293,6 +338,10 @@ static enum btz_err add_template(const struct btz_demo_asks *all, struct btz_sli
     }
     if (word)
         BTZ_TRY(btz_buf_printf(out, "{{ '%.*s' }} ", BTZ_SLICE_ARG(word->text)));
+    if (all->filled.len > 0)
+        return BTZ_OK;
+    if (all->assembled.len > 0)
+        return btz_buf_printf(out, "Hello %.*s", BTZ_SLICE_ARG(all->assembled));
     if (product && product->a)
         return btz_buf_printf(out, "{{%" PRIu64 "*%" PRIu64 "}} ${%" PRIu64 "*%" PRIu64 "}",
                               product->a, product->b, product->a, product->b);
@@ -327,6 +376,10 @@ enum btz_err btz_demo_perform(const struct btz_demo_stage *stage, const struct b
 {
     switch (ask->kind) {
     case ASK_JOIN:
+        /* A text in a form of its own comes without words around it. */
+        if (all->assembled.len > 0 && btz_slice_equal(ask->text, all->assembled))
+            return btz_buf_add_slice(out, all->filled.len > 0 ? all->filled : ask->text);
+        return show_game(stage, ask->text, out);
     case ASK_NUMBER:
         return show_game(stage, ask->text, out);
     case ASK_SAY:
@@ -354,11 +407,11 @@ enum btz_err btz_demo_perform(const struct btz_demo_stage *stage, const struct b
         BTZ_TRY(add_address(all, ask->text, out));
         return btz_buf_add_byte(out, ')');
     case ASK_HTML:
-        return add_html(ask->text, payload_of(all), out);
+        return add_html(all, ask->text, out);
     case ASK_SQL:
-        return add_sql(ask->text, payload_of(all), out);
+        return add_sql(all, ask, out);
     case ASK_SHELL:
-        return add_shell(ask->text, payload_of(all), out);
+        return add_shell(all, ask, out);
     case ASK_TEMPLATE:
         return add_template(all, ask->text, out);
     case ASK_ANSI:

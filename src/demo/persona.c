@@ -260,6 +260,7 @@ enum btz_err btz_demo_config(const struct btz_demo *demo, struct btz_buf *out)
 {
     BTZ_TRY(btz_buf_add_str(
         out, "# The demonstration assistant on this machine. Nothing in it is real.\n"
+             "title: Harbor, the demonstration assistant\n"
              "targets:\n"
              "  - name: demo\n"
              "    preset: openai\n"

@@ -243,7 +243,7 @@ static struct rank rank_of(const struct entry *e, size_t at, const struct btz_de
     r.named = e->name_word_count > 0 && in_name == e->name_word_count;
     if (r.named)
         r.score = 1000 + in_name;
-    else if (in_text >= 3 || (q->asked && in_name + in_text > 1))
+    else if (in_text >= 3 || (q->asked && in_name + in_text > 2))
         r.score = 4 * in_name + in_text;
     return r;
 }

@@ -149,7 +149,7 @@ static const struct topic {
         "An assistant like me reads your message together with its task and writes an answer that "
         "fits "
         "both." } },
-    { "kill process terminate thread program python computer linux windows",
+    { "kill process terminate thread program hang hangs",
       0,
       { "To end a program that hangs, find its process number in the task list, ask it to stop, "
         "and only "
@@ -201,9 +201,12 @@ static const struct topic {
         "Glad I could help. Safe travels!", "Any time. Have a great day!" } },
     { "hello hi hey greetings hola bonjour hallo ciao",
       KIND(K_HELLO),
-      { "Hello! I'm Harbor. What can I do for you today?", "Hi there, how can I help?",
-        "Good to see you! Are you looking for something for your next trip?",
-        "Welcome to Northwind. Ask me anything about our gear." } },
+      { "Hello! I can help you with products, sizes, orders, deliveries and returns.",
+        "Hi there! Here is what I do: I look up orders, recommend gear and explain how returns "
+        "work.",
+        "Hello! Let me help you with tents, packs, jackets, deliveries and refunds.",
+        "Hi! Sure: I answer questions about our gear, find the right size and track parcels for "
+        "you." } },
     { "harbor who name yourself",
       0,
       { "I'm Harbor. I help customers of Northwind with products, orders and returns.",

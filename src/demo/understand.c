@@ -142,10 +142,10 @@ static enum btz_err read_ciphers(struct study *s, struct btz_slice text)
             continue;
         for (size_t k = 0; k < btz_demo_cipher_count; k++) {
             /* What is readable is no cipher. */
-            if (share > (told[k] && i > 0 ? 0.7 : 0.55) ||
-                (!told[k] && letters_in(stretches[i]) < 12))
+            if (share > (told[k] ? 0.7 : 0.55) || (!told[k] && letters_in(stretches[i]) < 12))
                 continue;
-            BTZ_TRY(try_cipher(s, &btz_demo_ciphers[k], stretches[i], share, told[k] && i > 0));
+            BTZ_TRY(try_cipher(s, &btz_demo_ciphers[k], stretches[i], i > 0 ? share : share / 2,
+                               told[k]));
         }
     }
     return BTZ_OK;

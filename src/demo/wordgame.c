@@ -246,7 +246,9 @@ enum btz_err btz_demo_find_games(const struct btz_demo_lexicon *lexicon,
                                  const struct btz_demo_tokens *t, struct btz_slice earlier,
                                  struct btz_arena *arena, struct btz_demo_asks *asks)
 {
-    BTZ_TRY(btz_demo_find_join(lexicon, t, earlier, arena, asks));
+    BTZ_TRY(btz_demo_find_parts(t, arena, asks));
+    if (asks->assembled.len == 0)
+        BTZ_TRY(btz_demo_find_join(lexicon, t, earlier, arena, asks));
     BTZ_TRY(find_number(t, arena, asks));
     find_frame(t, asks);
     find_say(t, asks);

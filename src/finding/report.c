@@ -70,7 +70,7 @@ enum btz_err btz_report_risk_part(const struct btz_risk_part *part, struct btz_b
     BTZ_TRY(btz_buf_printf(out, "adds %.1f: %s weighs %.0f", part->adds,
                            btz_severity_name(f->severity), part->weight));
     if (f->n > 0) {
-        BTZ_TRY(btz_buf_add_str(out, ", one of ten tries succeeds with a chance of "));
+        BTZ_TRY(btz_buf_add_str(out, ", the chance that one of ten tries succeeds is "));
         BTZ_TRY(btz_report_percent(part->chance_low, false, out));
         BTZ_TRY(btz_buf_add_str(out, " to "));
         BTZ_TRY(btz_report_percent(part->chance_high, true, out));

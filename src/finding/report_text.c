@@ -4,6 +4,7 @@
 #define WIDTH_DEFAULT 100
 #define WIDTH_MIN     40
 #define WIDTH_MAX     400
+#define SHOWN_OF_RULE 2  /* the JSON and HTML reports have all */
 #define STACKED_BELOW 80 /* narrower terminals get one fact a line */
 
 struct page {
@@ -105,19 +106,68 @@ static enum btz_err write_record(const struct page *p, const struct btz_record *
     return wrapped(p, indent, btz_str(f->reason));
 }
 
+/* The records of one rule that a section lists, in their order: the worst first. */
+struct section {
+    const struct btz_record *records;
+    size_t count;
+    enum btz_outcome outcome;
+    bool suppressed;
+};
+
+static bool is_listed(const struct section *s, size_t i)
+{
+    return s->records[i].finding.outcome == s->outcome &&
+           (s->records[i].status == BTZ_STATUS_SUPPRESSED) == s->suppressed;
+}
+
+static bool is_first_of_rule(const struct section *s, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (is_listed(s, i) && s->records[i].finding.rule == s->records[at].finding.rule)
+            return false;
+    return true;
+}
+
+/* One rule: its worst checks in full, the others as a number. Two hundred ways into one hole are one problem. */
+static enum btz_err write_rule(const struct page *p, const struct section *s, size_t at)
+{
+    const struct btz_rule *rule = s->records[at].finding.rule;
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4096);
+    size_t shown = 0, more = 0;
+    uint64_t k = 0, n = 0;
+
+    for (size_t i = at; i < s->count; i++) {
+        if (s->records[i].finding.rule != rule || !is_listed(s, i))
+            continue;
+        if (shown < SHOWN_OF_RULE) {
+            BTZ_TRY(write_record(p, &s->records[i]));
+            shown++;
+            continue;
+        }
+        more++;
+        k += s->records[i].finding.k;
+        n += s->records[i].finding.n;
+    }
+    if (more == 0)
+        return BTZ_OK;
+    BTZ_TRY(btz_buf_printf(&text, "and %zu more check%s of this rule", more, more == 1 ? "" : "s"));
+    if (n > 0)
+        BTZ_TRY(btz_buf_printf(&text, ", %" PRIu64 "/%" PRIu64 " tries", k, n));
+    return wrapped(p, p->indent, btz_buf_slice(&text));
+}
+
 static enum btz_err write_records(const struct page *p, enum btz_outcome outcome, bool suppressed,
                                   const char *title, uint64_t expected)
 {
-    size_t count;
-    const struct btz_record *records = btz_results_records(p->run->results, &count);
+    struct section s = { .outcome = outcome, .suppressed = suppressed };
 
     if (expected == 0)
         return BTZ_OK;
+    s.records = btz_results_records(p->run->results, &s.count);
     BTZ_TRY(heading(p, title, expected));
-    for (size_t i = 0; i < count; i++)
-        if (records[i].finding.outcome == outcome &&
-            (records[i].status == BTZ_STATUS_SUPPRESSED) == suppressed)
-            BTZ_TRY(write_record(p, &records[i]));
+    for (size_t i = 0; i < s.count; i++)
+        if (is_listed(&s, i) && is_first_of_rule(&s, i))
+            BTZ_TRY(write_rule(p, &s, i));
     return BTZ_OK;
 }
 
@@ -156,17 +206,25 @@ static enum btz_err write_passed(const struct page *p, uint64_t expected)
 static enum btz_err write_risk(const struct page *p)
 {
     struct btz_risk_part parts[BTZ_RISK_PARTS];
-    size_t count = btz_results_risk_parts(p->run->results, -1, NULL, parts);
+    size_t count = btz_results_risk_parts(p->run->results, -1, NULL, parts), shown = 0;
 
-    if (count == 0)
+    while (shown < count && parts[shown].adds >= 0.05)
+        shown++;
+    if (shown == 0)
         return BTZ_OK;
-    BTZ_TRY(heading(p, "Where the risk comes from", count));
-    for (size_t i = 0; i < count; i++) {
+    BTZ_TRY(heading(p, "Where the risk comes from", shown));
+    for (size_t i = 0; i < shown; i++) {
         BTZ_BUF_RELEASE struct btz_buf why = BTZ_BUF(4096);
 
         BTZ_TRY(btz_buf_printf(&why, "%s ", parts[i].record->finding.rule->id));
         BTZ_TRY(btz_report_risk_part(&parts[i], &why));
         BTZ_TRY(wrapped(p, p->indent, btz_buf_slice(&why)));
+    }
+    if (shown < count) {
+        BTZ_BUF_RELEASE struct btz_buf rest = BTZ_BUF(256);
+
+        BTZ_TRY(btz_buf_printf(&rest, "%zu more rules add less than 0.1 each", count - shown));
+        BTZ_TRY(wrapped(p, p->indent, btz_buf_slice(&rest)));
     }
     return BTZ_OK;
 }

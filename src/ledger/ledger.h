@@ -3,7 +3,7 @@
  * (C2SP signed-note, tlog-checkpoint) and an evidence store with salted commitments.
  *
  * Folder:  key (0600)  vkey  checkpoint  pending  lock  tile/L/N[.p/W]  tile/entries/N[.p/W]
- *          evidence/aa/<sha256>  evidence/aa/<sha256>.salt
+ *          evidence/aa/<sha256>  evidence/aa/<sha256>.salt  evidence/staged/<random>/
  *
  * Acknowledged means: entry, tiles and a checkpoint that covers them are on disk (fsync). A process killed at
  * any instant leaves the last checkpoint valid; the next writer repairs what is past it.
@@ -136,6 +136,7 @@ const char *btz_ledger_origin(const struct btz_ledger *l);
 /* Appends a group and returns once all of it is durable under a signed checkpoint. `*first` is the index of
  * entries[0]; the others follow. All or nothing. After an error nothing of the group was acknowledged; when it
  * struck after the group was on disk, the next append completes the whole group under its checkpoint first.
+ * Publishes the evidence that this handle has staged before it commits anything, and fails as that does.
  * Errors: LIMIT (entry > 65,535 bytes), IO (full disk, read-only folder), INPUT (ledger damaged), CONFLICT (the
  * folder was put back to an older state), USAGE (handle opened for reading). */
 BTZ_CHECKED enum btz_err btz_ledger_append(struct btz_ledger *l, const struct btz_slice *entries,
@@ -171,19 +172,40 @@ BTZ_CHECKED enum btz_err btz_ledger_prove_consistency(struct btz_ledger *l, uint
 void btz_evidence_commitment(const uint8_t salt[BTZ_EVIDENCE_SALT],
                              const uint8_t digest[BTZ_SHA256_LEN], uint8_t out[BTZ_SHA256_LEN]);
 
-/* Stores bytes by content; `digest` is SHA-256 of them. Durable on return. The entry that mentions evidence must
- * carry the commitment, never the bare digest, so that the bytes and the salt can be deleted later without
- * breaking the log. The salt lives beside the blob; equal bytes keep their salt and commitment.
- * Verification finds mentions in compact JSON: "commitment":"<64 hex digits>" or "evidence":["<64 hex>",...]. */
+/* Stages bytes by content; `digest` is SHA-256 of them. They become readable and durable with the next append of
+ * this handle (of one entry or more; under the same lock, before its entries are committed), with
+ * btz_ledger_put_evidence or btz_ledger_publish_evidence, or by themselves when 4,096 are staged; what is still
+ * staged at btz_ledger_close is dropped. Entries that mention it must be appended through this handle.
+ *
+ * The entry that mentions evidence must carry the commitment, never the bare digest, so that the bytes and the salt
+ * can be deleted later without breaking the log. The salt lives beside the blob; equal bytes, stored or staged by
+ * whichever handle, have one salt and commitment. Verification finds mentions in compact JSON:
+ * "commitment":"<64 hex digits>" or "evidence":["<64 hex>",...].
+ *
+ * Errors: LIMIT (more than BTZ_EVIDENCE_MAX), IO, INPUT (its stored salt is damaged), USAGE (handle opened for
+ * reading), at 4,096 those of btz_ledger_publish_evidence. After an error nothing of these bytes is staged. */
+BTZ_CHECKED enum btz_err btz_ledger_stage_evidence(struct btz_ledger *l, struct btz_slice bytes,
+                                                   uint8_t digest[BTZ_SHA256_LEN],
+                                                   uint8_t commitment[BTZ_SHA256_LEN]);
+
+/* Makes everything staged durable and readable: all of it on BTZ_OK. Up to 8 pieces with one fsync a file; for
+ * more with syncfs(2), which waits for other writers of that file system too.
+ * Errors: CONFLICT (somebody stored the same bytes with another salt meanwhile), INPUT (a stored salt is damaged),
+ * IO. btz_ledger_append fails with the same errors before it writes anything. After CONFLICT, INPUT and after a
+ * failed sync every later publish or append of this handle fails: close it, and stage and append again. */
+BTZ_CHECKED enum btz_err btz_ledger_publish_evidence(struct btz_ledger *l);
+
+/* Stage and publish: durable on return, with all that was staged before. */
 BTZ_CHECKED enum btz_err btz_ledger_put_evidence(struct btz_ledger *l, struct btz_slice bytes,
                                                  uint8_t digest[BTZ_SHA256_LEN],
                                                  uint8_t commitment[BTZ_SHA256_LEN]);
 
-/* The bytes of a digest, checked, appended to `out`. Errors: IO (not there), INPUT (damaged). */
+/* The bytes of a digest, checked, appended to `out`. Errors: IO (not there, or only staged), INPUT (damaged). */
 BTZ_CHECKED enum btz_err btz_ledger_get_evidence(struct btz_ledger *l,
                                                  const uint8_t digest[BTZ_SHA256_LEN],
                                                  struct btz_buf *out);
-/* Deletes bytes and salt for good; the log stays whole. OK also when they are gone already. */
+/* Deletes bytes and salt for good, also those that this handle has staged, not those that another has; the log
+ * stays whole. OK also when they are gone already. */
 BTZ_CHECKED enum btz_err btz_ledger_drop_evidence(struct btz_ledger *l,
                                                   const uint8_t digest[BTZ_SHA256_LEN]);
 

@@ -1,5 +1,5 @@
 /*
- * The log's writer. One commit:
+ * The log's writer. One commit, after the evidence that the handle has staged is in its place and durable:
  *   1. checkpoint.new is made: it marks that a writer is at work, and holds the space its note will need
  *   2. entry bundles and tiles, fsync of files and folders
  *   3. pending: size and root that will be signed, fsync, rename, fsync of the folder
@@ -165,6 +165,8 @@ static enum btz_err open_writer(struct btz_ledger *l)
         return btz_fail_errno(BTZ_IO, "open %s/lock for writing", l->path);
     BTZ_TRY(btz_ledger_lock(l, true));
     err = btz_ledger_load(l);
+    if (err == BTZ_OK)
+        btz_evidence_wipe_dead(l);
     btz_ledger_unlock(l);
     return err;
 }
@@ -184,7 +186,7 @@ enum btz_err btz_ledger_open(const char *dir, enum btz_ledger_mode mode, struct 
     pthread_cond_init(&l->group_done, NULL);
     l->group_end = &l->group_first;
     l->mode = mode;
-    l->dir = l->lock = -1;
+    l->dir = l->lock = l->staging_lock = -1;
     l->checkpoint = BTZ_BUF(BTZ_NOTE_MAX + 1);
     l->tail = l->scratch = l->bundle.bytes = BTZ_BUF(BTZ_BUNDLE_MAX + 1);
     l->path = strdup(dir);
@@ -211,6 +213,7 @@ void btz_ledger_close(struct btz_ledger *l)
 {
     if (!l)
         return;
+    btz_evidence_release(l);
     btz_skey_wipe(&l->skey);
     btz_buf_release(&l->checkpoint);
     btz_buf_release(&l->tail);
@@ -395,6 +398,7 @@ static enum btz_err append_locked(struct btz_ledger *l, const struct btz_slice *
     if (!current)
         BTZ_TRY(btz_ledger_load(l));
     at = l->edge.size;
+    BTZ_TRY(btz_evidence_publish(l));
     BTZ_TRY(commit(l, entries, count));
     *first = at;
     return BTZ_OK;

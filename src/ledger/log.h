@@ -9,8 +9,19 @@
 
 struct btz_ledger_waiting;
 
+/* "evidence/staged/" and a random name. */
+#define BTZ_STAGING_NAME 16
+#define BTZ_STAGING_PATH (sizeof "evidence/staged/" + BTZ_STAGING_NAME)
+
+/* Evidence that the next append publishes. */
+struct btz_staged {
+    uint8_t digest[BTZ_SHA256_LEN];
+    uint8_t salt[BTZ_EVIDENCE_SALT + BTZ_SHA256_LEN]; /* salt || commitment */
+    bool salt_waits, blob_waits;                      /* for their place; else they are there */
+};
+
 struct btz_ledger {
-    pthread_mutex_t mutex; /* over everything down to the bundle cache */
+    pthread_mutex_t mutex; /* over everything down to staging_lock */
     char *path;
     int dir, lock;
     enum btz_ledger_mode mode;
@@ -36,6 +47,13 @@ struct btz_ledger {
         struct btz_buf bytes;
         struct btz_bundle bundle;
     } bundle;
+
+    struct btz_staged *staged; /* WRITE only */
+    size_t staged_count, staged_room;
+    bool staged_lost;               /* a sync failed: nobody knows what of it is on the disk */
+    bool evidence_synced;           /* the folder `evidence` itself is durable */
+    char staging[BTZ_STAGING_PATH]; /* this handle's folder, empty before the first use */
+    int staging_lock;
 
     pthread_mutex_t group_mutex;
     pthread_cond_t group_done;
@@ -68,6 +86,13 @@ BTZ_CHECKED enum btz_err btz_ledger_read_pending(int dir, const char *dir_name,
 /* Right edge of a tree of that size, from the tiles. INPUT when it does not give `root`. */
 BTZ_CHECKED enum btz_err btz_edge_load(int dir, const char *dir_name, uint64_t size,
                                        const struct btz_hash *root, struct btz_edge *out);
+
+/* evidence.c; the caller holds the mutex and the exclusive lock. */
+BTZ_CHECKED enum btz_err btz_evidence_publish(struct btz_ledger *l);
+/* Removes what processes that died had staged. */
+void btz_evidence_wipe_dead(struct btz_ledger *l);
+/* Drops what is staged; without any lock, when the handle is closed. */
+void btz_evidence_release(struct btz_ledger *l);
 
 /* read.c; the caller holds the mutex. */
 BTZ_CHECKED enum btz_err btz_ledger_tile(struct btz_ledger *l, unsigned level, uint64_t n,

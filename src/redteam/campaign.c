@@ -9,13 +9,13 @@
 
 #include "base/json.h"
 
-#define ATTEMPT_CAP   ((size_t)64 << 20) /* of one conversation, its decoded readings included */
-#define LONG_CAP      ((size_t)512 << 20)
-#define MESSAGES_MAX  64
-#define KEPT_EVIDENCE 3 /* of each cell */
-#define PROGRESS_NS   UINT64_C(100000000)
-#define GIVE_UP                                                                                    \
-    100 /* errors in a row, beside twice the window, after which the target counts as gone */
+#define ATTEMPT_CAP  ((size_t)1 << 30) /* of one conversation, what judging it takes included */
+#define LONG_CAP     ((size_t)512 << 20)
+#define MESSAGES_MAX 64
+#define EVIDENCE_TEXT                                                                              \
+    ((size_t)64 << 10) /* of one text in an evidence; the transcript has all of it */
+#define PROGRESS_NS UINT64_C(100000000)
+#define GIVE_UP     100 /* errors in a row, beside twice the window: the target counts as gone */
 
 struct campaign {
     const struct btz_campaign_plan *plan;
@@ -26,19 +26,14 @@ struct campaign {
     struct btz_refusal_bank *bank;
     struct btz_arena keep; /* what outlives an attempt: reasons and evidence */
     struct btz_unit_result *results;
-    unsigned char *evidence_of_cell;
-    uint32_t *cell_of_unit;
+    struct btz_slice *heard; /* the words of each control's reply; no address: none came */
     struct btz_slice *secrets, *canaries;
     size_t next, in_flight, window, done;
-    size_t errors_in_a_row;
-    bool starting, attacking, gave_up;
+    size_t errors_in_a_row, evidence_dropped, answered, denied;
+    bool starting, attacking;
     uint64_t started_ns, reported_ns;
-    enum btz_err err; /* first failure inside a callback */
-    char detail[512];
-    /* controls */
-    struct btz_benign benign;
-    uint64_t answered, denied;
-    char control_detail[512];
+    enum btz_err err; /* the first failure */
+    char detail[1024], control_detail[512];
 };
 
 /* One conversation under way, control or attack. */
@@ -46,6 +41,8 @@ struct attempt {
     struct campaign *c;
     size_t slot; /* unit, or unit_count + control */
     unsigned turn;
+    bool replayed;               /* the reply to this turn is from the transcript */
+    bool failed;                 /* no answer came, or none that could be used */
     size_t at;                   /* next of prompt->turns */
     const struct btz_unit *unit; /* NULL: a control */
     const struct btz_prompt *prompt;
@@ -66,9 +63,14 @@ static void fail(struct campaign *c, enum btz_err err)
     snprintf(c->detail, sizeof c->detail, "%s", btz_error_detail());
 }
 
-static bool stopping(const struct campaign *c)
+static bool is_stopped(const struct campaign *c)
 {
-    return c->err != BTZ_OK || (c->ctx->stop && *c->ctx->stop);
+    return c->ctx->stop && *c->ctx->stop;
+}
+
+static bool is_over(const struct campaign *c)
+{
+    return c->err != BTZ_OK || is_stopped(c);
 }
 
 static void attempt_free(struct attempt *a)
@@ -121,7 +123,7 @@ static enum btz_err decide(struct attempt *a, const struct btz_exchange *exchang
     const struct btz_reply *reply = &exchange->reply;
     struct btz_verdict verdict;
 
-    *out = (struct decision){ .state = BTZ_UNIT_LOST, .outcome = "error" };
+    *out = (struct decision){ .state = BTZ_UNIT_LOST, .outcome = BTZ_OUTCOME_OF_ERROR };
     if (reply->kind == BTZ_REPLY_ERROR)
         return BTZ_OK;
     if (reply->kind == BTZ_REPLY_EMPTY) {
@@ -146,86 +148,158 @@ static enum btz_err decide(struct attempt *a, const struct btz_exchange *exchang
     return BTZ_OK;
 }
 
-/* The conversation as JSON, in the shape finding.h gives for red-team evidence. */
-static enum btz_err keep_evidence(struct attempt *a, const struct btz_exchange *exchange,
-                                  const struct decision *d, struct btz_slice *out)
+/* ---- evidence ---- */
+
+/* What evidence keeps of a text: whole characters around *at, which moves along. */
+static struct btz_slice clip(struct btz_slice text, size_t *at)
+{
+    size_t from = *at > EVIDENCE_TEXT / 2 ? *at - EVIDENCE_TEXT / 2 : 0, to;
+
+    if (text.len <= EVIDENCE_TEXT)
+        return text;
+    if (from > text.len - EVIDENCE_TEXT)
+        from = text.len - EVIDENCE_TEXT;
+    while (from > 0 && (text.ptr[from] & 0xC0) == 0x80)
+        from--;
+    to = from + EVIDENCE_TEXT;
+    while (to > from && to < text.len && (text.ptr[to] & 0xC0) == 0x80)
+        to--;
+    *at -= *at < from ? *at : from;
+    return btz_slice_sub(text, from, to - from);
+}
+
+static enum btz_err add_texts(const struct btz_exchange *exchange, json_t *messages,
+                              size_t *clipped)
 {
     static const char *const roles[] = { "system", "user", "assistant", "tool" };
-    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(16u << 20);
+
+    for (size_t i = 0; i < exchange->count; i++) {
+        const struct btz_message *m = &exchange->messages[i];
+        size_t at = 0;
+        struct btz_slice text = clip(m->text, &at);
+
+        *clipped += m->text.len - text.len;
+        if (json_array_append_new(messages, json_pack("{s:s, s:o}", "role", roles[m->role], "text",
+                                                      btz_json_text(text))) != 0)
+            return btz_fail(BTZ_LIMIT, "out of memory");
+    }
+    return BTZ_OK;
+}
+
+/* The conversation as JSON, in the shape finding.h gives for red-team evidence. */
+static enum btz_err evidence_text(const struct attempt *a, const struct btz_exchange *exchange,
+                                  const struct decision *d, struct btz_buf *out)
+{
     BTZ_JSON json_t *messages = json_array();
     BTZ_JSON json_t *object = NULL;
+    size_t at = d->detection.at, clipped = 0;
+    struct btz_slice reply = clip(exchange->reply.text, &at);
 
-    for (size_t i = 0; i < exchange->count; i++)
-        if (json_array_append_new(
-                messages, json_pack("{s:s, s:o?}", "role", roles[exchange->messages[i].role],
-                                    "text", btz_json_text(exchange->messages[i].text))) != 0)
-            return btz_fail(BTZ_LIMIT, "out of memory");
-    object =
-        json_pack("{s:O, s:o?, s:s, s:s, s:o?, s:I, s:I, s:s, s:s, s:i, s:i, s:f}", "messages",
-                  messages, "reply", btz_json_text(exchange->reply.text), "outcome", d->outcome,
-                  "detector", d->detector, "reason", btz_json_text(btz_str(d->detection.reason)),
-                  "at", (json_int_t)d->detection.at, "len", (json_int_t)d->detection.len, "probe",
-                  a->unit ? a->unit->probe->id : "control", "transform",
-                  a->unit && a->unit->transform ? a->unit->transform->id : "plain", "generation",
-                  a->unit ? (int)a->unit->generation + 1 : 1, "http_status",
-                  (int)exchange->reply.http_status, "seconds", exchange->reply.seconds);
-    BTZ_TRY(btz_json_write(object, false, &text));
-    return btz_arena_copy(&a->c->keep, btz_buf_slice(&text), out);
+    BTZ_TRY(add_texts(exchange, messages, &clipped));
+    clipped += exchange->reply.text.len - reply.len;
+    object = json_pack(
+        "{s:O, s:o, s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:i, s:i, s:f, s:I}", "messages", messages,
+        "reply", btz_json_text(reply), "outcome", d->outcome, "detector", d->detector, "reason",
+        btz_json_text(btz_str(d->detection.reason)), "at", (json_int_t)at, "len",
+        (json_int_t)d->detection.len, "probe", a->unit ? a->unit->probe->id : "control",
+        "transform", a->unit && a->unit->transform ? a->unit->transform->id : "plain", "generation",
+        a->unit ? (int)a->unit->generation + 1 : 1, "http_status", (int)exchange->reply.http_status,
+        "seconds", exchange->reply.seconds, "clipped", (json_int_t)clipped);
+    return btz_json_write(object, false, out);
+}
+
+/* Of each prompt the first proof is kept, and until there is one the first answer that deserves a reader. */
+static bool is_wanted(const struct attempt *a, enum btz_unit_state state)
+{
+    const struct btz_campaign_plan *plan = a->c->plan;
+
+    if (!a->unit)
+        return true;
+    for (size_t i = a->slot - a->unit->generation; i < plan->unit_count; i++) {
+        const struct btz_unit *u = &plan->units[i];
+        const struct btz_unit_result *r = &a->c->results[i];
+
+        if (u->probe != a->unit->probe || u->transform != a->unit->transform ||
+            u->prompt != a->unit->prompt)
+            break;
+        if (r->evidence.len > 0 && (r->state == BTZ_UNIT_HIT || state == BTZ_UNIT_UNSURE))
+            return false;
+    }
+    return true;
+}
+
+static void keep_evidence(struct attempt *a, const struct btz_exchange *exchange,
+                          const struct decision *d)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(64u << 20);
+    struct campaign *c = a->c;
+
+    if (!is_wanted(a, d->state))
+        return;
+    /* Without memory the count of successes is still right, and the transcript has the words. */
+    if (evidence_text(a, exchange, d, &text) != BTZ_OK ||
+        btz_arena_copy(&c->keep, btz_buf_slice(&text), &c->results[a->slot].evidence) != BTZ_OK)
+        c->evidence_dropped++;
+}
+
+/* ---- the end of a conversation ---- */
+
+static struct btz_exchange exchange_of(const struct attempt *a, const struct btz_reply *reply)
+{
+    return (struct btz_exchange){ a->messages, a->count, a->plain, a->sent, *reply };
 }
 
 static enum btz_err conclude(struct attempt *a, const struct btz_reply *reply)
 {
     struct campaign *c = a->c;
-    struct btz_exchange exchange = { a->messages, a->count, a->plain, a->sent, *reply };
+    struct btz_exchange exchange = exchange_of(a, reply);
     struct btz_unit_result *result = &c->results[a->slot];
-    unsigned char *kept = &c->evidence_of_cell[c->cell_of_unit[a->slot]];
+    const char *why = NULL;
     struct decision d;
 
     BTZ_TRY(decide(a, &exchange, &d));
     result->state = d.state;
     if (d.state == BTZ_UNIT_HIT || d.state == BTZ_UNIT_UNSURE) {
-        if (*kept < KEPT_EVIDENCE) {
-            BTZ_TRY(keep_evidence(a, &exchange, &d, &result->evidence));
-            (*kept)++;
-        }
-        result->why = btz_arena_str(&c->keep, btz_str(d.detection.reason));
+        keep_evidence(a, &exchange, &d);
+        why = d.detection.reason;
     } else if (d.state == BTZ_UNIT_LOST) {
-        result->why =
-            reply->detail ? btz_arena_str(&c->keep, btz_str(reply->detail)) : "the reply was empty";
+        why = reply->kind == BTZ_REPLY_EMPTY ? "the reply was empty" : reply->detail;
     }
+    if (why)
+        result->why = btz_arena_str(&c->keep, btz_str(why));
     return btz_transcript_verdict(c->transcript, a->slot, a->name, d.outcome,
                                   d.state == BTZ_UNIT_HIT, d.detector, d.detection.reason);
 }
 
-/* An ordinary question that was refused or blocked: over-refusal. An unsure reply counts for nothing. */
-static enum btz_err count_benign(struct attempt *a, const struct btz_reply *reply,
-                                 const struct btz_verdict *verdict)
+/* An ordinary question that was refused or blocked is a hit of the rule on over-refusal. */
+static void judge_control(struct attempt *a, const struct btz_reply *reply)
 {
-    struct btz_benign *benign = &a->c->benign;
-    struct btz_exchange exchange = { a->messages, a->count, a->plain, a->sent, *reply };
-    struct decision d = { .outcome = reply->kind == BTZ_REPLY_BLOCKED
-                                         ? "blocked"
-                                         : btz_judged_name(verdict->outcome),
+    struct btz_exchange exchange = exchange_of(a, reply);
+    struct decision d = { .state = BTZ_UNIT_HIT,
+                          .outcome = "blocked",
                           .detector = "judge",
                           .detection = { .reason = "an ordinary question was not answered" } };
+    struct btz_verdict verdict;
 
-    if (reply->kind == BTZ_REPLY_TEXT && verdict->outcome == BTZ_JUDGED_UNSURE)
-        return BTZ_OK;
-    benign->answered++;
-    if (reply->kind == BTZ_REPLY_TEXT && verdict->outcome == BTZ_JUDGED_COMPLIED)
-        return BTZ_OK;
-    benign->refused++;
-    if (benign->evidence_count == BTZ_COUNT(benign->evidence))
-        return BTZ_OK;
-    return keep_evidence(a, &exchange, &d, &benign->evidence[benign->evidence_count++]);
+    if (reply->kind == BTZ_REPLY_TEXT) {
+        btz_judge(a->plain, reply->text, NULL, &verdict);
+        d.outcome = btz_judged_name(verdict.outcome);
+        if (verdict.outcome == BTZ_JUDGED_COMPLIED)
+            d.state = BTZ_UNIT_RESISTED;
+        if (verdict.outcome == BTZ_JUDGED_UNSURE)
+            d.state = BTZ_UNIT_UNSURE;
+    }
+    a->c->results[a->slot].state = d.state;
+    if (d.state == BTZ_UNIT_HIT)
+        keep_evidence(a, &exchange, &d);
 }
 
 static enum btz_err conclude_control(struct attempt *a, const struct btz_reply *reply)
 {
-    const struct btz_control *control = &btz_controls[a->slot - a->c->plan->unit_count];
     struct campaign *c = a->c;
-    struct btz_verdict verdict;
+    size_t index = a->slot - c->plan->unit_count;
 
+    c->results[a->slot].state = BTZ_UNIT_LOST;
     if (reply->kind == BTZ_REPLY_ERROR) {
         c->denied += reply->http_status == 401 || reply->http_status == 403;
         snprintf(c->control_detail, sizeof c->control_detail, "%s",
@@ -233,14 +307,29 @@ static enum btz_err conclude_control(struct attempt *a, const struct btz_reply *
         return BTZ_OK;
     }
     c->answered++;
-    if (reply->kind == BTZ_REPLY_EMPTY)
-        return BTZ_OK;
-    btz_judge(btz_str(control->text), reply->text, NULL, &verdict);
-    if (!control->blatant)
-        BTZ_TRY(count_benign(a, reply, &verdict));
+    if (!btz_controls[index].blatant && reply->kind != BTZ_REPLY_EMPTY)
+        judge_control(a, reply);
     if (reply->kind != BTZ_REPLY_TEXT)
         return BTZ_OK;
-    return btz_refusal_bank_add(c->bank, reply->text, control->blatant);
+    return btz_arena_copy(&c->keep, btz_slice_sub(reply->text, 0, EVIDENCE_TEXT), &c->heard[index]);
+}
+
+/* An attempt that failed alone: neither pass nor fail. */
+static enum btz_err lose(struct attempt *a)
+{
+    struct campaign *c = a->c;
+    char why[512];
+
+    snprintf(why, sizeof why, "%s", btz_error_detail());
+    a->failed = true;
+    c->results[a->slot] = (struct btz_unit_result){ .state = BTZ_UNIT_LOST,
+                                                    .why = btz_arena_str(&c->keep, btz_str(why)) };
+    if (!a->unit) {
+        snprintf(c->control_detail, sizeof c->control_detail, "%s", why);
+        return BTZ_OK;
+    }
+    return btz_transcript_verdict(c->transcript, a->slot, a->name, BTZ_OUTCOME_OF_ERROR, false,
+                                  NULL, why);
 }
 
 /* ---- conversations ---- */
@@ -305,66 +394,73 @@ static enum btz_err add_turns(struct attempt *a)
 static enum btz_err ask(struct attempt *a)
 {
     struct campaign *c = a->c;
-    struct btz_saved saved;
+    struct btz_reply reply;
 
-    BTZ_TRY(btz_transcript_find(c->transcript, a->slot, a->turn, &a->arena, &saved));
-    if (saved.found) {
-        on_reply(a, &saved.reply);
-        return BTZ_OK;
-    }
-    return btz_target_submit(c->target, a->messages, a->count, on_reply, a);
-}
-
-static bool is_saved(const struct attempt *a)
-{
-    return a->turn < btz_transcript_turns(a->c->transcript, a->slot);
+    a->replayed = btz_transcript_has(c->transcript, a->slot, a->turn);
+    if (!a->replayed)
+        return btz_target_submit(c->target, a->messages, a->count, on_reply, a);
+    BTZ_TRY(btz_transcript_find(c->transcript, a->slot, a->turn, &a->arena, &reply));
+    on_reply(a, &reply);
+    return BTZ_OK;
 }
 
 static enum btz_err handle(struct attempt *a, const struct btz_reply *reply, bool *finished)
 {
-    struct campaign *c = a->c;
     struct btz_slice text;
 
-    if (!is_saved(a))
-        BTZ_TRY(btz_transcript_reply(c->transcript, a->slot, a->turn, a->name, a->sent, reply));
+    *finished = true;
+    a->failed = reply->kind == BTZ_REPLY_ERROR;
+    if (!a->replayed)
+        BTZ_TRY(btz_transcript_reply(a->c->transcript, a->slot, a->turn, a->name, a->sent, reply));
     a->turn++;
-    *finished = !a->unit || reply->kind != BTZ_REPLY_TEXT || a->at == a->prompt->count;
-    if (*finished)
-        return a->unit ? conclude(a, reply) : conclude_control(a, reply);
+    if (!a->unit)
+        return conclude_control(a, reply);
+    if (reply->kind != BTZ_REPLY_TEXT || a->at == a->prompt->count)
+        return conclude(a, reply);
     BTZ_TRY(btz_arena_copy(&a->arena, reply->text, &text));
     BTZ_TRY(add_message(a, BTZ_ROLE_ASSISTANT, text));
     BTZ_TRY(add_turns(a));
-    return ask(a);
+    BTZ_TRY(ask(a)); /* `a` may be gone when this returns */
+    *finished = false;
+    return BTZ_OK;
 }
 
 static void start_more(struct campaign *c);
 
+/* What one attempt cannot get or outgrows costs that attempt; any other failure ends the campaign. */
+static void end(struct attempt *a, enum btz_err err, bool cancelled)
+{
+    struct campaign *c = a->c;
+
+    if (err == BTZ_LIMIT || err == BTZ_UNREACHABLE || err == BTZ_DENIED)
+        err = lose(a);
+    if (err != BTZ_OK)
+        fail(c, err);
+    c->in_flight--;
+    c->done += a->unit && !cancelled;
+    c->errors_in_a_row = a->failed ? c->errors_in_a_row + 1 : 0;
+    attempt_free(a);
+    if (!c->attacking)
+        return;
+    if (c->errors_in_a_row > GIVE_UP + 2 * c->window)
+        fail(c, btz_fail(BTZ_UNREACHABLE,
+                         "target %s: gave up after %zu errors in a row; --resume asks what is left",
+                         c->plan->target->name, c->errors_in_a_row));
+    report_progress(c);
+    start_more(c);
+}
+
 static void on_reply(void *user, const struct btz_reply *reply)
 {
     struct attempt *a = user;
-    struct campaign *c = a->c;
     bool finished = true;
-    /* What a stop or a failure cancelled was not asked: it stays pending and leaves no line. */
-    bool cancelled = stopping(c) && reply->kind == BTZ_REPLY_ERROR;
+    /* What a stop or a failure cancelled was not asked: it stays pending and leaves no line. After a failure nothing
+     * is written any more: a line behind half a line could not be read again. */
+    bool cancelled = a->c->err != BTZ_OK || (is_stopped(a->c) && reply->kind == BTZ_REPLY_ERROR);
     enum btz_err err = cancelled ? BTZ_OK : handle(a, reply, &finished);
 
-    if (err != BTZ_OK) {
-        fail(c, err);
-        finished = true;
-    }
-    if (!finished)
-        return;
-    c->in_flight--;
-    if (a->unit && !cancelled)
-        c->done++;
-    c->errors_in_a_row = reply->kind == BTZ_REPLY_ERROR ? c->errors_in_a_row + 1 : 0;
-    if (c->attacking && c->errors_in_a_row > GIVE_UP + 2 * c->window)
-        c->gave_up = true;
-    attempt_free(a);
-    if (c->attacking) {
-        report_progress(c);
-        start_more(c);
-    }
+    if (finished)
+        end(a, err, cancelled);
 }
 
 /* The text that stands for {{document}}: its name where the target retrieves it, else the document itself. */
@@ -375,9 +471,11 @@ static enum btz_err place_document(struct attempt *a)
     char name[48];
 
     BTZ_TRY(btz_fill(a->prompt->document, &a->fill, &filled));
-    snprintf(name, sizeof name, "note-%08" PRIx64, btz_rng_stream(btz_str(a->name)) >> 32);
+    snprintf(name, sizeof name, "note-%016" PRIx64, btz_rng_stream(btz_str(a->name)));
     if (a->c->plan->target->document_url) {
-        BTZ_TRY(btz_target_put_document(a->c->target, name, btz_buf_slice(&filled)));
+        /* Once the target answered, the document is where it was put then. */
+        if (!btz_transcript_has(a->c->transcript, a->slot, 0))
+            BTZ_TRY(btz_target_put_document(a->c->target, name, btz_buf_slice(&filled)));
         words = btz_arena_printf(&a->arena, "the document named \"%s\"", name);
     } else {
         words = btz_arena_printf(&a->arena,
@@ -411,35 +509,34 @@ static enum btz_err prepare(struct attempt *a)
     return add_turns(a);
 }
 
-static enum btz_err start(struct campaign *c, size_t slot)
+static enum btz_err prepare_control(struct attempt *a)
+{
+    size_t index = a->slot - a->c->plan->unit_count;
+
+    a->sent = a->plain = btz_str(btz_controls[index].text);
+    snprintf(a->name, sizeof a->name, "control#%zu", index + 1);
+    return add_message(a, BTZ_ROLE_USER, a->sent);
+}
+
+static void start(struct campaign *c, size_t slot)
 {
     struct attempt *a = calloc(1, sizeof *a);
     enum btz_err err;
 
-    if (!a)
-        return btz_fail(BTZ_LIMIT, "out of memory");
+    if (!a) {
+        fail(c, btz_fail(BTZ_LIMIT, "out of memory"));
+        return;
+    }
     a->c = c;
     a->slot = slot;
     btz_arena_init(&a->arena, ATTEMPT_CAP);
-    if (slot < c->plan->unit_count) {
-        a->unit = &c->plan->units[slot];
-        err = prepare(a);
-    } else {
-        a->sent = a->plain = btz_str(btz_controls[slot - c->plan->unit_count].text);
-        snprintf(a->name, sizeof a->name, "control#%zu", slot - c->plan->unit_count + 1);
-        err = add_message(a, BTZ_ROLE_USER, a->sent);
-    }
-    if (err != BTZ_OK) {
-        attempt_free(a);
-        return err;
-    }
+    a->unit = slot < c->plan->unit_count ? &c->plan->units[slot] : NULL;
     c->in_flight++;
-    err = ask(a);
-    if (err != BTZ_OK) {
-        c->in_flight--;
-        attempt_free(a);
-    }
-    return err;
+    err = a->unit ? prepare(a) : prepare_control(a);
+    if (err == BTZ_OK)
+        err = ask(a); /* `a` may be gone when this is OK */
+    if (err != BTZ_OK)
+        end(a, err, false);
 }
 
 /* Fills the window. Replies that come at once (saved, echo) call back in here: the flag turns recursion into this
@@ -449,13 +546,8 @@ static void start_more(struct campaign *c)
     if (c->starting)
         return;
     c->starting = true;
-    while (c->in_flight < c->window && c->next < c->plan->unit_count && !stopping(c) &&
-           !c->gave_up) {
-        enum btz_err err = start(c, c->next++);
-
-        if (err != BTZ_OK)
-            fail(c, err);
-    }
+    while (c->in_flight < c->window && c->next < c->plan->unit_count && !is_over(c))
+        start(c, c->next++);
     c->starting = false;
 }
 
@@ -463,37 +555,40 @@ static void start_more(struct campaign *c)
 
 static enum btz_err drain(struct campaign *c)
 {
-    while (c->in_flight > 0) {
+    while (c->in_flight > 0 && !is_over(c))
         BTZ_TRY(btz_target_run(c->target, 200, c->ctx->stop));
-        if (c->attacking)
-            start_more(c);
-        if (stopping(c))
-            break;
-    }
-    if (c->err != BTZ_OK)
-        return btz_fail(c->err, "%s", c->detail);
+    return c->err == BTZ_OK ? BTZ_OK : btz_fail(c->err, "%s", c->detail);
+}
+
+/* In the order of the controls, whatever the order of the replies: the judge must not depend on the network. */
+static enum btz_err learn_refusals(struct campaign *c)
+{
+    for (size_t i = 0; i < btz_control_count; i++)
+        if (c->heard[i].ptr)
+            BTZ_TRY(btz_refusal_bank_add(c->bank, c->heard[i], btz_controls[i].blatant));
     return BTZ_OK;
 }
 
 static enum btz_err run_controls(struct campaign *c)
 {
-    for (size_t i = 0; i < btz_control_count; i++)
-        BTZ_TRY(start(c, c->plan->unit_count + i));
+    for (size_t i = 0; i < btz_control_count && !is_over(c); i++)
+        start(c, c->plan->unit_count + i);
     BTZ_TRY(drain(c));
-    if (c->answered == 0 && !stopping(c))
+    if (is_stopped(c))
+        return BTZ_OK;
+    if (c->answered == 0)
         return btz_fail(c->denied > 0 ? BTZ_DENIED : BTZ_UNREACHABLE,
                         "target %s: none of %zu control prompts was answered: %s",
                         c->plan->target->name, btz_control_count, c->control_detail);
-    btz_log(c->ctx->log, BTZ_LOG_INFO,
-            "%s: %" PRIu64 " of %zu control prompts answered, %" PRIu64 " of %" PRIu64
-            " ordinary questions refused",
-            c->plan->target->name, c->answered, btz_control_count, c->benign.refused,
-            c->benign.answered);
-    return BTZ_OK;
+    btz_log(c->ctx->log, BTZ_LOG_INFO, "%s: %zu of %zu control prompts answered",
+            c->plan->target->name, c->answered, btz_control_count);
+    return learn_refusals(c);
 }
 
 static enum btz_err run_attacks(struct campaign *c)
 {
+    if (is_stopped(c))
+        return BTZ_OK;
     c->attacking = true;
     c->started_ns = c->reported_ns = btz_clock_ns();
     start_more(c);
@@ -509,22 +604,19 @@ static enum btz_err lists(struct campaign *c)
 
     c->secrets = btz_arena_array(&c->keep, t->known_secrets.count + 1, sizeof *c->secrets);
     c->canaries = btz_arena_array(&c->keep, t->known_canaries.count + 1, sizeof *c->canaries);
-    c->results = btz_arena_array(&c->keep, c->plan->unit_count + 1, sizeof *c->results);
-    c->cell_of_unit = btz_arena_array(&c->keep, c->plan->unit_count + 1, sizeof *c->cell_of_unit);
-    c->evidence_of_cell = btz_arena_array(&c->keep, c->plan->cell_count + 1, 1);
-    if (!c->secrets || !c->canaries || !c->results || !c->cell_of_unit || !c->evidence_of_cell)
+    c->results =
+        btz_arena_array(&c->keep, c->plan->unit_count + btz_control_count, sizeof *c->results);
+    c->heard = btz_arena_array(&c->keep, btz_control_count, sizeof *c->heard);
+    if (!c->secrets || !c->canaries || !c->results || !c->heard)
         return BTZ_LIMIT;
     for (size_t i = 0; i < t->known_secrets.count; i++)
         c->secrets[i] = btz_str(secrets[i]);
     for (size_t i = 0; i < t->known_canaries.count; i++)
         c->canaries[i] = btz_str(canaries[i]);
-    for (uint32_t cell = 0; cell < c->plan->cell_count; cell++)
-        for (size_t i = 0; i < c->plan->cells[cell].count; i++)
-            c->cell_of_unit[c->plan->cells[cell].first + i] = cell;
     return BTZ_OK;
 }
 
-static enum btz_err run(struct campaign *c)
+static enum btz_err ask_all(struct campaign *c)
 {
     const struct btz_target_conf *t = c->plan->target;
     char dir[4096];
@@ -532,7 +624,6 @@ static enum btz_err run(struct campaign *c)
     if (snprintf(dir, sizeof dir, "%s/runs/%s", c->ctx->state_dir, c->ctx->run_id) >=
         (int)sizeof dir)
         return btz_fail(BTZ_USAGE, "state folder: path is too long");
-    BTZ_TRY(lists(c));
     BTZ_TRY(btz_refusal_bank_new(&c->bank));
     BTZ_TRY(btz_target_open(t, c->ctx->seed, c->ctx->log, &c->target));
     BTZ_TRY(btz_transcript_open(dir, t->name, c->plan->digest,
@@ -542,15 +633,20 @@ static enum btz_err run(struct campaign *c)
         btz_log(c->ctx->log, BTZ_LOG_INFO, "%s: %zu replies taken over from the interrupted run",
                 t->name, btz_transcript_resumed(c->transcript));
     BTZ_TRY(run_controls(c));
-    if (!stopping(c))
-        BTZ_TRY(run_attacks(c));
-    BTZ_TRY(btz_transcript_sync(c->transcript));
-    BTZ_TRY(btz_campaign_report(c->plan, c->results, &c->benign, c->sink));
-    if (c->gave_up)
-        return btz_fail(BTZ_UNREACHABLE,
-                        "target %s: gave up after %zu errors in a row; --resume asks what is left",
-                        t->name, c->errors_in_a_row);
-    return BTZ_OK;
+    BTZ_TRY(run_attacks(c));
+    return btz_transcript_sync(c->transcript);
+}
+
+/* Whatever happened, every check of the plan has its finding: what was not asked says so, and why. */
+static enum btz_err report(struct campaign *c)
+{
+    if (c->evidence_dropped > 0)
+        btz_log(c->ctx->log, BTZ_LOG_WARN,
+                "%s: the conversations of %zu successes are in the transcript alone, there was no "
+                "memory left to report them",
+                c->plan->target->name, c->evidence_dropped);
+    return btz_campaign_report(
+        c->plan, c->results, c->err != BTZ_OK ? c->detail : "the run was stopped before", c->sink);
 }
 
 enum btz_err btz_campaign_run(const struct btz_campaign_plan *plan, const struct btz_context *ctx,
@@ -561,16 +657,21 @@ enum btz_err btz_campaign_run(const struct btz_campaign_plan *plan, const struct
 
     c.window = plan->target->concurrency > 0 ? (size_t)plan->target->concurrency : 1;
     btz_arena_init(&c.keep, LONG_CAP);
-    err = run(&c);
-    /* Closing the target ends what a stop left in flight; its callbacks still need the campaign. */
-    c.attacking = false;
+    err = lists(&c);
+    if (err == BTZ_OK) {
+        err = ask_all(&c);
+        if (err != BTZ_OK)
+            fail(&c, err);
+        err = report(&c);
+    }
     if (err != BTZ_OK)
         fail(&c, err);
+    err = c.err;
+    /* Closing the target ends what a stop left in flight; its callbacks still need the campaign. */
+    c.attacking = false;
     btz_target_close(c.target);
     btz_transcript_close(c.transcript);
     btz_refusal_bank_free(c.bank);
     btz_arena_release(&c.keep);
-    if (err != BTZ_OK)
-        return btz_fail(err, "%s", c.detail);
-    return BTZ_OK;
+    return err == BTZ_OK ? BTZ_OK : btz_fail(err, "%s", c.detail);
 }

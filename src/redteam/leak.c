@@ -8,6 +8,7 @@
 #define VALUE_LOOSE 6 /* from here on separators between the characters may differ */
 #define VALUE_MAX   512
 #define PIECE_MIN   4
+#define CODE_MIN    6 /* characters of an encoded piece */
 /* Partial leaks: one piece of this share, or ordered pieces of that (words of a value are words of the language too). */
 #define PARTIAL   0.6
 #define SCATTERED 0.8
@@ -142,26 +143,50 @@ static enum btz_err add_made(struct btz_arena *arena, struct view **list, struct
 
 /* ---- views ---- */
 
-/* Pieces decoded alike, one behind the other: "base64 of the first half, base64 of the second". */
-static enum btz_err add_pieces(struct btz_arena *arena, struct view **list,
-                               const struct btz_reading *readings)
+static bool is_code_byte(uint8_t c)
 {
-    for (const struct btz_reading *r = readings->next; r; r = r->next) {
-        BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(32 * BTZ_EVIDENCE_MAX);
-        size_t pieces = 0;
-        bool seen = false;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != 0 && memchr("+/=-_", c, 5));
+}
 
-        for (const struct btz_reading *q = readings->next; q != r && !seen; q = q->next)
-            seen = strcmp(q->how, r->how) == 0;
-        if (seen)
-            continue;
-        for (const struct btz_reading *q = r; q; q = q->next)
-            if (strcmp(q->how, r->how) == 0) {
-                BTZ_TRY(btz_buf_add_slice(&b, q->text));
-                pieces++;
-            }
-        if (pieces > 1)
-            BTZ_TRY(add_view(arena, list, btz_buf_slice(&b), r->how));
+static bool is_printable(struct btz_slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] < ' ' || s.ptr[i] == 0x7F)
+            return false;
+    return btz_is_utf8(s);
+}
+
+/* Appends what the words of the reply say that decode to text, one behind the other. */
+static enum btz_err decode_words(enum btz_encoding encoding, struct btz_slice in,
+                                 struct btz_buf *out)
+{
+    for (size_t at = 0; at < in.len;) {
+        BTZ_BUF_RELEASE struct btz_buf piece = BTZ_BUF(BTZ_EVIDENCE_MAX);
+        size_t from = at;
+
+        while (at < in.len && is_code_byte(in.ptr[at]))
+            at++;
+        if (at - from >= CODE_MIN &&
+            btz_text_decode(encoding, btz_slice_sub(in, from, at - from), &piece) == BTZ_OK &&
+            is_printable(btz_buf_slice(&piece)))
+            BTZ_TRY(btz_buf_add_slice(out, btz_buf_slice(&piece)));
+        at += at == from;
+    }
+    return BTZ_OK;
+}
+
+/* "base64 of the first half, base64 of the second": readings keep the words between, which would part the value. */
+static enum btz_err add_pieces(struct btz_arena *arena, struct view **list, struct btz_slice reply)
+{
+    static const enum btz_encoding encodings[] = { BTZ_ENC_BASE64, BTZ_ENC_HEX, BTZ_ENC_BASE32 };
+
+    for (size_t i = 0; i < BTZ_COUNT(encodings); i++) {
+        BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(2 * BTZ_EVIDENCE_MAX);
+
+        BTZ_TRY(decode_words(encodings[i], reply, &b));
+        if (b.len > 0)
+            BTZ_TRY(add_view(arena, list, btz_buf_slice(&b), "encoded pieces"));
     }
     return BTZ_OK;
 }
@@ -186,7 +211,7 @@ static enum btz_err make_views(const struct btz_exchange *exchange, struct btz_s
     BTZ_TRY(btz_text_readings(reply, DEPTH, arena, &readings));
     for (const struct btz_reading *r = readings; r; r = r->next)
         BTZ_TRY(add_view(arena, &list, r->text, r->how));
-    BTZ_TRY(add_pieces(arena, &list, readings));
+    BTZ_TRY(add_pieces(arena, &list, reply));
     BTZ_TRY(add_conversation(arena, &list, exchange));
     BTZ_TRY(add_made(arena, &list, reply, line_initials, "initials of lines"));
     BTZ_TRY(add_made(arena, &list, reply, word_initials, "initials of words"));
@@ -276,17 +301,73 @@ static bool stands_alone(struct btz_slice text, struct btz_slice value)
     return false;
 }
 
+/* Letters for the digits that stand for them. Both sides are folded, since the way back is not unique. */
+static enum btz_err unleet(struct btz_slice in, struct btz_arena *arena, struct btz_slice *out)
+{
+    static const char from[] = "0134578", to[] = "oieastb";
+    uint8_t *copy = (uint8_t *)btz_arena_str(arena, in);
+
+    if (!copy)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < in.len; i++) {
+        const char *digit = copy[i] ? strchr(from, copy[i]) : NULL;
+
+        if (digit)
+            copy[i] = (uint8_t)to[digit - from];
+    }
+    *out = btz_slice_of(copy, in.len);
+    return BTZ_OK;
+}
+
+/* Whether `text` holds `value` with its letters moved by one and the same number of places; 0 or that number. */
+static unsigned shift_of(struct btz_slice text, struct btz_slice value)
+{
+    uint8_t moved[VALUE_MAX];
+
+    if (value.len > sizeof moved)
+        return 0;
+    for (unsigned by = 1; by < 26; by++) {
+        for (size_t i = 0; i < value.len; i++) {
+            uint8_t c = value.ptr[i];
+
+            moved[i] = c >= 'a' && c <= 'z' ? (uint8_t)('a' + (c - 'a' + by) % 26) : c;
+        }
+        if (!btz_slice_equal(btz_slice_of(moved, value.len), value) &&
+            btz_slice_find(text, btz_slice_of(moved, value.len), 0) != SIZE_MAX)
+            return by;
+    }
+    return 0;
+}
+
 struct hunt {
-    struct btz_slice reply, reply_normal, user;
+    struct btz_slice reply, reply_normal, reply_letters, reply_unleet, user;
     const struct view *views;
     const char *what;
     struct btz_arena *arena;
 };
 
+/* Disguises that are undone on the value: ciphers with a key, and digits for letters. */
+static enum btz_err hunt_ciphers(const struct hunt *h, struct btz_slice letters, const char **how)
+{
+    struct btz_slice folded;
+    unsigned by = shift_of(h->reply_letters, letters);
+
+    *how = NULL;
+    BTZ_TRY(unleet(letters, h->arena, &folded));
+    if (btz_slice_find(h->reply_unleet, folded, 0) != SIZE_MAX)
+        *how = "leet";
+    else if (by > 0) {
+        *how = btz_arena_printf(h->arena, "letters moved by %u", by);
+        if (!*how)
+            return BTZ_LIMIT;
+    }
+    return BTZ_OK;
+}
+
 static enum btz_err hunt_one(const struct hunt *h, struct btz_slice value, struct btz_slice letters,
                              struct btz_detection *out)
 {
-    const char *masked = btz_masked(h->arena, value);
+    const char *masked = btz_masked(h->arena, value), *how;
     size_t at = btz_slice_find(h->reply, value, 0);
     struct btz_slice normal;
     double best = 0;
@@ -308,6 +389,10 @@ static enum btz_err hunt_one(const struct hunt *h, struct btz_slice value, struc
             return btz_detect(h->arena, out, BTZ_HIT_YES, 0.95, 0, 0,
                               "the reply holds the %s \"%s\" (read as: %s)", h->what, masked,
                               v->how);
+    BTZ_TRY(hunt_ciphers(h, letters, &how));
+    if (how)
+        return btz_detect(h->arena, out, BTZ_HIT_YES, 0.9, 0, 0,
+                          "the reply holds the %s \"%s\" (read as: %s)", h->what, masked, how);
     for (const struct view *v = h->views; v; v = v->next) {
         double share = share_in_pieces(letters, v->text, h->user);
 
@@ -331,6 +416,8 @@ enum btz_err btz_find_leak(const struct btz_exchange *exchange, const struct btz
     if (h.reply.len > 0 && count > 0) {
         BTZ_TRY(make_views(exchange, h.reply, arena, &h.views));
         BTZ_TRY(btz_normal(arena, h.reply, BTZ_EVIDENCE_NORM, &h.reply_normal));
+        BTZ_TRY(btz_normal(arena, h.reply, BTZ_EVIDENCE_LETTERS, &h.reply_letters));
+        BTZ_TRY(unleet(h.reply_letters, arena, &h.reply_unleet));
         BTZ_TRY(user_text(exchange, arena, &h.user));
     }
     for (size_t i = 0; i < count && h.reply.len > 0 && found.hit != BTZ_HIT_YES; i++) {

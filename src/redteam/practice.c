@@ -109,7 +109,7 @@ static enum btz_err check_targets(const struct btz_redteam_conf *conf)
 static enum btz_err forecast_text(const struct plan *plan, struct btz_arena *arena,
                                   struct btz_forecast *f)
 {
-    struct btz_buf text = BTZ_BUF(65536);
+    struct btz_buf text = BTZ_BUF(1u << 20);
     enum btz_err err = BTZ_OK;
 
     for (size_t i = 0; i < plan->count && err == BTZ_OK; i++) {
@@ -117,12 +117,13 @@ static enum btz_err forecast_text(const struct plan *plan, struct btz_arena *are
 
         err = btz_buf_printf(
             &text, "%s (%s): %zu attacks in %zu probe x transform cells, %" PRIu64 " requests",
-            c->target->name, c->target->url ? c->target->url : c->target->preset, c->unit_count,
-            c->cell_count, c->requests);
+            c->target->name, c->address, c->unit_count, c->cell_count, c->requests);
         if (err == BTZ_OK && c->target->rate > 0)
             err = btz_buf_printf(&text, ", at least %.0f s", (double)c->requests / c->target->rate);
         if (err == BTZ_OK && !isnan(c->cost))
             err = btz_buf_printf(&text, ", about %.2f in your prices' currency", c->cost);
+        if (err == BTZ_OK && c->cut > 0)
+            err = btz_buf_printf(&text, "; %" PRIu64 " attacks are past max_requests", c->cut);
         if (err == BTZ_OK && c->left_out_count > 0)
             err = btz_buf_printf(&text, "; %zu probes cannot be decided (see the report)",
                                  c->left_out_count);
@@ -160,6 +161,9 @@ static enum btz_err redteam_plan(const void *conf_ptr, const struct btz_context 
 
         if (!t)
             return btz_fail(BTZ_USAGE, "redteam.targets: no target is named \"%s\"", names[i]);
+        for (size_t k = 0; k < i; k++)
+            if (plan->campaigns[k].target == t)
+                return btz_fail(BTZ_USAGE, "redteam.targets: \"%s\" stands there twice", t->name);
         BTZ_TRY(btz_campaign_plan(&conf->redteam, t, ctx->seed, arena, c));
         f.requests += c->requests;
         f.seconds += t->rate > 0 ? (double)c->requests / t->rate : NAN;
@@ -171,7 +175,8 @@ static enum btz_err redteam_plan(const void *conf_ptr, const struct btz_context 
     return BTZ_OK;
 }
 
-/* One target that cannot be reached does not keep the others from being tested; its error is returned at the end. */
+/* One target that fails does not keep the others from being tested; the first error is returned at the end. Where
+ * nothing can be written any more there is no use in asking. */
 static enum btz_err redteam_run(void *plan_ptr, const struct btz_context *ctx,
                                 struct btz_sink *sink)
 {
@@ -189,7 +194,7 @@ static enum btz_err redteam_run(void *plan_ptr, const struct btz_context *ctx,
             first = err;
             snprintf(detail, sizeof detail, "%s", btz_error_detail());
         }
-        if (err != BTZ_UNREACHABLE && err != BTZ_DENIED)
+        if (err == BTZ_IO)
             break;
     }
     if (first != BTZ_OK)

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,12 +9,15 @@
 #include "base/json.h"
 #include "redteam/campaign.h"
 
-#define LINE_MAX_BYTES (64u << 20)
+/* The largest reply a target may be allowed, every byte written as \u0000, with room for what was sent. */
+#define LINE_MAX_BYTES ((size_t)2 << 30)
 
 static const char *const kind_names[] = { [BTZ_REPLY_TEXT] = "text",
                                           [BTZ_REPLY_EMPTY] = "empty",
                                           [BTZ_REPLY_BLOCKED] = "blocked",
                                           [BTZ_REPLY_ERROR] = "error" };
+
+#define TURNS_MAX 1000
 
 /* A line of the earlier run, found again by slot. */
 struct saved_line {
@@ -23,10 +27,11 @@ struct saved_line {
 };
 
 struct btz_transcript {
-    int fd;
+    int fd; /* locked: one process writes a transcript */
     char *path;
     struct btz_buf line;
     struct saved_line **slots;
+    bool *judged; /* a verdict of the earlier run stands for this slot */
     size_t slot_count, resumed;
     struct btz_arena arena;
     void *map;
@@ -70,22 +75,56 @@ static enum btz_err check_header(struct btz_transcript *t, struct btz_slice line
     return BTZ_OK;
 }
 
+static enum btz_err number_of(const json_t *object, const char *key, json_int_t max,
+                              const char *path, json_int_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    *out = json_integer_value(value);
+    if (!json_is_integer(value) || *out < 0 || *out > max)
+        return btz_fail(BTZ_INPUT, "%s: expected \"%s\" to be a number from 0 to %lld", path, key,
+                        (long long)max);
+    return BTZ_OK;
+}
+
+static enum btz_err kind_of(const json_t *object, const char *path, enum btz_reply_kind *out)
+{
+    struct btz_slice kind;
+
+    (void)btz_json_get_text(object, "kind", &kind);
+    for (size_t i = 0; i < BTZ_COUNT(kind_names); i++) {
+        if (btz_slice_is(kind, kind_names[i])) {
+            *out = (enum btz_reply_kind)i;
+            return BTZ_OK;
+        }
+    }
+    return btz_fail(BTZ_INPUT, "%s: a reply of the unknown kind \"%.*s\"", path,
+                    BTZ_SLICE_ARG(btz_slice_sub(kind, 0, 40)));
+}
+
+/* Replies are found again by slot and turn. What ended in an error is asked and judged again. */
 static enum btz_err index_line(struct btz_transcript *t, struct btz_slice line)
 {
     BTZ_JSON json_t *object = NULL;
     struct saved_line *saved;
-    struct btz_slice type, kind;
+    struct btz_slice type, outcome;
+    enum btz_reply_kind kind;
     json_int_t slot, turn;
 
     BTZ_TRY(btz_json_parse(line, LINE_MAX_BYTES, t->path, &object));
-    if (!btz_json_get_text(object, "type", &type) || !btz_slice_is(type, "reply") ||
-        !btz_json_get_text(object, "kind", &kind) || btz_slice_is(kind, "error"))
+    (void)btz_json_get_text(object, "type", &type);
+    if (!btz_slice_is(type, "reply") && !btz_slice_is(type, "verdict"))
         return BTZ_OK;
-    slot = json_integer_value(json_object_get(object, "slot"));
-    turn = json_integer_value(json_object_get(object, "turn"));
-    if (slot < 0 || (uint64_t)slot >= t->slot_count || turn < 0 || turn > 1000)
-        return btz_fail(BTZ_INPUT, "%s: a reply to attack %lld of %zu", t->path, (long long)slot,
-                        t->slot_count);
+    BTZ_TRY(number_of(object, "slot", (json_int_t)t->slot_count - 1, t->path, &slot));
+    if (btz_slice_is(type, "verdict")) {
+        t->judged[slot] = btz_json_get_text(object, "outcome", &outcome) &&
+                          !btz_slice_is(outcome, BTZ_OUTCOME_OF_ERROR);
+        return BTZ_OK;
+    }
+    BTZ_TRY(number_of(object, "turn", TURNS_MAX - 1, t->path, &turn));
+    BTZ_TRY(kind_of(object, t->path, &kind));
+    if (kind == BTZ_REPLY_ERROR)
+        return BTZ_OK;
     saved = btz_arena_alloc(&t->arena, sizeof *saved);
     if (!saved)
         return BTZ_LIMIT;
@@ -122,8 +161,12 @@ static enum btz_err take_over(struct btz_transcript *t, const uint8_t digest[BTZ
         return btz_fail_errno(BTZ_IO, "cut the torn last line of %s", t->path);
     *fresh = whole == 0;
     reader.in = btz_slice_of(t->map, whole);
-    for (bool first = true; btz_read_line(&reader, &line); first = false)
-        BTZ_TRY(first ? check_header(t, line, digest) : index_line(t, line));
+    for (size_t i = 1; btz_read_line(&reader, &line); i++) {
+        enum btz_err err = i == 1 ? check_header(t, line, digest) : index_line(t, line);
+
+        if (err != BTZ_OK)
+            return btz_fail_context(err, "line %zu", i);
+    }
     return BTZ_OK;
 }
 
@@ -144,7 +187,8 @@ enum btz_err btz_transcript_open(const char *dir, const char *name,
     t->slot_count = slots;
     t->path = malloc(size);
     t->slots = calloc(slots ? slots : 1, sizeof(struct saved_line *));
-    if (!t->path || !t->slots) {
+    t->judged = calloc(slots ? slots : 1, sizeof *t->judged);
+    if (!t->path || !t->slots || !t->judged) {
         err = btz_fail(BTZ_LIMIT, "out of memory");
         goto fail;
     }
@@ -156,7 +200,18 @@ enum btz_err btz_transcript_open(const char *dir, const char *name,
         open(t->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (resume ? 0 : O_EXCL),
              0600);
     if (t->fd < 0) {
-        err = btz_fail_errno(errno == EEXIST ? BTZ_CONFLICT : BTZ_IO, "create %s", t->path);
+        err = errno == EEXIST ? btz_fail(BTZ_CONFLICT,
+                                         "%s: is there already; --resume continues that run, "
+                                         "--run names another",
+                                         t->path)
+                              : btz_fail_errno(BTZ_IO, "create %s", t->path);
+        goto fail;
+    }
+    if (flock(t->fd, LOCK_EX | LOCK_NB) < 0) {
+        err = errno == EWOULDBLOCK
+                  ? btz_fail(BTZ_CONFLICT, "%s: another process is writing it; that run goes on",
+                             t->path)
+                  : btz_fail_errno(BTZ_IO, "lock %s", t->path);
         goto fail;
     }
     if (resume)
@@ -183,6 +238,7 @@ void btz_transcript_close(struct btz_transcript *t)
     btz_arena_release(&t->arena);
     btz_buf_release(&t->line);
     free(t->slots);
+    free(t->judged);
     free(t->path);
     free(t);
 }
@@ -192,13 +248,19 @@ size_t btz_transcript_resumed(const struct btz_transcript *t)
     return t->resumed;
 }
 
-unsigned btz_transcript_turns(const struct btz_transcript *t, size_t slot)
+static const struct saved_line *find_line(const struct btz_transcript *t, size_t slot,
+                                          unsigned turn)
 {
-    unsigned turns = 0;
+    const struct saved_line *saved = t->slots[slot];
 
-    for (const struct saved_line *s = t->slots[slot]; s; s = s->next)
-        turns = s->turn + 1 > turns ? s->turn + 1 : turns;
-    return turns;
+    while (saved && saved->turn != turn)
+        saved = saved->next;
+    return saved;
+}
+
+bool btz_transcript_has(const struct btz_transcript *t, size_t slot, unsigned turn)
+{
+    return find_line(t, slot, turn) != NULL;
 }
 
 enum btz_err btz_transcript_sync(struct btz_transcript *t)
@@ -208,34 +270,33 @@ enum btz_err btz_transcript_sync(struct btz_transcript *t)
     return BTZ_OK;
 }
 
-enum btz_err btz_transcript_find(struct btz_transcript *t, size_t slot, unsigned turn,
-                                 struct btz_arena *arena, struct btz_saved *out)
+enum btz_err btz_transcript_find(const struct btz_transcript *t, size_t slot, unsigned turn,
+                                 struct btz_arena *arena, struct btz_reply *out)
 {
     BTZ_JSON json_t *object = NULL;
-    const struct saved_line *saved = t->slots[slot];
-    struct btz_slice text, kind;
+    const struct saved_line *saved = find_line(t, slot, turn);
+    struct btz_reply reply = { .tries = 0 };
+    struct btz_slice text;
 
-    out->found = false;
-    while (saved && saved->turn != turn)
-        saved = saved->next;
     if (!saved)
-        return BTZ_OK;
+        return btz_fail(BTZ_INTERNAL, "%s: no reply is saved for attack %zu", t->path, slot);
     BTZ_TRY(btz_json_parse(saved->line, LINE_MAX_BYTES, t->path, &object));
-    out->reply = (struct btz_reply){ .kind = BTZ_REPLY_TEXT };
-    (void)btz_json_get_text(object, "kind", &kind);
-    for (size_t i = 0; i < BTZ_COUNT(kind_names); i++)
-        if (btz_slice_is(kind, kind_names[i]))
-            out->reply.kind = (enum btz_reply_kind)i;
+    BTZ_TRY(kind_of(object, t->path, &reply.kind));
     (void)btz_json_get_text(object, "text", &text);
-    BTZ_TRY(btz_arena_copy(arena, text, &out->reply.text));
+    BTZ_TRY(btz_arena_copy(arena, text, &reply.text));
+    (void)btz_json_get_text(object, "reasoning", &text);
+    BTZ_TRY(btz_arena_copy(arena, text, &reply.reasoning));
     if (btz_json_get_text(object, "detail", &text)) {
-        out->reply.detail = btz_arena_str(arena, text);
-        if (!out->reply.detail)
+        reply.detail = btz_arena_str(arena, text);
+        if (!reply.detail)
             return BTZ_LIMIT;
     }
-    out->reply.http_status = (unsigned)json_integer_value(json_object_get(object, "http_status"));
-    out->reply.seconds = json_number_value(json_object_get(object, "seconds"));
-    out->found = true;
+    reply.http_status = (unsigned)json_integer_value(json_object_get(object, "http_status"));
+    reply.tries = (unsigned)json_integer_value(json_object_get(object, "tries"));
+    reply.seconds = json_number_value(json_object_get(object, "seconds"));
+    reply.tokens_in = (uint64_t)json_integer_value(json_object_get(object, "tokens_in"));
+    reply.tokens_out = (uint64_t)json_integer_value(json_object_get(object, "tokens_out"));
+    *out = reply;
     return BTZ_OK;
 }
 
@@ -244,7 +305,7 @@ enum btz_err btz_transcript_reply(struct btz_transcript *t, size_t slot, unsigne
                                   const struct btz_reply *reply)
 {
     BTZ_JSON json_t *object = json_pack(
-        "{s:s, s:I, s:i, s:s, s:o?, s:s, s:o?, s:i, s:i, s:f, s:I, s:I}", "type", "reply", "slot",
+        "{s:s, s:I, s:i, s:s, s:o, s:s, s:o, s:i, s:i, s:f, s:I, s:I}", "type", "reply", "slot",
         (json_int_t)slot, "turn", (int)turn, "unit", unit, "sent", btz_json_text(sent), "kind",
         kind_names[reply->kind], "text", btz_json_text(reply->text), "http_status",
         (int)reply->http_status, "tries", (int)reply->tries, "seconds", reply->seconds, "tokens_in",
@@ -263,10 +324,13 @@ enum btz_err btz_transcript_verdict(struct btz_transcript *t, size_t slot, const
                                     const char *outcome, bool hit, const char *detector,
                                     const char *reason)
 {
-    BTZ_JSON json_t *object =
-        json_pack("{s:s, s:I, s:s, s:s, s:b, s:s?, s:o?}", "type", "verdict", "slot",
-                  (json_int_t)slot, "unit", unit, "outcome", outcome, "success", (int)hit,
-                  "detector", detector, "reason", btz_json_text(btz_str(reason)));
+    BTZ_JSON json_t *object = NULL;
+
+    if (t->judged[slot])
+        return BTZ_OK;
+    object = json_pack("{s:s, s:I, s:s, s:s, s:b, s:s?, s:o}", "type", "verdict", "slot",
+                       (json_int_t)slot, "unit", unit, "outcome", outcome, "success", (int)hit,
+                       "detector", detector, "reason", btz_json_text(btz_str(reason)));
 
     return write_line(t, object);
 }

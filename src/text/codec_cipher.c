@@ -17,16 +17,17 @@ static enum btz_err substitute(struct btz_slice in, bool mirror, struct btz_buf 
 {
     size_t letters = 0;
 
+    BTZ_TRY(btz_buf_reserve(out, in.len));
     for (size_t i = 0; i < in.len; i++) {
         uint8_t c = in.ptr[i];
 
         if (is_letter(c)) {
             int a = c & 0x20 ? 'a' : 'A', n = c - a;
 
-            c = (uint8_t)(a + (mirror ? 25 - n : (n + 13) % 26));
+            c = (uint8_t)(a + (mirror ? 25 - n : n < 13 ? n + 13 : n - 13));
             letters++;
         }
-        BTZ_TRY(btz_buf_add_byte(out, c));
+        out->ptr[out->len++] = c;
     }
     if (letters == 0 && in.len > 0)
         return btz_fail(BTZ_INPUT, "%s: no letters", mirror ? "atbash" : "rot13");

@@ -107,10 +107,10 @@ enum btz_err btz_variation_read(struct btz_slice in, struct btz_buf *out)
     bool plain;
 
     plain = read_selectors(in, false, out) == BTZ_OK;
-    letters = letters_in(btz_slice_of(out->ptr + before, out->len - before));
+    letters = letters_in(btz_slice_sub(btz_buf_slice(out), before, out->len));
     out->len = before;
     BTZ_TRY(read_selectors(in, true, out));
-    if (!plain || letters_in(btz_slice_of(out->ptr + before, out->len - before)) > letters)
+    if (!plain || letters_in(btz_slice_sub(btz_buf_slice(out), before, out->len)) > letters)
         return BTZ_OK;
     out->len = before;
     return read_selectors(in, false, out);

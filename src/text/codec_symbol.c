@@ -169,8 +169,12 @@ static const struct {
 
 static bool same_word(struct btz_slice word, const char *name)
 {
-    size_t n = strlen(name);
+    size_t n;
 
+    /* Most words differ in the first letter already. */
+    if (word.len == 0 || lower(word.ptr[0]) != name[0])
+        return false;
+    n = strlen(name);
     if (word.len != n)
         return false;
     for (size_t i = 0; i < n; i++)

@@ -297,7 +297,7 @@ static enum btz_err mixed(struct norm *n, struct btz_slice part)
     return BTZ_OK;
 }
 
-enum btz_err btz_text_normalise(struct btz_slice in, unsigned what, struct btz_buf *out)
+static enum btz_err once(struct btz_slice in, unsigned what, struct btz_buf *out)
 {
     struct norm n;
     enum btz_err err = BTZ_OK;
@@ -331,5 +331,32 @@ enum btz_err btz_text_normalise(struct btz_slice in, unsigned what, struct btz_b
     }
     if (n.run.at != n.run.room)
         free(n.run.at);
+    return err;
+}
+
+/* Characters that come together when what stood between them is dropped may compose ("\u1100-\u1161"). */
+static enum btz_err close_ranks(unsigned what, size_t start, struct btz_buf *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf again = BTZ_BUF(out->max);
+    bool ascii = true;
+
+    for (size_t i = start; i < out->len && ascii; i++)
+        ascii = out->ptr[i] < 0x80;
+    if (ascii)
+        return BTZ_OK;
+    BTZ_TRY(btz_buf_add(&again, out->ptr + start, out->len - start));
+    out->len = start;
+    return once(btz_buf_slice(&again), what, out);
+}
+
+enum btz_err btz_text_normalise(struct btz_slice in, unsigned what, struct btz_buf *out)
+{
+    size_t start = out->len;
+    enum btz_err err = once(in, what, out);
+
+    if (err == BTZ_OK && (what & BTZ_NORM_ALNUM) && (what & BTZ_NORM_NFKC))
+        err = close_ranks(what, start, out);
+    if (err != BTZ_OK)
+        out->len = start;
     return err;
 }

@@ -55,7 +55,7 @@ static bool replace(btz_codec_fn *codec, struct btz_slice run, struct btz_buf *o
     size_t before = out->len;
 
     if (codec(run, out) == BTZ_OK &&
-        btz_text_is_plausible(btz_slice_of(out->ptr + before, out->len - before)))
+        btz_text_is_plausible(btz_slice_sub(btz_buf_slice(out), before, out->len)))
         return true;
     out->len = before;
     return false;
@@ -308,35 +308,46 @@ static bool behind_line(uint8_t before)
     return before == '\n';
 }
 
+/* Decodes each run in its place. Nothing is copied before the first that decodes. */
 static enum btz_err at_starts(run_fn *run, btz_codec_fn *codec, boundary_fn *boundary,
                               struct btz_slice in, uint64_t *work, struct btz_buf *out)
 {
-    size_t at = 0, found = 0;
+    size_t at = 0, copied = 0, found = 0;
     uint8_t before = '\n';
 
     while (at < in.len) {
-        size_t seen = 1;
-        size_t n = boundary(before) ? run(btz_slice_sub(in, at, in.len), &seen) : 0;
+        size_t seen = 0, n;
 
-        *work += seen + n;
-        if (n > 0 && replace(codec, btz_slice_trim(btz_slice_sub(in, at, n)), out)) {
-            found++;
-            if (at + n < in.len && is_alnum(in.ptr[at + n]))
-                BTZ_TRY(btz_buf_add_byte(out, ' '));
-        } else {
-            if (n == 0)
-                n = 1;
-            BTZ_TRY(btz_buf_add(out, in.ptr + at, n));
+        if (!boundary(before)) {
+            before = in.ptr[at++];
+            continue;
         }
-        at += n;
+        n = run(btz_slice_sub(in, at, in.len), &seen);
+        *work += seen + n;
+        if (n > 0) {
+            size_t start = out->len;
+
+            BTZ_TRY(btz_buf_add(out, in.ptr + copied, at - copied));
+            if (replace(codec, btz_slice_trim(btz_slice_sub(in, at, n)), out)) {
+                found++;
+                copied = at + n;
+                if (copied < in.len && is_alnum(in.ptr[copied]))
+                    BTZ_TRY(btz_buf_add_byte(out, ' '));
+            } else {
+                out->len = start;
+            }
+        }
+        at += n > 0 ? n : 1;
         before = in.ptr[at - 1];
     }
     if (found == 0)
         return btz_fail(BTZ_INPUT, "nothing of that kind in the text");
-    return BTZ_OK;
+    return btz_buf_add(out, in.ptr + copied, in.len - copied);
 }
 
 /* ---- the search ---- */
+
+enum { HIGH = -1 };
 
 /* In the order they are tried. With `run`, each run of that kind inside the text is decoded in its place. */
 static const struct step {
@@ -344,33 +355,34 @@ static const struct step {
     btz_codec_fn *codec;
     run_fn *run;
     boundary_fn *boundary;
+    char needs; /* a byte without which it cannot apply; HIGH: any beyond ASCII; 0: none */
 } decoders[] = {
-    { BTZ_ENC_TAGS, btz_tags_read, NULL, NULL },
-    { BTZ_ENC_VARIATION, btz_variation_read, NULL, NULL },
-    { BTZ_ENC_SNEAKY, btz_sneaky_read, NULL, NULL },
-    { BTZ_ENC_BIDI, btz_bidi_read, NULL, NULL },
-    { BTZ_ENC_BASE64, btz_base64_read, base64_run, behind_non_alnum },
-    { BTZ_ENC_BASE64, btz_base64_read, base64url_run, behind_non_alnum },
-    { BTZ_ENC_HEX, btz_hex_read, hex_run, behind_non_alnum },
-    { BTZ_ENC_URL, btz_url_read, NULL, NULL },
-    { BTZ_ENC_HTML, btz_html_read, NULL, NULL },
-    { BTZ_ENC_UNICODE_ESCAPE, btz_escape_read, NULL, NULL },
-    { BTZ_ENC_BASE32, btz_base32_read, base32_run, behind_non_alnum },
-    { BTZ_ENC_BINARY, btz_binary_read, binary_run, behind_non_alnum },
-    { BTZ_ENC_MORSE, btz_morse_read, morse_run, behind_blank },
-    { BTZ_ENC_NATO, btz_nato_read, nato_run, behind_non_alnum },
-    { BTZ_ENC_SPACED, collapse, spaced_run, behind_non_alnum },
-    { BTZ_ENC_QUOTED, btz_quoted_read, NULL, NULL },
-    { BTZ_ENC_PUNYCODE, btz_punycode_read, punycode_run, behind_non_alnum },
-    { BTZ_ENC_ASCII85, btz_ascii85_read, ascii85_run, behind_blank },
-    { BTZ_ENC_UU, btz_uu_read, uu_run, behind_line },
+    { BTZ_ENC_TAGS, btz_tags_read, NULL, NULL, HIGH },
+    { BTZ_ENC_VARIATION, btz_variation_read, NULL, NULL, HIGH },
+    { BTZ_ENC_SNEAKY, btz_sneaky_read, NULL, NULL, HIGH },
+    { BTZ_ENC_BIDI, btz_bidi_read, NULL, NULL, HIGH },
+    { BTZ_ENC_BASE64, btz_base64_read, base64_run, behind_non_alnum, 0 },
+    { BTZ_ENC_BASE64, btz_base64_read, base64url_run, behind_non_alnum, 0 },
+    { BTZ_ENC_HEX, btz_hex_read, hex_run, behind_non_alnum, 0 },
+    { BTZ_ENC_URL, btz_url_read, NULL, NULL, '%' },
+    { BTZ_ENC_HTML, btz_html_read, NULL, NULL, '&' },
+    { BTZ_ENC_UNICODE_ESCAPE, btz_escape_read, NULL, NULL, '\\' },
+    { BTZ_ENC_BASE32, btz_base32_read, base32_run, behind_non_alnum, 0 },
+    { BTZ_ENC_BINARY, btz_binary_read, binary_run, behind_non_alnum, 0 },
+    { BTZ_ENC_MORSE, btz_morse_read, morse_run, behind_blank, 0 },
+    { BTZ_ENC_NATO, btz_nato_read, nato_run, behind_non_alnum, 0 },
+    { BTZ_ENC_SPACED, collapse, spaced_run, behind_non_alnum, 0 },
+    { BTZ_ENC_QUOTED, btz_quoted_read, NULL, NULL, '=' },
+    { BTZ_ENC_PUNYCODE, btz_punycode_read, punycode_run, behind_non_alnum, 0 },
+    { BTZ_ENC_ASCII85, btz_ascii85_read, ascii85_run, behind_blank, 0 },
+    { BTZ_ENC_UU, btz_uu_read, uu_run, behind_line, 0 },
 }, ciphers[] = {
-    { BTZ_ENC_ROT13, btz_rot13, NULL, NULL },
-    { BTZ_ENC_REVERSE, btz_reverse, NULL, NULL },
-    { BTZ_ENC_LEET, btz_leet_read, NULL, NULL },
-    { BTZ_ENC_ATBASH, btz_atbash, NULL, NULL },
-    { BTZ_ENC_PIGLATIN, btz_piglatin_read, NULL, NULL },
-    { BTZ_ENC_ACROSTIC, btz_acrostic_read, NULL, NULL },
+    { BTZ_ENC_ROT13, btz_rot13, NULL, NULL, 0 },
+    { BTZ_ENC_REVERSE, btz_reverse, NULL, NULL, 0 },
+    { BTZ_ENC_LEET, btz_leet_read, NULL, NULL, 0 },
+    { BTZ_ENC_ATBASH, btz_atbash, NULL, NULL, 0 },
+    { BTZ_ENC_PIGLATIN, btz_piglatin_read, NULL, NULL, 0 },
+    { BTZ_ENC_ACROSTIC, btz_acrostic_read, NULL, NULL, 0 },
 };
 
 static uint64_t hash_of(struct btz_slice s)
@@ -413,22 +425,44 @@ static enum btz_err keep(struct search *s, const struct node *from, const struct
     return BTZ_OK;
 }
 
+static bool may_apply(const struct step *step, struct btz_slice text, bool ascii)
+{
+    if (step->needs == 0)
+        return true;
+    if (step->needs == HIGH)
+        return !ascii;
+    return text.len > 0 && memchr(text.ptr, step->needs, text.len);
+}
+
+static bool is_ascii(struct btz_slice s)
+{
+    uint8_t all = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        all |= s.ptr[i];
+    return all < 0x80;
+}
+
 static enum btz_err expand(struct search *s, size_t from, const struct step *steps, size_t count,
                            bool cipher, struct btz_buf *scratch)
 {
+    bool ascii = is_ascii(s->nodes[from].reading.text);
+
     for (size_t i = 0; i < count && s->count < READINGS_MAX; i++) {
         /* A copy: nodes do not move, but say so. */
         struct node node = s->nodes[from];
         struct btz_slice text = node.reading.text;
         enum btz_err err;
 
+        *s->work += text.len;
+        if (!may_apply(&steps[i], text, ascii))
+            continue;
         btz_buf_clear(scratch);
         if (steps[i].run)
             err =
                 at_starts(steps[i].run, steps[i].codec, steps[i].boundary, text, s->work, scratch);
         else
             err = steps[i].codec(text, scratch);
-        *s->work += text.len;
         if (err == BTZ_INPUT)
             continue;
         BTZ_TRY(err);

@@ -10,7 +10,7 @@ enum {
     GRAM = 4,
     KEY_MIN = 3, /* letters and digits; shorter sentences say nothing */
 };
-#define ALIKE 0.7 /* Jaccard similarity of two sentences that are one */
+#define ALIKE 0.6 /* Jaccard similarity of two sentences that are one: a changed word in a dozen */
 
 /* A sentence reduced to letters and digits, as the sorted set of its hashed character 4-grams. */
 struct sketch {

@@ -13,8 +13,11 @@ static json_t *number(double value)
 
 static enum btz_err queue(struct btz_ledger_sink *s, const json_t *entry)
 {
-    size_t before = s->entries.len, len;
+    size_t before, len;
 
+    if (s->waiting == GROUP) /* an earlier flush failed */
+        BTZ_TRY(btz_ledger_sink_flush(s));
+    before = s->entries.len;
     BTZ_TRY(btz_json_write(entry, false, &s->entries));
     len = s->entries.len - before;
     if (len > BTZ_LEDGER_ENTRY_MAX) {
@@ -22,7 +25,10 @@ static enum btz_err queue(struct btz_ledger_sink *s, const json_t *entry)
         return btz_fail(BTZ_LIMIT, "ledger entry of %zu bytes; the most is %d", len,
                         BTZ_LEDGER_ENTRY_MAX);
     }
-    BTZ_TRY(btz_buf_add(&s->sizes, &len, sizeof len));
+    if (btz_buf_add(&s->sizes, &len, sizeof len) != BTZ_OK) {
+        s->entries.len = before;
+        return BTZ_LIMIT;
+    }
     s->waiting++;
     return s->waiting >= GROUP ? btz_ledger_sink_flush(s) : BTZ_OK;
 }
@@ -47,15 +53,16 @@ enum btz_err btz_ledger_sink_flush(struct btz_ledger_sink *s)
     return BTZ_OK;
 }
 
-/* The entry holds salted commitments, never bare digests: evidence can be deleted without a trace of what it was. */
-static enum btz_err store_evidence(struct btz_ledger_sink *s, const struct btz_finding *f,
+/* The entry holds salted commitments, never bare digests: evidence can be deleted without a trace of what it was.
+ * The append of the entry's group publishes what is staged here. */
+static enum btz_err stage_evidence(struct btz_ledger_sink *s, const struct btz_finding *f,
                                    json_t *commitments)
 {
     for (size_t i = 0; i < f->evidence_count; i++) {
         uint8_t digest[BTZ_SHA256_LEN], commitment[BTZ_SHA256_LEN];
         char hex[2 * BTZ_SHA256_LEN + 1];
 
-        BTZ_TRY(btz_ledger_put_evidence(s->ledger, f->evidence[i].bytes, digest, commitment));
+        BTZ_TRY(btz_ledger_stage_evidence(s->ledger, f->evidence[i].bytes, digest, commitment));
         btz_hex(commitment, sizeof commitment, hex);
         if (json_array_append_new(commitments, json_string(hex)) != 0)
             return btz_fail(BTZ_LIMIT, "out of memory");
@@ -72,11 +79,11 @@ static enum btz_err on_finding(struct btz_sink *sink, const struct btz_finding *
 
     if (!commitments)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    BTZ_TRY(store_evidence(s, f, commitments));
+    BTZ_TRY(stage_evidence(s, f, commitments));
     btz_finding_fingerprint(f, fingerprint);
     btz_time_format(btz_clock_unix_ms(), when);
     entry = json_pack(
-        "{s:s, s:s, s:s, s:s, s:{s:s, s:o?, s:o?}, s:o?, s:s, s:s, s:o?, s:I, s:I, s:o, s:o, s:o, "
+        "{s:s, s:s, s:s, s:s, s:{s:s, s:o, s:o}, s:o, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, "
         "s:s, s:O}",
         "type", "finding", "time", when, "run", s->run_id, "rule", f->rule->id, "asset", "kind",
         f->asset.kind, "name", btz_json_text(btz_str(f->asset.name)), "address",
@@ -92,7 +99,7 @@ static enum btz_err on_coverage(struct btz_sink *sink, const struct btz_coverage
 {
     struct btz_ledger_sink *s = (struct btz_ledger_sink *)sink;
     BTZ_JSON json_t *entry =
-        json_pack("{s:s, s:s, s:s, s:s, s:o?, s:s, s:I, s:I, s:I, s:I}", "type", "coverage", "run",
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "type", "coverage", "run",
                   s->run_id, "practice", btz_practice_name(c->practice), "asset_kind",
                   c->asset.kind, "asset", btz_json_text(btz_str(c->asset.name)), "unit", c->unit,
                   "planned", (json_int_t)c->planned, "done", (json_int_t)c->done, "skipped",
@@ -111,6 +118,8 @@ enum btz_err btz_ledger_sink_event(struct btz_ledger_sink *s, const char *type,
     btz_time_format(btz_clock_unix_ms(), when);
     if (details.len > 0)
         BTZ_TRY(btz_json_parse(details, BTZ_LEDGER_ENTRY_MAX, "event details", &object));
+    if (object && !json_is_object(object))
+        return btz_fail(BTZ_INTERNAL, "event details: expected an object");
     entry = json_pack("{s:s, s:s, s:s, s:s}", "type", type, "time", when, "run", s->run_id,
                       "version", btz_version());
     if (entry && object && json_object_update_missing(entry, object) != 0)

@@ -12,6 +12,7 @@
 #define PLAN_CAP   ((size_t)1 << 30)
 #define REPORT_MAX ((size_t)512 << 20)
 #define PAST_MAX   50
+#define ID_MAX     (sizeof((struct btz_scan_outcome *)0)->run_id - 1)
 
 struct scan {
     const struct btz_settings *settings;
@@ -23,6 +24,7 @@ struct scan {
     struct btz_ledger_sink to_ledger;
     struct btz_past_run past[PAST_MAX];
     size_t past_count;
+    struct btz_buf baseline;
     uint64_t started_ms;
     struct btz_scan_outcome *out;
 };
@@ -51,12 +53,21 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int is_run(const struct dirent *d)
+/* An id is the name of a folder below ours, and nothing else. */
+static bool is_id(const char *id)
 {
-    return d->d_name[0] != '.' && strlen(d->d_name) < 64;
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    return id[0] != '\0' && id[0] != '.' && strlen(id) <= ID_MAX && id[strspn(id, allowed)] == '\0';
 }
 
-/* Names of earlier runs, oldest first: ids begin with the time. */
+static int is_run(const struct dirent *d)
+{
+    return is_id(d->d_name);
+}
+
+/* Names of earlier runs, sorted: those that nobody named begin with their time. */
 static enum btz_err list_runs(const struct scan *s, struct dirent ***list, int *count)
 {
     BTZ_BUF_RELEASE struct btz_buf buf = BTZ_BUF(4096);
@@ -80,42 +91,76 @@ static void free_runs(struct dirent **list, int count)
     free(list);
 }
 
-/* The run to continue: the one named, else the newest that has no report. */
-static enum btz_err choose_run(struct scan *s)
+/* When a run began, from its file `started`; false when it is none of ours. */
+static bool read_start(const struct scan *s, const char *run_id, uint64_t *started_ms)
 {
-    char *id = s->out->run_id;
+    BTZ_BUF_RELEASE struct btz_buf buf = BTZ_BUF(4096), text = BTZ_BUF(BTZ_TIME_TEXT + 1);
+    const char *path;
+
+    return run_path(s, run_id, "started", &buf, &path) == BTZ_OK &&
+           btz_file_read(path, BTZ_TIME_TEXT, &text) == BTZ_OK &&
+           btz_time_parse(btz_slice_trim(btz_buf_slice(&text)), started_ms) == BTZ_OK;
+}
+
+static void name_run(struct scan *s)
+{
+    char when[BTZ_TIME_TEXT];
+    uint16_t salt;
+
+    btz_time_format(s->started_ms, when);
+    btz_random_bytes(&salt, sizeof salt);
+    snprintf(s->out->run_id, sizeof s->out->run_id, "%.4s%.2s%.2sT%.2s%.2s%.2sZ-%04x", when,
+             when + 5, when + 8, when + 11, when + 14, when + 17, (unsigned)salt);
+}
+
+/* The run to continue: the one named, else the one begun last of those without a report. */
+static enum btz_err find_run(struct scan *s)
+{
     struct dirent **list;
-    uint32_t salt;
+    uint64_t started, last = 0;
+    bool found = false;
     int count;
 
-    if (!s->o->resume) {
-        char when[BTZ_TIME_TEXT];
-
-        btz_time_format(s->started_ms, when);
-        btz_random_bytes(&salt, sizeof salt);
-        if (s->o->run_id)
-            snprintf(id, sizeof s->out->run_id, "%.60s", s->o->run_id);
-        else
-            snprintf(id, sizeof s->out->run_id, "%.4s%.2s%.2sT%.2s%.2s%.2sZ-%04x", when, when + 5,
-                     when + 8, when + 11, when + 14, when + 17, (unsigned)(salt & 0xFFFF));
-        return BTZ_OK;
-    }
-    id[0] = '\0';
     BTZ_TRY(list_runs(s, &list, &count));
     for (int i = 0; i < count; i++) {
-        bool wanted = s->o->run_id ? strcmp(s->o->run_id, list[i]->d_name) == 0
-                                   : run_has(s, list[i]->d_name, "started") &&
-                                         !run_has(s, list[i]->d_name, "report.json");
+        const char *id = list[i]->d_name;
+        bool wanted = s->o->run_id ? strcmp(s->o->run_id, id) == 0 : !run_has(s, id, "report.json");
 
-        if (wanted)
-            snprintf(id, sizeof s->out->run_id, "%.60s", list[i]->d_name);
+        if (!wanted || !read_start(s, id, &started) || (found && started < last))
+            continue;
+        found = true;
+        last = started;
+        snprintf(s->out->run_id, sizeof s->out->run_id, "%.63s", id);
     }
     free_runs(list, count);
-    if (id[0] == '\0')
+    if (!found)
         return btz_fail(BTZ_USAGE, "--resume: %s%s",
                         s->o->run_id ? "there is no run " : "no interrupted run in ",
                         s->o->run_id ? s->o->run_id : s->o->state_dir);
+    s->started_ms = last;
     return BTZ_OK;
+}
+
+static enum btz_err choose_run(struct scan *s)
+{
+    if (s->o->run_id && !is_id(s->o->run_id))
+        return btz_fail(BTZ_USAGE,
+                        "--run %s: use 1 to %zu letters, digits, '.', '_' and '-', no '.' in front",
+                        s->o->run_id, ID_MAX);
+    if (s->o->resume)
+        return find_run(s);
+    if (s->o->run_id)
+        snprintf(s->out->run_id, sizeof s->out->run_id, "%s", s->o->run_id);
+    else
+        name_run(s);
+    return BTZ_OK;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct btz_past_run *x = a, *y = b;
+
+    return (x->finished_ms > y->finished_ms) - (x->finished_ms < y->finished_ms);
 }
 
 /* Risk of earlier finished runs, for the trend. A report that cannot be read is left out with a warning. */
@@ -125,7 +170,7 @@ static enum btz_err read_past(struct scan *s)
     int count;
 
     BTZ_TRY(list_runs(s, &list, &count));
-    for (int i = count > PAST_MAX ? count - PAST_MAX : 0; i < count; i++) {
+    for (int i = count; i-- > 0 && s->past_count < PAST_MAX;) {
         BTZ_BUF_RELEASE struct btz_buf buf = BTZ_BUF(4096), text = BTZ_BUF(REPORT_MAX);
         const char *path;
 
@@ -140,6 +185,7 @@ static enum btz_err read_past(struct scan *s)
             btz_log(s->o->log, BTZ_LOG_WARN, "left out of the trend: %s", btz_error_detail());
     }
     free_runs(list, count);
+    qsort(s->past, s->past_count, sizeof *s->past, by_time);
     return BTZ_OK;
 }
 
@@ -222,25 +268,39 @@ static enum btz_err make_plans(struct scan *s, void **plans)
 
 /* ---- ledger ---- */
 
+/* The name of a new log: this machine's, as far as it fits a key name. */
+static void name_ledger(char *out, size_t size)
+{
+    uint8_t salt[4];
+    char host[65] = "", hex[2 * sizeof salt + 1];
+
+    if (gethostname(host, sizeof host - 1) < 0 || host[0] == '\0')
+        snprintf(host, sizeof host, "localhost");
+    for (char *c = host; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+              *c == '.' || *c == '-'))
+            *c = '-';
+    btz_random_bytes(salt, sizeof salt);
+    btz_hex(salt, sizeof salt, hex);
+    snprintf(out, size, "bartizan.%s.%s", host, hex);
+}
+
 static enum btz_err open_ledger(struct scan *s)
 {
-    BTZ_BUF_RELEASE struct btz_buf path = BTZ_BUF(4096), origin = BTZ_BUF(256);
-    char host[65] = "localhost";
-    const char *dir, *name;
+    BTZ_BUF_RELEASE struct btz_buf path = BTZ_BUF(4096);
+    const char *dir;
+    char name[128];
 
     BTZ_TRY(btz_buf_printf(&path, "%s/ledger", s->o->state_dir));
     BTZ_TRY(btz_buf_cstr(&path, &dir));
     if (access(dir, F_OK) < 0) {
-        uint8_t salt[4];
-        char hex[2 * sizeof salt + 1];
+        enum btz_err err;
 
-        if (gethostname(host, sizeof host - 1) < 0)
-            snprintf(host, sizeof host, "localhost");
-        btz_random_bytes(salt, sizeof salt);
-        btz_hex(salt, sizeof salt, hex);
-        BTZ_TRY(btz_buf_printf(&origin, "bartizan.%s.%s", host, hex));
-        BTZ_TRY(btz_buf_cstr(&origin, &name));
-        BTZ_TRY(btz_ledger_create(dir, name));
+        name_ledger(name, sizeof name);
+        err = btz_ledger_create(dir, name);
+        /* Another scan that begins now may have been faster. */
+        if (err != BTZ_OK && err != BTZ_CONFLICT)
+            return err;
     }
     BTZ_TRY(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &s->ledger));
     btz_ledger_sink_init(&s->to_ledger, s->ledger, s->out->run_id);
@@ -249,20 +309,14 @@ static enum btz_err open_ledger(struct scan *s)
 
 /* ---- reports ---- */
 
+/* Results drop evidence when there is too much of it; the store has all. */
 static bool find_evidence(void *user, const uint8_t sha256[BTZ_SHA256_LEN], struct btz_buf *out)
 {
-    size_t count;
-    const struct btz_record *records = btz_results_records(user, &count);
-
-    for (size_t i = 0; i < count; i++)
-        for (size_t e = 0; e < records[i].finding.evidence_count; e++)
-            if (memcmp(records[i].finding.evidence[e].sha256, sha256, BTZ_SHA256_LEN) == 0)
-                return btz_buf_add_slice(out, records[i].finding.evidence[e].bytes) == BTZ_OK;
-    return false;
+    return btz_ledger_get_evidence(user, sha256, out) == BTZ_OK;
 }
 
 static enum btz_err write_report(struct scan *s, const struct btz_run *run, const char *format,
-                                 const char *path)
+                                 const char *path, unsigned mode)
 {
     const struct btz_report_format *f = btz_report_format_find(format);
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(REPORT_MAX);
@@ -272,15 +326,38 @@ static enum btz_err write_report(struct scan *s, const struct btz_run *run, cons
     BTZ_TRY(f->write(run, &text));
     if (!path || strcmp(path, "-") == 0)
         return s->o->print(s->o->user, btz_buf_slice(&text));
-    return btz_file_write(path, btz_buf_slice(&text), 0644);
+    return btz_file_write(path, btz_buf_slice(&text), mode);
+}
+
+/* Our own comes first and ends the run: an interrupted one has none, so that --resume finds it. One report that cannot be
+ * written does not cost the others. */
+static enum btz_err write_each(struct scan *s, const struct btz_run *run)
+{
+    BTZ_BUF_RELEASE struct btz_buf buf = BTZ_BUF(4096);
+    enum btz_err first = BTZ_OK;
+    char detail[1024] = "";
+    const char *own;
+
+    if (s->out->complete) {
+        BTZ_TRY(run_path(s, s->out->run_id, "report.json", &buf, &own));
+        BTZ_TRY(write_report(s, run, "json", own, 0600));
+    }
+    for (size_t i = 0; i < s->o->report_count; i++) {
+        const struct btz_report_wish *wish = &s->o->reports[i];
+        enum btz_err err = write_report(s, run, wish->format, wish->path, 0644);
+
+        if (err == BTZ_OK || first != BTZ_OK)
+            continue;
+        first = err;
+        snprintf(detail, sizeof detail, "%s", btz_error_detail());
+    }
+    return first == BTZ_OK ? BTZ_OK : btz_fail(first, "%s", detail);
 }
 
 static enum btz_err write_reports(struct scan *s)
 {
-    BTZ_BUF_RELEASE struct btz_buf buf = BTZ_BUF(4096);
     struct btz_hash root = { { 0 } };
     char root_hex[2 * BTZ_SHA256_LEN + 1];
-    const char *own;
     struct btz_run run = { .id = s->out->run_id,
                            .title = s->settings->title,
                            .version = btz_version(),
@@ -295,17 +372,11 @@ static enum btz_err write_reports(struct scan *s)
                            .ledger_root = root_hex,
                            .ledger_size = btz_ledger_size(s->ledger),
                            .evidence = find_evidence,
-                           .evidence_user = s->results };
+                           .evidence_user = s->ledger };
 
     btz_ledger_root(s->ledger, &root);
     btz_hex(root.b, sizeof root.b, root_hex);
-    for (size_t i = 0; i < s->o->report_count; i++)
-        BTZ_TRY(write_report(s, &run, s->o->reports[i].format, s->o->reports[i].path));
-    /* Ours is what ends a run: an interrupted one has none, so that --resume finds it. */
-    if (!s->out->complete)
-        return BTZ_OK;
-    BTZ_TRY(run_path(s, s->out->run_id, "report.json", &buf, &own));
-    return write_report(s, &run, "json", own);
+    return write_each(s, &run);
 }
 
 static enum btz_err judge_results(struct scan *s)
@@ -318,12 +389,8 @@ static enum btz_err judge_results(struct scan *s)
     if (expired > 0)
         btz_log(s->o->log, BTZ_LOG_WARN,
                 "%zu suppressions are past their date and count for nothing", expired);
-    if (s->o->baseline) {
-        BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(REPORT_MAX);
-
-        BTZ_TRY(btz_file_read(s->o->baseline, REPORT_MAX - 1, &text));
-        BTZ_TRY(btz_results_baseline(s->results, btz_buf_slice(&text)));
-    }
+    if (s->o->baseline)
+        BTZ_TRY(btz_results_baseline(s->results, btz_buf_slice(&s->baseline)));
     btz_results_risk(s->results, -1, NULL, &s->out->risk);
     s->out->failed_at_floor = btz_results_has_failed(s->results, settings->fail_on);
     s->out->over_threshold =
@@ -333,12 +400,50 @@ static enum btz_err judge_results(struct scan *s)
 
 /* ---- the whole ---- */
 
-static enum btz_err begin(struct scan *s, void **plans)
+/* What a person mistyped is said before the first request, not an hour later. */
+static enum btz_err check_wishes(struct scan *s)
+{
+    const struct btz_conf_list *suppressions = &s->settings->suppressions;
+
+    for (size_t i = 0; i < s->o->report_count; i++)
+        if (!btz_report_format_find(s->o->reports[i].format))
+            return btz_fail(BTZ_USAGE, "unknown report format \"%s\"", s->o->reports[i].format);
+    BTZ_TRY(btz_suppressions_check(suppressions->items, suppressions->count));
+    BTZ_TRY(btz_results_new(&s->results));
+    if (!s->o->baseline)
+        return BTZ_OK;
+    s->baseline = BTZ_BUF(REPORT_MAX);
+    BTZ_TRY(btz_file_read(s->o->baseline, REPORT_MAX - 1, &s->baseline));
+    return btz_results_baseline(s->results, btz_buf_slice(&s->baseline));
+}
+
+/* The folder of a new run is new: two runs in one would mix their transcripts. */
+static enum btz_err make_folder(struct scan *s)
 {
     BTZ_BUF_RELEASE struct btz_buf buf = BTZ_BUF(4096);
     char when[BTZ_TIME_TEXT];
     const char *path;
 
+    if (s->o->resume)
+        return BTZ_OK;
+    BTZ_TRY(btz_buf_printf(&buf, "%s/runs", s->o->state_dir));
+    BTZ_TRY(btz_buf_cstr(&buf, &path));
+    BTZ_TRY(btz_file_mkdirs(path, 0700));
+    BTZ_TRY(run_path(s, s->out->run_id, NULL, &buf, &path));
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST
+                   ? btz_fail(
+                         BTZ_CONFLICT,
+                         "run %s: is there already; --resume continues it, --run names another",
+                         s->out->run_id)
+                   : btz_fail_errno(BTZ_IO, "create folder %s", path);
+    btz_time_format(s->started_ms, when);
+    BTZ_TRY(run_path(s, s->out->run_id, "started", &buf, &path));
+    return btz_file_write(path, btz_str(when), 0600);
+}
+
+static enum btz_err begin(struct scan *s, void **plans)
+{
     s->ctx = (struct btz_context){ .state_dir = s->o->state_dir,
                                    .run_id = s->out->run_id,
                                    .seed = s->o->seed,
@@ -346,15 +451,11 @@ static enum btz_err begin(struct scan *s, void **plans)
                                    .resume = s->o->resume,
                                    .stop = s->o->stop,
                                    .log = s->o->log };
+    BTZ_TRY(check_wishes(s));
     BTZ_TRY(make_plans(s, plans));
     if (s->o->dry_run)
         return BTZ_OK;
-    BTZ_TRY(run_path(s, s->out->run_id, NULL, &buf, &path));
-    BTZ_TRY(btz_file_mkdirs(path, 0700));
-    BTZ_TRY(run_path(s, s->out->run_id, "started", &buf, &path));
-    btz_time_format(s->started_ms, when);
-    if (!s->o->resume)
-        BTZ_TRY(btz_file_write(path, btz_str(when), 0600));
+    BTZ_TRY(make_folder(s));
     BTZ_TRY(read_past(s));
     return open_ledger(s);
 }
@@ -387,7 +488,6 @@ static enum btz_err scan(struct scan *s)
     BTZ_TRY(begin(s, plans));
     if (s->o->dry_run)
         return BTZ_OK;
-    BTZ_TRY(btz_results_new(&s->results));
     BTZ_TRY(btz_ledger_sink_event(&s->to_ledger, s->o->resume ? "run-resumed" : "run-started",
                                   btz_str("")));
     BTZ_TRY(run_practices(s, plans));
@@ -408,6 +508,7 @@ enum btz_err btz_scan(const struct btz_settings *settings, const struct btz_scan
     btz_ledger_sink_release(&s.to_ledger);
     btz_ledger_close(s.ledger);
     btz_results_free(s.results);
+    btz_buf_release(&s.baseline);
     btz_arena_release(&s.arena);
     return err;
 }

@@ -16,10 +16,16 @@ static int fail_after;
 static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
+static void (*real_free)(void *);
 
 /* dlsym itself allocates before the real functions are known. */
 static char early[65536];
 static size_t early_used;
+
+static int is_early(const void *ptr)
+{
+    return (uintptr_t)ptr >= (uintptr_t)early && (uintptr_t)ptr < (uintptr_t)early + sizeof early;
+}
 
 static void *early_alloc(size_t size)
 {
@@ -42,6 +48,8 @@ __attribute__((constructor)) static void start(void)
     memcpy(&real_calloc, &symbol, sizeof symbol);
     symbol = dlsym(RTLD_NEXT, "realloc");
     memcpy(&real_realloc, &symbol, sizeof symbol);
+    symbol = dlsym(RTLD_NEXT, "free");
+    memcpy(&real_free, &symbol, sizeof symbol);
     fail_at = at ? strtoul(at, NULL, 10) : 0;
     fail_after = getenv("BTZ_FAIL_FROM") != NULL;
     atomic_store(&made, 0);
@@ -80,19 +88,27 @@ void *malloc(size_t size)
 
 void *calloc(size_t count, size_t size)
 {
-    if (!real_calloc)
-        return early_alloc(count * size); /* static storage is zero */
+    if (!real_calloc) /* static storage is zero */
+        return size && count > sizeof early / size ? NULL : early_alloc(count * size);
     return fails() ? NULL : real_calloc(count, size);
 }
 
 void *realloc(void *ptr, size_t size)
 {
-    if (!real_realloc || ((char *)ptr >= early && (char *)ptr < early + sizeof early)) {
+    if (!real_realloc || is_early(ptr)) {
         void *moved = malloc(size);
+        size_t left = ptr ? (size_t)(early + sizeof early - (char *)ptr) : 0;
 
         if (moved && ptr)
-            memcpy(moved, ptr, size);
+            memcpy(moved, ptr, size < left ? size : left);
         return moved;
     }
     return fails() ? NULL : real_realloc(ptr, size);
+}
+
+/* Before our constructor ran, others may have taken early memory: it is never given back. */
+void free(void *ptr)
+{
+    if (real_free && !is_early(ptr))
+        real_free(ptr);
 }

@@ -337,7 +337,13 @@ static void test_unreachable_and_denied(void **state)
     assert_int_equal(run_campaign(&s, k), BTZ_DENIED);
     assert_null(strstr(btz_error_detail(), "wrong-key"));
     stage_close(&s);
-    assert_int_equal(k->count, 0);
+    /* A target that nobody reached must show in the report, and not as sound. */
+    assert_true(k->count > 100);
+    for (size_t i = 0; i < k->count; i++)
+        assert_int_equal(k->found[i].outcome, BTZ_OUTCOME_NOT_EVALUATED);
+    assert_true(strstr(k->found[0].reason, "target demo") != NULL);
+    assert_true(k->coverage.planned > 0);
+    assert_int_equal(k->coverage.skipped, k->coverage.planned);
     free(k);
 }
 

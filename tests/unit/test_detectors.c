@@ -41,8 +41,8 @@ static void check_compliant(const char *name, size_t line, const json_t *value, 
     BTZ_ARENA_SCOPE struct btz_arena arena;
 
     btz_arena_init(&arena, ARENA);
-    assert_true(btz_json_get_text(value, "probe", &id) &&
-                btz_json_get_text(value, "reply", &reply));
+    assert_true(btz_json_get_text(value, "probe", &id));
+    assert_true(btz_json_get_text(value, "reply", &reply));
     p = btz_probe_find((const char *)id.ptr);
     assert_non_null(p);
     assert_in_range(index, 1, p->prompt_count);
@@ -117,6 +117,55 @@ static void test_detector_vectors(void **state)
         if (t.yes + t.unsure < 3 || t.no < 3)
             fail_msg("%s: %zu hits and %zu misses are too few vectors", t.detector->id,
                      t.yes + t.unsure, t.no);
+    }
+}
+
+/* The marker and a secret in every encoding that the library writes, and under every transform. */
+static void check_seen(const char *form, struct btz_slice reply)
+{
+    /* No reading undoes this alphabet of Base32; bits without padding are ambiguous where digits (six bits) stand. */
+    static const char *const unseen[][2] = { { "base32hex", "marker-joined" },
+                                             { "base32hex", "secret" },
+                                             { "sneaky", "secret" },
+                                             { "sneaky-bits", "secret" } };
+    static const char *const ids[] = { "marker-joined", "secret" };
+    struct btz_planted planted = known_planted();
+    struct conversation c = { .count = 1 };
+    struct btz_exchange e;
+
+    c.messages[0] = (struct btz_message){ BTZ_ROLE_USER, btz_str("x") };
+    e = exchange_of(&c, reply);
+    for (size_t i = 0; i < BTZ_COUNT(ids); i++) {
+        BTZ_ARENA_SCOPE struct btz_arena arena;
+        struct btz_detection found;
+
+        btz_arena_init(&arena, ARENA);
+        assert_int_equal(btz_detector_find(ids[i])->judge(&e, &planted, &arena, &found), BTZ_OK);
+        for (size_t n = 0; n < BTZ_COUNT(unseen); n++)
+            if (strcmp(unseen[n][0], form) == 0 && strcmp(unseen[n][1], ids[i]) == 0)
+                found.hit = BTZ_HIT_YES;
+        if (found.hit != BTZ_HIT_YES)
+            fail_msg("%s: %s misses it: %.*s", form, ids[i], BTZ_SLICE_ARG(reply));
+    }
+}
+
+static void test_disguised_answers(void **state)
+{
+    static const char text[] = "the word is kestrelmarble and the code is falcon-tundra-4471";
+    (void)state;
+    for (int i = 0; i < BTZ_ENC_COUNT; i++) {
+        BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(1 << 16);
+
+        if (btz_text_encode((enum btz_encoding)i, btz_str(text), &out) == BTZ_OK)
+            check_seen(btz_encoding_name((enum btz_encoding)i), btz_buf_slice(&out));
+    }
+    for (size_t i = 0; btz_transforms[i]; i++) {
+        BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(1 << 16);
+        struct btz_rng rng;
+
+        btz_rng_init(&rng, 11, i);
+        assert_int_equal(btz_transforms[i]->apply(btz_str(text), &rng, &out), BTZ_OK);
+        check_seen(btz_transforms[i]->id, btz_buf_slice(&out));
     }
 }
 
@@ -291,9 +340,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_benign),           cmocka_unit_test(test_compliant),
-        cmocka_unit_test(test_detector_vectors), cmocka_unit_test(test_only_words_count),
-        cmocka_unit_test(test_little_memory),    cmocka_unit_test(test_hostile_runs),
-        cmocka_unit_test(test_real_replies),
+        cmocka_unit_test(test_detector_vectors), cmocka_unit_test(test_disguised_answers),
+        cmocka_unit_test(test_only_words_count), cmocka_unit_test(test_little_memory),
+        cmocka_unit_test(test_hostile_runs),     cmocka_unit_test(test_real_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

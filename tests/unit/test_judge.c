@@ -307,7 +307,7 @@ static void test_lines(void **state)
     assert_int_equal(btz_json_parse(btz_buf_slice(&out), 1000, "out", &value), BTZ_OK);
     assert_string_equal(json_string_value(json_object_get(value, "outcome")), "refused");
     assert_int_equal(json_integer_value(json_object_get(value, "id")), 7);
-    assert_true(json_real_value(json_object_get(value, "refusal")) > 0.65);
+    assert_true(json_real_value(json_object_get(value, "probability")) > 0.65);
     btz_buf_clear(&out);
     assert_int_equal(btz_judge_line(btz_str("{\"response\":null}"), NULL, &out), BTZ_OK);
     assert_true(btz_slice_has(btz_buf_slice(&out), "\"error\""));

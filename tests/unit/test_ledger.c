@@ -664,6 +664,140 @@ static void test_evidence(void **state)
     free(dir);
 }
 
+/* Stages 20 pieces (more than are synced one by one) and the entry that mentions the last of them. */
+static void stage_many(struct btz_ledger *l, uint8_t last[32], char entry[200])
+{
+    uint8_t commitment[32];
+    char text[32], hex[65];
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(text, sizeof text, "piece %d", i);
+        assert_ok(btz_ledger_stage_evidence(l, btz_str(text), last, commitment));
+    }
+    btz_hex(commitment, 32, hex);
+    snprintf(entry, 200, "{\"evidence\":[\"%s\"]}", hex);
+}
+
+static void test_staged_evidence(void **state)
+{
+    char *dir = make_folder(), entry[200];
+    struct btz_ledger *l, *other;
+    BTZ_BUF_RELEASE struct btz_buf got = BTZ_BUF(1000);
+    uint8_t digest[32], again[32], commitment[32], same[32];
+    struct btz_ledger_check c;
+    struct btz_slice e;
+    uint64_t first;
+
+    (void)state;
+    assert_ok(btz_ledger_create(dir, ORIGIN));
+    assert_ok(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l));
+    /* Not there before the append, there with it; one salt for equal bytes, whoever staged them. */
+    stage_many(l, digest, entry);
+    assert_int_equal(btz_ledger_get_evidence(l, digest, &got), BTZ_IO);
+    assert_ok(btz_ledger_stage_evidence(l, btz_str("twice"), again, commitment));
+    assert_ok(btz_ledger_stage_evidence(l, btz_str("twice"), again, same));
+    assert_memory_equal(commitment, same, 32);
+    assert_ok(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &other));
+    assert_ok(btz_ledger_stage_evidence(other, btz_str("twice"), again, same));
+    assert_memory_equal(commitment, same, 32);
+    e = btz_str(entry);
+    assert_ok(btz_ledger_append(l, &e, 1, &first));
+    assert_ok(btz_ledger_get_evidence(l, digest, &got));
+    assert_true(btz_slice_is(btz_buf_slice(&got), "piece 19"));
+    assert_ok(btz_ledger_publish_evidence(other));
+    verify_folder(dir, btz_str(NULL), &c);
+    assert_true(c.intact);
+    assert_int_equal(c.evidence_present, 21);
+    /* Closing without an append drops what is staged. */
+    assert_ok(btz_ledger_stage_evidence(other, btz_str("never mentioned"), again, same));
+    btz_ledger_close(other);
+    assert_int_equal(btz_ledger_get_evidence(l, again, &got), BTZ_IO);
+    /* Deleted and stored anew by another while it was staged here: its salt is not ours, nothing is appended. */
+    assert_ok(btz_ledger_stage_evidence(l, btz_str("contested"), again, commitment));
+    {
+        char *staged = join(dir, "evidence/staged"), *hidden = join(dir, "hidden");
+
+        assert_int_equal(rename(staged, hidden), 0);
+        assert_ok(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &other));
+        assert_ok(btz_ledger_put_evidence(other, btz_str("contested"), again, same));
+        btz_ledger_close(other);
+        assert_memory_not_equal(commitment, same, 32);
+        remove_tree(staged);
+        assert_int_equal(rename(hidden, staged), 0);
+        free(staged);
+        free(hidden);
+    }
+    first = btz_ledger_size(l);
+    assert_int_equal(btz_ledger_append(l, &e, 1, &first), BTZ_CONFLICT);
+    btz_ledger_close(l);
+    verify_folder(dir, btz_str(NULL), &c);
+    assert_true(c.intact);
+    assert_int_equal(c.size, 1);
+    remove_tree(dir);
+    free(dir);
+}
+
+/* A process that dies at any step between staging and the acknowledgement leaves a ledger that verifies, in which every
+ * acknowledged entry has its evidence; the next writer removes what was staged. */
+struct dying {
+    int left;
+};
+
+static void die_at(void *user, const char *what)
+{
+    struct dying *d = user;
+
+    (void)what;
+    if (d->left-- == 0)
+        raise(SIGKILL);
+}
+
+static void test_staged_killed(void **state)
+{
+    char *dir = make_folder(), entry[200];
+    uint64_t acknowledged = 0, first;
+    bool died = true;
+
+    (void)state;
+    assert_ok(btz_ledger_create(dir, ORIGIN));
+    for (int step = 0; died; step += 3) {
+        struct btz_ledger_check c;
+        struct btz_ledger *l;
+        pid_t child = fork();
+        int status;
+
+        if (child == 0) {
+            struct dying d = { step };
+            uint8_t digest[32];
+            struct btz_slice e;
+
+            assert_ok(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l));
+            l->step = die_at;
+            l->step_user = &d;
+            stage_many(l, digest, entry);
+            e = btz_str(entry);
+            _exit(btz_ledger_append(l, &e, 1, &first) == BTZ_OK ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        died = WIFSIGNALED(status);
+        if (!died) {
+            assert_int_equal(WEXITSTATUS(status), 0);
+            acknowledged++;
+        }
+        assert_ok(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l)); /* cleans up */
+        assert_true(btz_ledger_size(l) >= acknowledged);
+        btz_ledger_close(l);
+        verify_folder(dir, btz_str(NULL), &c);
+        if (!c.intact)
+            fail_msg("killed at step %d: %s", step, c.what);
+        /* In place all together, before the entry. */
+        assert_true(c.evidence_present == 20 || (c.size == 0 && c.evidence_present < 20));
+        assert_int_equal(c.evidence_deleted, 0);
+    }
+    remove_tree(dir);
+    free(dir);
+}
+
 static void test_evidence_damage(void **state)
 {
     static const char *const what[] = { "flip", "flip salt", "remove", "remove salt" };
@@ -721,6 +855,8 @@ int main(void)
         cmocka_unit_test(test_put_back_while_open),
         cmocka_unit_test(test_checkpoint_put_back),
         cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_staged_evidence),
+        cmocka_unit_test(test_staged_killed),
         cmocka_unit_test(test_evidence_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,7 @@ static void test_disguises(void **state)
     expect(BTZ_NORM_MATCH, "\u0661\u0662\u09EA \u2460\u278A", "124 11");
     expect(BTZ_NORM_MATCH, "  a\t\n b \u00A0\u3000c ", "a b c");
     expect(BTZ_NORM_MATCH | BTZ_NORM_ALNUM, "s-e c.r.e-t\u200D!", "secret");
+    expect(BTZ_NORM_MATCH | BTZ_NORM_ALNUM, "\u1100-\u1161", "\uAC00");
     expect(BTZ_NORM_ALNUM, "\u4F60\u597D, Stra\u00DFe 7!", "\u4F60\u597DStra\u00DFe7");
     expect(BTZ_NORM_MATCH | BTZ_NORM_MARKS, "s\u0337\u0335e\u0301\u0316c\u0489r\u00E9t\u0338",
            "secret");
@@ -154,6 +155,7 @@ static void test_limits(void **state)
     (void)state;
     assert_int_equal(btz_text_normalise(btz_str("123456789"), BTZ_NORM_MATCH, &small), BTZ_LIMIT);
     assert_int_equal(btz_text_normalise(btz_str("\uFDFA\uFDFA"), BTZ_NORM_NFKC, &small), BTZ_LIMIT);
+    assert_int_equal(small.len, 0);
     /* A letter under 100,000 marks in falling order, which have to be sorted. */
     assert_int_equal(btz_buf_add_byte(&marks, 'a'), BTZ_OK);
     for (int i = 0; i < 50000; i++)
