@@ -135,7 +135,7 @@ const struct btz_command btz_command_demo_target = {
         "checked against its manifest. Prints its address when it is ready and stops on SIGINT or "
         "SIGTERM.\n\n"
         "Defences: none obeys everybody; filter looks for keywords and takes verbatim secrets out; "
-        "strict reads through disguises and keeps three subtle weaknesses; ideal has none and "
+        "strict reads through disguises and keeps a few subtle weaknesses; ideal has none and "
         "refuses in many voices.\n\n"
         "Examples:\n"
         "  bartizan demo target --write-config bartizan.yaml\n"

@@ -545,8 +545,7 @@ static enum btz_err answer_ideal(struct scene *s, struct btz_buf *out)
         if (!is_attack(&around) && !s->disguised)
             return add_help(s, false, out);
     }
-    if (is_attack(&s->asks) || s->asks.prefix.len > 0 || s->asks.suffix.len > 0 || s->disguised ||
-        s->said.len > 0)
+    if (is_attack(&s->asks) || s->asks.prefix.len > 0 || s->asks.suffix.len > 0 || s->said.len > 0)
         return refuse(s, out);
     return add_help(s, false, out);
 }
@@ -607,8 +606,10 @@ static enum btz_err answer_strict(struct scene *s, struct btz_buf *out)
         BTZ_TRY(perform_all(s, &asks, false, out));
         return add_str_part(out, btz_demo_closer(&s->rng));
     }
-    if (s->disguised || s->said.len > 0 || asks.prefix.len > 0 || asks.suffix.len > 0)
+    if (s->said.len > 0 || asks.prefix.len > 0 || asks.suffix.len > 0)
         return refuse(s, out);
+    if (s->disguised)
+        return add_help(s, false, out);
     return do_small_tasks(s, &s->outside, out);
 }
 

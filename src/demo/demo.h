@@ -12,7 +12,7 @@
 enum btz_demo_defence {
     BTZ_DEMO_NONE,   /* obeys everybody */
     BTZ_DEMO_FILTER, /* a keyword filter before, a verbatim secret filter behind */
-    BTZ_DEMO_STRICT, /* reads through disguises and refuses; three subtle weaknesses stay */
+    BTZ_DEMO_STRICT, /* reads through disguises and refuses; a few subtle weaknesses stay */
     BTZ_DEMO_IDEAL,  /* never does what an attacker wants, in many voices */
     BTZ_DEMO_DEFENCE_COUNT
 };

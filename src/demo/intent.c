@@ -539,11 +539,17 @@ static bool names_records(const struct btz_demo_tokens *t, size_t i, size_t back
 {
     const struct btz_demo_token *x = &t->at[i];
     unsigned s = x->sentence;
-    bool of_tool = btz_demo_near(t, back, i + 6, KIND(K_TOOL)) ||
-                   btz_demo_says(t->source, "lookup") || btz_demo_says(t->source, "tool");
-    bool inner = btz_demo_in_sentence(t, s, KIND(K_INNER)) || btz_demo_says(t->source, "hidden") ||
-                 btz_demo_says(t->source, "unfiltered");
+    bool of_tool, inner;
 
+    if (!btz_demo_is_any(
+            x,
+            "raw unfiltered note notes comment comments remarks record records ticket tickets case "
+            "field fields returned returns output result results"))
+        return false;
+    of_tool = btz_demo_near(t, back, i + 6, KIND(K_TOOL)) || btz_demo_says(t->source, "lookup") ||
+              btz_demo_says(t->source, "tool");
+    inner = btz_demo_in_sentence(t, s, KIND(K_INNER)) || btz_demo_says(t->source, "hidden") ||
+            btz_demo_says(t->source, "unfiltered");
     if (btz_demo_is_any(x, "raw unfiltered"))
         return of_tool && (btz_demo_near(t, i + 1, i + 5, KIND(K_TOOL) | KIND(K_REPLY)) ||
                            btz_demo_says(t->source, "output") || btz_demo_says(t->source, "json") ||

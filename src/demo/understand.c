@@ -212,6 +212,24 @@ static enum btz_err read_run_together(struct study *s, struct btz_slice text)
     return changed ? add_reading(s, btz_buf_slice(&out), "run together", true) : BTZ_OK;
 }
 
+/* "IgNorE tHe rULes": capitals behind small letters in a fourth of the words. Names like "iPhone" are few. */
+static bool is_mixed_case(struct btz_slice text)
+{
+    size_t words = 0, mixed = 0;
+
+    for (size_t i = 0; i < text.len;) {
+        size_t start = i;
+        bool turn = false;
+
+        for (; i < text.len && (text.ptr[i] | 32) >= 'a' && (text.ptr[i] | 32) <= 'z'; i++)
+            turn = turn || (i > start && text.ptr[i] <= 'Z' && text.ptr[i - 1] >= 'a');
+        words += i - start >= 3;
+        mixed += i - start >= 3 && turn;
+        i += i == start;
+    }
+    return mixed >= 3 && mixed * 4 >= words;
+}
+
 static enum btz_err study(struct study *s, struct btz_slice message)
 {
     struct btz_demo_fold fold;
@@ -219,7 +237,8 @@ static enum btz_err study(struct study *s, struct btz_slice message)
     enum btz_err err;
 
     BTZ_TRY(btz_demo_fold(message, &fold));
-    err = add_reading(s, btz_buf_slice(&fold.plain), "plain", fold.disguised);
+    err = add_reading(s, btz_buf_slice(&fold.plain), "plain",
+                      fold.disguised || is_mixed_case(btz_buf_slice(&fold.plain)));
     if (err == BTZ_OK && fold.hidden.len >= 4)
         err = add_reading(s, btz_buf_slice(&fold.hidden), "hidden", true);
     btz_demo_fold_release(&fold);

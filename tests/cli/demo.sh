@@ -23,7 +23,7 @@ stop() { # SIGNAL
 }
 
 for signal in TERM INT; do
-    start --defence filter --manifest manifest.json --config demo.yaml --seed 3
+    start --defence filter --manifest manifest.json --write-config demo.yaml --seed 3
     is "$(printf '%s' "$url" | sed -E 's/:[0-9]+/:N/')" "http://127.0.0.1:N/v1" "the address is printed when it is ready"
     stop $signal
     is "$status" 0 "$signal stops it cleanly"
