@@ -257,7 +257,7 @@ static enum btz_err part_words(struct btz_buf *out, const struct btz_risk_part *
     ADDF("%s weighs %.0f", btz_severity_name(f->severity), part->weight);
     if (f->n == 0)
         return BTZ_OK;
-    ADD("; one of ten tries succeeds with a chance of <span "
+    ADD("; the chance that one of ten tries succeeds is <span "
         "class=\"nb\">");
     BTZ_TRY(share(out, part->chance_low, false));
     ADD("&ndash;");
