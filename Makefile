@@ -31,8 +31,8 @@ bench: deps all
 	@tools/bench $(BUILD)
 
 fuzz: $(ASAN)/build.ninja
-	@$(NINJA) $(ASAN) --quiet fuzz_$(T)
-	@tools/fuzz $(ASAN) $(SECONDS) $(T)
+	@$(NINJA) $(ASAN) --quiet tests/fuzz_$(T)
+	@FUZZ_SEED=0 tools/fuzz $(ASAN) $(SECONDS) $(T)
 
 torture: deps all
 	@tools/torture $(BUILD)
