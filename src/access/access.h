@@ -1,0 +1,232 @@
+/*
+ * access: identities, roles and decisions of one installation. Everything that can be asked or changed is an
+ * *operation*: one descriptor that gives the REST route, its OpenAPI text, the command of the command line, the
+ * permission it needs and the code that does it. There is one way through all of them, btz_access_call():
+ *
+ *   fields checked -> caller known -> permission decided -> second factor fresh -> second pair of eyes -> transaction
+ *   { what the operation does, its trail entry } -> ledger -> snapshot published
+ *
+ * Nothing here knows HTTP or a terminal. A handle is used from several threads.
+ */
+#ifndef BTZ_ACCESS_H
+#define BTZ_ACCESS_H
+
+#include "access/policy.h"
+#include "access/trail.h"
+#include "base/conf.h"
+
+/* ---- settings: section `access:` of bartizan.yaml (settings.c) ------------------------------------------------- */
+
+struct btz_issuer_conf; /* OIDC and JWT issuers: oidc.h */
+struct btz_access_conf {
+    const char *store; /* path or URL; empty: <state>/access/access.db */
+    const char *
+        seal_key; /* 64 hex digits, from the environment; empty: the file <state>/access/seal.key */
+    const char *breached;    /* breached-password list, empty: none */
+    const char *origin;      /* "https://bartizan.example.com": cookies, WebAuthn, redirects */
+    const char *issuer_name; /* shown by authenticator apps, "bartizan" */
+    struct btz_conf_list issuers;
+    struct btz_conf_list four_eyes; /* actions that need a second person */
+    bool
+        mfa_required; /* for people who hold an administrative action: always; true: for everybody */
+    int64_t session_idle_ms, session_absolute_ms, step_up_ms, approval_ms, elevation_max_ms,
+        break_glass_ms;
+    int64_t enrolment_ms; /* life of an enrolment link */
+    int64_t concurrent_hashes;
+    int64_t key_max_age_ms, dormant_ms; /* of the review */
+    int64_t retain_ms;                  /* content of trail entries; 0: for good */
+    const char *auditor_key;            /* base64 X25519, empty: none */
+};
+extern const struct btz_conf_struct btz_access_conf_struct;
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+/* Fetches for issuers: given by the daemon, so that this folder knows no HTTP. */
+struct btz_fetch {
+    /* GET when `form` is empty, else POST of application/x-www-form-urlencoded. https only. At most 1 MiB. */
+    enum btz_err (*get)(void *user, const char *url, struct btz_slice form, struct btz_buf *out);
+    void *user;
+};
+
+struct btz_access_options {
+    const char *state_dir;
+    const struct btz_access_conf *conf;
+    const struct btz_fetch *fetch;  /* NULL: issuers cannot be asked */
+    uint64_t (*now_ms)(void *user); /* NULL: the clock */
+    void *clock_user;
+    struct btz_log *log;
+};
+
+struct btz_access;
+/* Opens store, keys, trail; migrates; completes what a killed process left; publishes a snapshot when there is none.
+ * Files: <state>/access/{access.db,seal.key,snapshot,generation}, <state>/ledger. */
+BTZ_CHECKED enum btz_err btz_access_open(const struct btz_access_options *o,
+                                         struct btz_access **out);
+void btz_access_close(struct btz_access *a);
+
+/* ---- callers -------------------------------------------------------------------------------------------------------- */
+
+enum btz_caller_kind {
+    BTZ_CALLER_NOBODY,
+    BTZ_CALLER_LOCAL, /* the command line of whoever owns the state folder: principal "local:<unix name>"; may do
+                         * everything but approve what he asked for himself */
+    BTZ_CALLER_SESSION, /* a person who signed in */
+    BTZ_CALLER_KEY,     /* an API key */
+    BTZ_CALLER_TOKEN,   /* a JWT of a configured issuer */
+    BTZ_CALLER_CERT     /* a client certificate */
+};
+struct btz_caller {
+    enum btz_caller_kind kind;
+    char principal[64], name[128], session[BTZ_ID_TEXT], key[BTZ_ID_TEXT], method[64];
+    uint64_t second_factor_ms; /* when it was last shown, 0: never */
+    struct btz_address address;
+    const char *address_text, *user_agent, *request;
+    bool client_cert;
+    uint32_t key_index; /* in the snapshot; BTZ_NOBODY */
+};
+/* Who is asking? From what a request carries; each *out is complete or the caller is told why not. DENIED: refused (and
+ * in the trail); the detail never says which part was wrong. */
+BTZ_CHECKED enum btz_err btz_caller_local(struct btz_access *a, const char *unix_name,
+                                          struct btz_caller *out);
+BTZ_CHECKED enum btz_err btz_caller_session(struct btz_access *a, struct btz_slice token,
+                                            struct btz_caller *io);
+BTZ_CHECKED enum btz_err btz_caller_key(struct btz_access *a, struct btz_slice key,
+                                        struct btz_caller *io);
+BTZ_CHECKED enum btz_err btz_caller_token(struct btz_access *a, struct btz_slice jwt,
+                                          struct btz_caller *io);
+BTZ_CHECKED enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem,
+                                         struct btz_caller *io);
+
+/* ---- operations ------------------------------------------------------------------------------------------------------ */
+
+enum btz_field_kind {
+    BTZ_FIELD_TEXT,
+    BTZ_FIELD_SECRET /* never echoed or logged; on the command line read from a prompt or file */,
+    BTZ_FIELD_INT,
+    BTZ_FIELD_BOOL,
+    BTZ_FIELD_TIME /* RFC 3339 */,
+    BTZ_FIELD_DURATION /* "7d" */,
+    BTZ_FIELD_TEXTS /* array of text */,
+    BTZ_FIELD_OBJECT /* JSON as it is */,
+    BTZ_FIELD_FILE /* text; on the command line the
+                                                                    * name of a file */
+};
+enum btz_field_place { BTZ_IN_PATH, BTZ_IN_QUERY, BTZ_IN_BODY };
+struct btz_field {
+    const char *name; /* snake_case in JSON; the command line writes "-" for "_" */
+    enum btz_field_kind kind;
+    enum btz_field_place place; /* path fields are operands on the command line, in order */
+    bool required, operand;     /* operand: body field that is an operand too */
+    const char *help;
+    size_t max; /* bytes of text, items of texts; 0: 256 bytes, 100 items */
+    int64_t min_int, max_int;
+    const char *const *choices;
+};
+
+enum btz_operation_needs {
+    BTZ_NEEDS_PERMISSION = 1, /* `action` on `resource`, by the policy */
+    BTZ_NEEDS_CALLER = 2,     /* anybody who is known: own account */
+    BTZ_NEEDS_SESSION = 4,    /* a signed-in person, no key */
+    BTZ_NEEDS_STEP_UP =
+        8, /* second factor within step_up_ms; keys: the scope must name the action */
+    BTZ_NEEDS_LOCAL = 16, /* the state's owner only: not on the network */
+    BTZ_PUBLIC = 32       /* nobody need be known: sign-in */
+};
+
+struct btz_call;
+struct btz_operation {
+    const char *id;            /* "user.create": operationId, `operation` of the trail */
+    const char *method, *path; /* "POST", "/v1/users/{user}"; path NULL: not on the network */
+    const char *command; /* "user add": `bartizan access user add`; NULL: not on the command line */
+    const char *summary, *details;
+    const char *tag;      /* "users": group in OpenAPI */
+    const char *action;   /* "user.write"; NULL where no permission is asked for */
+    const char *resource; /* "user/{user}": fields are put in; NULL: all of the kind */
+    unsigned needs;
+    const struct btz_field *fields;
+    size_t field_count;
+    const char *
+        result; /* name of the schema of the answer (schemas.c): "user", "user-list"; NULL: empty */
+    bool created; /* answers 201 */
+    const char
+        *event; /* of its trail entry; NULL: "change" for methods other than GET, none for GET */
+    /* Slow, outside any transaction (password hashing, fetching); may be NULL. */
+    enum btz_err (*prepare)(struct btz_call *c);
+    /* Inside the transaction (a reading one for GET). Sets c->out. */
+    enum btz_err (*run)(struct btz_call *c);
+};
+extern const struct btz_operation
+    *const btz_operations[]; /* NULL-terminated, from the families' lists */
+extern const size_t btz_operation_count;
+const struct btz_operation *btz_operation_find(const char *id);
+
+/* One run of an operation. */
+struct btz_call {
+    struct btz_access *access;
+    const struct btz_operation *op;
+    struct btz_caller *caller;
+    struct btz_store *store; /* of this call, inside its transaction during run() */
+    struct btz_arena *arena;
+    uint64_t now_ms;
+    json_t *in;           /* object: fields, checked, defaults absent */
+    const char *if_match; /* ETag the caller saw, NULL: none */
+    void *prepared;       /* from prepare() to run() */
+    /* Set by run() */
+    json_t *out;   /* object, owned by the call; lists are {"items":[...],"next":"cursor"} */
+    char etag[72]; /* "" none */
+    json_t *before, *after; /* for the trail; owned by the call */
+    const char *target;     /* resource for the trail where it is made in run() ("user/usr_...") */
+    bool policy_changed;    /* a new snapshot is due */
+    char set_session[BTZ_TOKEN_TEXT]; /* a session token to hand out (cookie), "" none */
+    bool end_session;                 /* the cookie goes */
+    struct btz_trail_entry
+        note; /* what the handler wants to say otherwise: reason, verdict, event, principal */
+    /* Set by btz_access_call on refusal */
+    bool needs_step_up;
+    char approval
+        [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
+};
+
+/*
+ * The one way. `in` is an object of the fields (borrowed). `call` must be zeroed with access, op, caller, arena, in and
+ * if_match set; release it in any case. Errors: USAGE (a field: names it), DENIED (permission, second factor: see
+ * needs_step_up), CONFLICT (if_match, a name taken, a state that forbids it), INPUT (no such thing: detail "no such ..."),
+ * LIMIT (too many at a time, locked out), IO (disk), and 202 in the form of OK with `approval` set.
+ */
+BTZ_CHECKED enum btz_err btz_access_call(struct btz_call *call);
+void btz_call_release(struct btz_call *call);
+/* Errors of handlers that the caller must tell apart. Each sets the detail. */
+enum btz_err btz_call_not_found(const struct btz_call *c, const char *what,
+                                const char *name); /* INPUT, 404 */
+bool btz_call_was_not_found(const struct btz_call *c);
+
+/* Is this caller allowed? For code that is no operation. Decisions asked for by others are the operation "decide". */
+BTZ_CHECKED enum btz_err btz_access_decide(struct btz_access *a, const struct btz_caller *caller,
+                                           const char *action, const char *resource,
+                                           struct btz_decision *out);
+/* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
+BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
+                                         const struct btz_trail_entry *e);
+
+/* The model of the whole installation, in the arena: for snapshots, explain, review. */
+BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,
+                                          struct btz_arena *arena, struct btz_policy_model *out);
+/* Compiles and publishes. */
+BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s);
+
+/* For the folder's own files and the daemon. A store handle of the pool: give it back. */
+BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);
+void btz_access_store_back(struct btz_access *a, struct btz_store *s);
+struct btz_trail *btz_access_trail(struct btz_access *a);
+const struct btz_access_conf *btz_access_settings(const struct btz_access *a);
+const struct btz_seal *btz_access_seal(const struct btz_access *a);
+struct btz_hasher *btz_access_hasher(struct btz_access *a);
+const char *btz_access_snapshot_path(const struct btz_access *a);
+const struct btz_fetch *btz_access_fetch(const struct btz_access *a);
+uint64_t btz_access_now_ms(const struct btz_access *a);
+
+/* Schemas of answers, JSON Schema 2020-12 object by name (schemas.c); NULL when there is none. Caller owns. */
+json_t *btz_access_schema(const char *name);
+extern const char *const btz_access_schema_names[]; /* NULL-terminated */
+
+#endif
