@@ -261,6 +261,8 @@ struct btz_hasher *btz_access_hasher(struct btz_access *a);
 const char *btz_access_snapshot_path(const struct btz_access *a);
 const struct btz_fetch *btz_access_fetch(const struct btz_access *a);
 uint64_t btz_access_now_ms(const struct btz_access *a);
+struct btz_federation; /* btz_federation_open() of oidc.h: opened and closed with `a` */
+struct btz_federation *btz_access_federation(struct btz_access *a);
 
 /* Schemas of answers, JSON Schema 2020-12 object by name (schemas.c); NULL when there is none. Caller owns. */
 json_t *btz_access_schema(const char *name);
