@@ -149,6 +149,9 @@ struct btz_operation {
         result; /* name of the schema of the answer (schemas.c): "user", "user-list"; NULL: empty */
     bool created; /* answers 201 */
     const char
+        *raw; /* member of the answer that front ends deliver as it is (an export), with the member
+                      * "media_type" as its type; NULL: the JSON object */
+    const char
         *event; /* of its trail entry; NULL: "change" for methods other than GET, none for GET */
     /* Slow, outside any transaction (password hashing, fetching); may be NULL. c->store may be used, also for a
      * transaction of its own that is over when prepare() returns. */
