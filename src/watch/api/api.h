@@ -26,8 +26,9 @@ struct btz_api_pair {
 /* ---- request targets (target.c): RFC 9112 s.3.2.1, RFC 3986 ------------------------------------------------------ */
 
 struct btz_api_target {
-    const char *path;                       /* as sent, without the query */
-    const char *segments[BTZ_API_SEGMENTS]; /* decoded; "" where two slashes meet, or behind the last */
+    const char *path; /* as sent, without the query */
+    const char
+        *segments[BTZ_API_SEGMENTS]; /* decoded; "" where two slashes meet, or behind the last */
     size_t segment_count;
     struct btz_api_pair query[BTZ_API_PAIRS]; /* decoded, in order */
     size_t query_count;
@@ -72,9 +73,9 @@ struct btz_api_request {
 };
 struct btz_api_answer {
     unsigned status;
-    const char *media_type; /* NULL: no body */
-    struct btz_buf buf;     /* the body, unless `bytes` is set */
-    struct btz_slice bytes; /* static */
+    const char *media_type;                       /* NULL: no body */
+    struct btz_buf buf;                           /* the body, unless `bytes` is set */
+    struct btz_slice bytes;                       /* static */
     struct btz_api_pair headers[BTZ_API_HEADERS]; /* values in the arena or static */
     size_t header_count;
     bool no_body; /* HEAD, 304: headers only */
@@ -118,6 +119,7 @@ struct btz_api_backend {
     void (*store_back)(struct btz_access *a, struct btz_store *s);
     const struct btz_seal *seal;
     uint64_t (*now_ms)(const struct btz_access *a);
+    enum btz_err (*address)(const char *text, struct btz_address *out);
 };
 
 /* ---- the whole (api.c) --------------------------------------------------------------------------------------------- */

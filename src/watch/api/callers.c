@@ -140,12 +140,12 @@ enum btz_err btz_api_cookie(const struct btz_api_request *r, const char *name,
 
 static enum btz_err nobody(struct btz_api_exchange *x)
 {
-    BTZ_TRY(btz_api_add_header(x->answer, x->arena, "WWW-Authenticate",
-                               "Bearer realm=\"bartizan\""));
+    BTZ_TRY(
+        btz_api_add_header(x->answer, x->arena, "WWW-Authenticate", "Bearer realm=\"bartizan\""));
     if (x->by_cookie)
-        BTZ_TRY(btz_api_add_header(
-            x->answer, x->arena, "Set-Cookie",
-            BTZ_API_COOKIE "=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict"));
+        BTZ_TRY(btz_api_add_header(x->answer, x->arena, "Set-Cookie",
+                                   BTZ_API_COOKIE
+                                   "=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict"));
     return refuse(x, 401, NULL);
 }
 
@@ -160,16 +160,15 @@ static void note_peer(struct btz_api_exchange *x)
         address = btz_api_header(x->request, "X-Bartizan-Address", NULL);
         c->request = btz_api_header(x->request, "X-Bartizan-Request-Id", NULL);
     }
-    if (address && btz_address_parse(address, &c->address) == BTZ_OK)
+    if (address && x->api->o.backend->address(address, &c->address) == BTZ_OK)
         c->address_text = address;
     c->key_index = BTZ_NOBODY;
 }
 
 static enum btz_err certificate(struct btz_api_exchange *x, struct btz_slice *pem)
 {
-    const char *escaped = x->request->local
-                              ? NULL
-                              : btz_api_header(x->request, "X-Bartizan-Client-Cert", NULL);
+    const char *escaped =
+        x->request->local ? NULL : btz_api_header(x->request, "X-Bartizan-Client-Cert", NULL);
     char *text;
     size_t n = 0;
 

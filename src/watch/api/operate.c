@@ -170,8 +170,7 @@ static enum btz_err give_etag(struct btz_api_exchange *x, const struct btz_call 
         return BTZ_OK;
     }
     BTZ_TRY(btz_api_add_header(x->answer, x->arena, "ETag", text));
-    if (reading &&
-        btz_api_etag_listed(btz_api_header(x->request, "If-None-Match", NULL), text)) {
+    if (reading && btz_api_etag_listed(btz_api_header(x->request, "If-None-Match", NULL), text)) {
         x->answer->status = 304;
         x->answer->no_body = true;
     }
@@ -212,8 +211,7 @@ static enum btz_err give_cookie(struct btz_api_exchange *x, const struct btz_cal
     char text[160];
 
     if (call->set_session[0])
-        snprintf(text, sizeof text,
-                 BTZ_API_COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
+        snprintf(text, sizeof text, BTZ_API_COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
                  call->set_session);
     else if (call->end_session)
         snprintf(text, sizeof text,

@@ -1,7 +1,7 @@
 /* Pages and their files, and the headers that keep a browser in its place. */
 #include "watch/api/exchange.h"
 
-#define API_CSP  "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+#define API_CSP "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 #define PAGE_CSP                                                                                   \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -36,8 +36,7 @@ enum btz_err btz_api_secure(struct btz_api_exchange *x)
         if (!has(a, fixed[i].name))
             BTZ_TRY(btz_api_add_header(a, x->arena, fixed[i].name, fixed[i].value));
     if (x->api->hsts)
-        BTZ_TRY(btz_api_add_header(a, x->arena, "Strict-Transport-Security",
-                                   "max-age=31536000"));
+        BTZ_TRY(btz_api_add_header(a, x->arena, "Strict-Transport-Security", "max-age=31536000"));
     return BTZ_OK;
 }
 
