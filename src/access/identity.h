@@ -92,12 +92,15 @@ void btz_token_new(char out[BTZ_TOKEN_TEXT]);
 BTZ_CHECKED enum btz_err btz_token_hash(struct btz_slice token, uint8_t out[BTZ_SHA256_LEN]);
 
 /* ---- sealing (seal.c): secrets at rest, XChaCha20-Poly1305 under a key file 0600 or one from the environment -------- */
-struct btz_seal; /* current key and older ones that still open */
-/* `file` is created when missing. `key` (64 hex digits, may be NULL) takes its place. Errors: DENIED (file readable by
- * others), INPUT, IO. */
+struct
+    btz_seal; /* current key and older ones that still open. Thread-safe; notices what other processes rotate */
+/* `file` is created when missing: of several processes at once, one makes it. `key` (64 hex digits; after a rotation
+ * "NEW,OLD"; may be NULL or empty) takes its place, and the root secret comes of the last one. Errors: DENIED (file
+ * readable by others), INPUT, IO. */
 BTZ_CHECKED enum btz_err btz_seal_open(const char *file, const char *key, struct btz_seal **out);
 void btz_seal_close(struct btz_seal *s);
-/* Version || key id || nonce || box; `about` (table, row, column) is authenticated, so that rows cannot be swapped. */
+/* Version || key id || nonce || box; `about` (table, row, column) is authenticated, so that rows cannot be swapped. Seal
+ * inside the writing transaction that stores it: then seal.rotate cannot miss it. */
 BTZ_CHECKED enum btz_err btz_seal(const struct btz_seal *s, const char *about,
                                   struct btz_slice clear, struct btz_buf *out);
 /* Errors: INPUT (damaged, or of another row), DENIED (no such key). */
@@ -107,7 +110,8 @@ bool btz_seal_is_current(const struct btz_seal *s, struct btz_slice sealed);
 /* 32 bytes for one purpose ("pepper", "snapshot", "trail"), the same after a rotation: HKDF-SHA-256 from a root secret
  * that the file keeps beside the keys. */
 void btz_seal_derive(const struct btz_seal *s, const char *purpose, uint8_t out[32]);
-/* A new current key in the file; old ones stay until btz_seal_forget. */
+/* A new current key in the file; old ones stay until btz_seal_forget. Errors: UNSUPPORTED (keys of the environment), LIMIT
+ * (16 are kept), IO. */
 BTZ_CHECKED enum btz_err btz_seal_rotate(struct btz_seal *s);
 BTZ_CHECKED enum btz_err btz_seal_forget(struct btz_seal *s); /* all but the current one */
 
