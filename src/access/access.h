@@ -193,6 +193,7 @@ struct btz_call {
     /* Set by btz_access_call on refusal */
     bool needs_step_up;
     bool stale; /* CONFLICT because of if_match: 412 */
+    unsigned retry_after_s; /* with LIMIT: locked out for that long, 429; 0: busy, 503 */
     char approval
         [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
     struct btz_call_state *state; /* of call.c */
