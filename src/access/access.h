@@ -149,8 +149,12 @@ struct btz_operation {
         result; /* name of the schema of the answer (schemas.c): "user", "user-list"; NULL: empty */
     bool created; /* answers 201 */
     const char
+        *raw; /* member of the answer that front ends deliver as it is (an export), with the member
+                      * "media_type" as its type; NULL: the JSON object */
+    const char
         *event; /* of its trail entry; NULL: "change" for methods other than GET, none for GET */
-    /* Slow, outside any transaction (password hashing, fetching); may be NULL. */
+    /* Slow, outside any transaction (password hashing, fetching); may be NULL. c->store may be used, also for a
+     * transaction of its own that is over when prepare() returns. */
     enum btz_err (*prepare)(struct btz_call *c);
     /* Inside the transaction (a reading one for GET). Sets c->out. */
     enum btz_err (*run)(struct btz_call *c);
@@ -177,14 +181,19 @@ struct btz_call {
     json_t *before, *after; /* for the trail; owned by the call */
     const char *target;     /* resource for the trail where it is made in run() ("user/usr_...") */
     bool policy_changed;    /* a new snapshot is due */
+    bool
+        keep; /* with an error: what run() wrote is committed all the same (a wrong code counts against its
+                * account), and the trail entry says that it was refused */
     char set_session[BTZ_TOKEN_TEXT]; /* a session token to hand out (cookie), "" none */
     bool end_session;                 /* the cookie goes */
     struct btz_trail_entry
         note; /* what the handler wants to say otherwise: reason, verdict, event, principal */
     /* Set by btz_access_call on refusal */
     bool needs_step_up;
+    bool stale; /* CONFLICT because of if_match: 412 */
     char approval
         [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
+    struct btz_call_state *state; /* of call.c */
 };
 
 /*
@@ -195,6 +204,15 @@ struct btz_call {
  */
 BTZ_CHECKED enum btz_err btz_access_call(struct btz_call *call);
 void btz_call_release(struct btz_call *call);
+/* Fields of a call, checked already: NULL, the fallback or false when absent. */
+const char *btz_call_text(const struct btz_call *c, const char *field);
+int64_t btz_call_int(const struct btz_call *c, const char *field, int64_t fallback);
+bool btz_call_bool(const struct btz_call *c, const char *field, bool fallback);
+bool btz_call_has(const struct btz_call *c, const char *field);
+/* TIME and DURATION fields in milliseconds. */
+uint64_t btz_call_ms(const struct btz_call *c, const char *field, uint64_t fallback);
+/* Sets c->etag; CONFLICT when the caller saw another version (if_match). */
+BTZ_CHECKED enum btz_err btz_call_version(struct btz_call *c, uint64_t version);
 /* Errors of handlers that the caller must tell apart. Each sets the detail. */
 enum btz_err btz_call_not_found(const struct btz_call *c, const char *what,
                                 const char *name); /* INPUT, 404 */
@@ -208,11 +226,33 @@ BTZ_CHECKED enum btz_err btz_access_decide(struct btz_access *a, const struct bt
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
 
+/* A person or service by id or name; of one kind, or either. Not found: btz_call_not_found. Inside run() and prepare(). */
+struct btz_principal {
+    const char *id, *name, *display_name, *email, *external_id; /* in the arena; NULL: none */
+    enum btz_principal_kind kind;
+    bool disabled;
+    uint64_t created_ms, updated_ms, version;
+};
+BTZ_CHECKED enum btz_err btz_principal_find(struct btz_call *c, const char *id_or_name,
+                                            struct btz_principal *out);
+
 /* The model of the whole installation, in the arena: for snapshots, explain, review. */
 BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,
                                           struct btz_arena *arena, struct btz_policy_model *out);
 /* Compiles and publishes. */
 BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s);
+
+/* ---- tables: each part of this folder brings its own. "signin" in the list `parts` of meson.build is
+ * btz_access_part_signin ------------------------------------------------------------------------------------------ */
+struct btz_access_part {
+    const char *name; /* of its migrations */
+    const struct btz_migration *migrations;
+    size_t migration_count;
+    /* Deletes rows that are out of date (ended sessions, used tickets); may be NULL. Called now and then, in a
+     * transaction. */
+    enum btz_err (*tidy)(struct btz_access *a, struct btz_store *s);
+};
+extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
 
 /* For the folder's own files and the daemon. A store handle of the pool: give it back. */
 BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);
