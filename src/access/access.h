@@ -82,6 +82,7 @@ struct btz_caller {
     struct btz_address address;
     const char *address_text, *user_agent, *request;
     bool client_cert;
+    bool enrolling;     /* a session that may only add a second factor: BTZ_ENROLLING alone */
     uint32_t key_index; /* in the snapshot; BTZ_NOBODY */
 };
 /* Who is asking? From what a request carries; each *out is complete or the caller is told why not. DENIED: refused (and
@@ -130,7 +131,8 @@ enum btz_operation_needs {
     BTZ_NEEDS_STEP_UP =
         8, /* second factor within step_up_ms; keys: the scope must name the action */
     BTZ_NEEDS_LOCAL = 16, /* the state's owner only: not on the network */
-    BTZ_PUBLIC = 32       /* nobody need be known: sign-in */
+    BTZ_PUBLIC = 32,      /* nobody need be known: sign-in */
+    BTZ_ENROLLING = 64    /* also for a session that may only add a second factor */
 };
 
 struct btz_call;
@@ -191,6 +193,7 @@ struct btz_call {
     /* Set by btz_access_call on refusal */
     bool needs_step_up;
     bool stale; /* CONFLICT because of if_match: 412 */
+    unsigned retry_after_s; /* with LIMIT: locked out for that long, 429; 0: busy, 503 */
     char approval
         [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
     struct btz_call_state *state; /* of call.c */
@@ -222,6 +225,9 @@ bool btz_call_was_not_found(const struct btz_call *c);
 BTZ_CHECKED enum btz_err btz_access_decide(struct btz_access *a, const struct btz_caller *caller,
                                            const char *action, const char *resource,
                                            struct btz_decision *out);
+/* Would the policy let that principal do it, were he to show a fresh second factor? Inside run() and prepare(). */
+BTZ_CHECKED enum btz_err btz_call_would(struct btz_call *c, const char *principal,
+                                        const char *action, const char *resource, bool *out);
 /* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
