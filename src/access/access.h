@@ -82,7 +82,8 @@ struct btz_caller {
     struct btz_address address;
     const char *address_text, *user_agent, *request;
     bool client_cert;
-    uint32_t key_index; /* in the snapshot; BTZ_NOBODY */
+    bool enrolling; /* a session that may only add a second factor: BTZ_ENROLLING alone */
+    uint8_t key_hash[BTZ_SHA256_LEN]; /* of BTZ_CALLER_KEY */
 };
 /* Who is asking? From what a request carries; each *out is complete or the caller is told why not. DENIED: refused (and
  * in the trail); the detail never says which part was wrong. */
@@ -130,7 +131,8 @@ enum btz_operation_needs {
     BTZ_NEEDS_STEP_UP =
         8, /* second factor within step_up_ms; keys: the scope must name the action */
     BTZ_NEEDS_LOCAL = 16, /* the state's owner only: not on the network */
-    BTZ_PUBLIC = 32       /* nobody need be known: sign-in */
+    BTZ_PUBLIC = 32,      /* nobody need be known: sign-in */
+    BTZ_ENROLLING = 64    /* also for a session that may only add a second factor */
 };
 
 struct btz_call;
@@ -191,6 +193,7 @@ struct btz_call {
     /* Set by btz_access_call on refusal */
     bool needs_step_up;
     bool stale; /* CONFLICT because of if_match: 412 */
+    unsigned retry_after_s; /* with LIMIT: locked out for that long, 429; 0: busy, 503 */
     char approval
         [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
     struct btz_call_state *state; /* of call.c */
@@ -222,6 +225,9 @@ bool btz_call_was_not_found(const struct btz_call *c);
 BTZ_CHECKED enum btz_err btz_access_decide(struct btz_access *a, const struct btz_caller *caller,
                                            const char *action, const char *resource,
                                            struct btz_decision *out);
+/* Would the policy let that principal do it, were he to show a fresh second factor? Inside run() and prepare(). */
+BTZ_CHECKED enum btz_err btz_call_would(struct btz_call *c, const char *principal,
+                                        const char *action, const char *resource, bool *out);
 /* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
@@ -244,6 +250,9 @@ BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_sto
 
 /* ---- tables: each part of this folder brings its own. "signin" in the list `parts` of meson.build is
  * btz_access_part_signin ------------------------------------------------------------------------------------------ */
+struct btz_schema {
+    const char *name, *text; /* JSON Schema 2020-12; another one is {"$ref":"#/components/schemas/NAME"} */
+};
 struct btz_access_part {
     const char *name; /* of its migrations */
     const struct btz_migration *migrations;
@@ -251,6 +260,9 @@ struct btz_access_part {
     /* Deletes rows that are out of date (ended sessions, used tickets); may be NULL. Called now and then, in a
      * transaction. */
     enum btz_err (*tidy)(struct btz_access *a, struct btz_store *s);
+    /* Deletes what belongs to a principal that is being deleted; may be NULL. Inside its transaction. */
+    enum btz_err (*forget)(struct btz_store *s, const char *principal);
+    const struct btz_schema *schemas; /* of answers; the last has no name; may be NULL */
 };
 extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
 
@@ -267,8 +279,8 @@ uint64_t btz_access_now_ms(const struct btz_access *a);
 struct btz_federation; /* btz_federation_open() of oidc.h: opened and closed with `a` */
 struct btz_federation *btz_access_federation(struct btz_access *a);
 
-/* Schemas of answers, JSON Schema 2020-12 object by name (schemas.c); NULL when there is none. Caller owns. */
+/* Schemas of answers by name, from all parts; NULL when there is none. Caller owns. */
 json_t *btz_access_schema(const char *name);
-extern const char *const btz_access_schema_names[]; /* NULL-terminated */
+const char *btz_access_schema_name(size_t i); /* NULL behind the last */
 
 #endif
