@@ -82,7 +82,8 @@ struct btz_caller {
     struct btz_address address;
     const char *address_text, *user_agent, *request;
     bool client_cert;
-    uint32_t key_index; /* in the snapshot; BTZ_NOBODY */
+    bool enrolling; /* a session that may only add a second factor: BTZ_ENROLLING alone */
+    uint8_t key_hash[BTZ_SHA256_LEN]; /* of BTZ_CALLER_KEY */
 };
 /* Who is asking? From what a request carries; each *out is complete or the caller is told why not. DENIED: refused (and
  * in the trail); the detail never says which part was wrong. */
@@ -130,7 +131,8 @@ enum btz_operation_needs {
     BTZ_NEEDS_STEP_UP =
         8, /* second factor within step_up_ms; keys: the scope must name the action */
     BTZ_NEEDS_LOCAL = 16, /* the state's owner only: not on the network */
-    BTZ_PUBLIC = 32       /* nobody need be known: sign-in */
+    BTZ_PUBLIC = 32,      /* nobody need be known: sign-in */
+    BTZ_ENROLLING = 64    /* also for a session that may only add a second factor */
 };
 
 struct btz_call;
@@ -149,8 +151,12 @@ struct btz_operation {
         result; /* name of the schema of the answer (schemas.c): "user", "user-list"; NULL: empty */
     bool created; /* answers 201 */
     const char
+        *raw; /* member of the answer that front ends deliver as it is (an export), with the member
+                      * "media_type" as its type; NULL: the JSON object */
+    const char
         *event; /* of its trail entry; NULL: "change" for methods other than GET, none for GET */
-    /* Slow, outside any transaction (password hashing, fetching); may be NULL. */
+    /* Slow, outside any transaction (password hashing, fetching); may be NULL. c->store may be used, also for a
+     * transaction of its own that is over when prepare() returns. */
     enum btz_err (*prepare)(struct btz_call *c);
     /* Inside the transaction (a reading one for GET). Sets c->out. */
     enum btz_err (*run)(struct btz_call *c);
@@ -177,14 +183,20 @@ struct btz_call {
     json_t *before, *after; /* for the trail; owned by the call */
     const char *target;     /* resource for the trail where it is made in run() ("user/usr_...") */
     bool policy_changed;    /* a new snapshot is due */
+    bool
+        keep; /* with an error: what run() wrote is committed all the same (a wrong code counts against its
+                * account), and the trail entry says that it was refused */
     char set_session[BTZ_TOKEN_TEXT]; /* a session token to hand out (cookie), "" none */
     bool end_session;                 /* the cookie goes */
     struct btz_trail_entry
         note; /* what the handler wants to say otherwise: reason, verdict, event, principal */
     /* Set by btz_access_call on refusal */
     bool needs_step_up;
+    bool stale; /* CONFLICT because of if_match: 412 */
+    unsigned retry_after_s; /* with LIMIT: locked out for that long, 429; 0: busy, 503 */
     char approval
         [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
+    struct btz_call_state *state; /* of call.c */
 };
 
 /*
@@ -195,6 +207,15 @@ struct btz_call {
  */
 BTZ_CHECKED enum btz_err btz_access_call(struct btz_call *call);
 void btz_call_release(struct btz_call *call);
+/* Fields of a call, checked already: NULL, the fallback or false when absent. */
+const char *btz_call_text(const struct btz_call *c, const char *field);
+int64_t btz_call_int(const struct btz_call *c, const char *field, int64_t fallback);
+bool btz_call_bool(const struct btz_call *c, const char *field, bool fallback);
+bool btz_call_has(const struct btz_call *c, const char *field);
+/* TIME and DURATION fields in milliseconds. */
+uint64_t btz_call_ms(const struct btz_call *c, const char *field, uint64_t fallback);
+/* Sets c->etag; CONFLICT when the caller saw another version (if_match). */
+BTZ_CHECKED enum btz_err btz_call_version(struct btz_call *c, uint64_t version);
 /* Errors of handlers that the caller must tell apart. Each sets the detail. */
 enum btz_err btz_call_not_found(const struct btz_call *c, const char *what,
                                 const char *name); /* INPUT, 404 */
@@ -204,15 +225,46 @@ bool btz_call_was_not_found(const struct btz_call *c);
 BTZ_CHECKED enum btz_err btz_access_decide(struct btz_access *a, const struct btz_caller *caller,
                                            const char *action, const char *resource,
                                            struct btz_decision *out);
+/* Would the policy let that principal do it, were he to show a fresh second factor? Inside run() and prepare(). */
+BTZ_CHECKED enum btz_err btz_call_would(struct btz_call *c, const char *principal,
+                                        const char *action, const char *resource, bool *out);
 /* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
+
+/* A person or service by id or name; of one kind, or either. Not found: btz_call_not_found. Inside run() and prepare(). */
+struct btz_principal {
+    const char *id, *name, *display_name, *email, *external_id; /* in the arena; NULL: none */
+    enum btz_principal_kind kind;
+    bool disabled;
+    uint64_t created_ms, updated_ms, version;
+};
+BTZ_CHECKED enum btz_err btz_principal_find(struct btz_call *c, const char *id_or_name,
+                                            struct btz_principal *out);
 
 /* The model of the whole installation, in the arena: for snapshots, explain, review. */
 BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,
                                           struct btz_arena *arena, struct btz_policy_model *out);
 /* Compiles and publishes. */
 BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s);
+
+/* ---- tables: each part of this folder brings its own. "signin" in the list `parts` of meson.build is
+ * btz_access_part_signin ------------------------------------------------------------------------------------------ */
+struct btz_schema {
+    const char *name, *text; /* JSON Schema 2020-12; another one is {"$ref":"#/components/schemas/NAME"} */
+};
+struct btz_access_part {
+    const char *name; /* of its migrations */
+    const struct btz_migration *migrations;
+    size_t migration_count;
+    /* Deletes rows that are out of date (ended sessions, used tickets); may be NULL. Called now and then, in a
+     * transaction. */
+    enum btz_err (*tidy)(struct btz_access *a, struct btz_store *s);
+    /* Deletes what belongs to a principal that is being deleted; may be NULL. Inside its transaction. */
+    enum btz_err (*forget)(struct btz_store *s, const char *principal);
+    const struct btz_schema *schemas; /* of answers; the last has no name; may be NULL */
+};
+extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
 
 /* For the folder's own files and the daemon. A store handle of the pool: give it back. */
 BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);
@@ -224,9 +276,11 @@ struct btz_hasher *btz_access_hasher(struct btz_access *a);
 const char *btz_access_snapshot_path(const struct btz_access *a);
 const struct btz_fetch *btz_access_fetch(const struct btz_access *a);
 uint64_t btz_access_now_ms(const struct btz_access *a);
+struct btz_federation; /* btz_federation_open() of oidc.h: opened and closed with `a` */
+struct btz_federation *btz_access_federation(struct btz_access *a);
 
-/* Schemas of answers, JSON Schema 2020-12 object by name (schemas.c); NULL when there is none. Caller owns. */
+/* Schemas of answers by name, from all parts; NULL when there is none. Caller owns. */
 json_t *btz_access_schema(const char *name);
-extern const char *const btz_access_schema_names[]; /* NULL-terminated */
+const char *btz_access_schema_name(size_t i); /* NULL behind the last */
 
 #endif

@@ -46,11 +46,12 @@ struct btz_cli {
     unsigned columns;    /* width of the terminal, 80 where there is none */
     bool color_err;      /* the same question for stderr; `color` is for stdout */
     bool progress_shown; /* a progress line stands on stderr and must be cleared before text */
+    const struct btz_command *command; /* the one that runs */
 };
 
 /* Options every command has: --config --state --quiet --verbose --no-color --help. */
 struct btz_command {
-    const char *noun, *verb;        /* verb NULL: the noun alone */
+    const char *noun, *verb;        /* verb NULL: the noun alone; it may be two words, "user add" */
     const char *summary;            /* one line */
     const char *details;            /* paragraphs and examples for the manual page, may be NULL */
     const char *operands;           /* "FILE...", NULL: none */
@@ -59,13 +60,15 @@ struct btz_command {
     size_t option_count;
     size_t
         args_size; /* of the argument struct the offsets point into, zeroed and filled from the fallbacks */
+    const void *data; /* of generated commands: their operation */
     /* The exit status: 0, 1 (findings), or btz_cli_fail(). */
     int (*run)(struct btz_cli *cli, const void *args, const char *const *operands,
                size_t operand_count);
 };
-extern const struct btz_command
-    *const btz_commands[]; /* from the list in meson.build: name "ledger-verify" is
-                                                        * file ledger_verify.c, descriptor btz_command_ledger_verify */
+/* From the list in meson.build: name "ledger-verify" is file ledger_verify.c, descriptor btz_command_ledger_verify. */
+extern const struct btz_command *const btz_command_files[];
+/* Those, and one for each operation of src/access that has a command. NULL-terminated; made once. */
+const struct btz_command *const *btz_commands(void);
 
 /* Prints "bartizan: detail" for an error on stderr and returns its exit status. */
 int btz_cli_fail(struct btz_cli *cli, enum btz_err err);

@@ -34,12 +34,59 @@ static enum btz_err choices(const struct btz_option *o, struct btz_buf *out)
     return BTZ_OK;
 }
 
-/* The verbs of a noun, each with a blank behind it. */
-static enum btz_err verbs(const char *noun, struct btz_buf *out)
+/* What may stand behind a noun, or behind `noun group` where verbs are of two words; each with a blank behind it. */
+static enum btz_err verbs(const char *noun, const char *group, struct btz_buf *out)
 {
-    for (size_t i = 0; btz_commands[i]; i++)
-        if (strcmp(btz_commands[i]->noun, noun) == 0 && btz_commands[i]->verb)
-            BTZ_TRY(btz_buf_printf(out, "%s ", btz_commands[i]->verb));
+    size_t group_len = group ? strlen(group) : 0;
+    const char *before = "";
+
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const char *verb = btz_commands()[i]->verb;
+        size_t len;
+
+        if (strcmp(btz_commands()[i]->noun, noun) != 0 || !verb)
+            continue;
+        if (group) {
+            if (strncmp(verb, group, group_len) == 0 && verb[group_len] == ' ')
+                BTZ_TRY(btz_buf_printf(out, "%s ", verb + group_len + 1));
+            continue;
+        }
+        len = strcspn(verb, " ");
+        if (strncmp(before, verb, len) != 0 || strcspn(before, " ") != len)
+            BTZ_TRY(btz_buf_printf(out, "%.*s ", (int)len, verb));
+        before = verb;
+    }
+    return BTZ_OK;
+}
+
+/* The command as `noun/verb`, a pattern of bash and zsh. */
+static enum btz_err pattern(const struct btz_command *c, struct btz_buf *out)
+{
+    if (!c->verb)
+        return btz_buf_printf(out, "%s/*", c->noun);
+    return btz_buf_printf(out, strchr(c->verb, ' ') ? "%s/'%s'" : "%s/%s", c->noun, c->verb);
+}
+
+/* Calls `visit` for the first words of verbs of two words, once each. */
+static enum btz_err for_each_group(enum btz_err (*visit)(const char *noun, const char *group,
+                                                         struct btz_buf *),
+                                   struct btz_buf *out)
+{
+    char before[BTZ_COMMAND_NAME] = "";
+
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const struct btz_command *c = btz_commands()[i];
+        const char *space = c->verb ? strchr(c->verb, ' ') : NULL;
+        char group[64], key[BTZ_COMMAND_NAME];
+
+        if (!space)
+            continue;
+        snprintf(group, sizeof group, "%.*s", (int)(space - c->verb), c->verb);
+        snprintf(key, sizeof key, "%.30s/%s", c->noun, group);
+        if (strcmp(key, before) != 0)
+            BTZ_TRY(visit(c->noun, group, out));
+        memcpy(before, key, sizeof before);
+    }
     return BTZ_OK;
 }
 
@@ -57,9 +104,9 @@ static enum btz_err for_each_command(enum btz_err (*visit)(const struct btz_comm
                                      struct btz_buf *out)
 {
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; btz_commands[i]; i++)
-            if ((btz_commands[i]->verb ? 0 : 1) == pass)
-                BTZ_TRY(visit(btz_commands[i], out));
+        for (size_t i = 0; btz_commands()[i]; i++)
+            if ((btz_commands()[i]->verb ? 0 : 1) == pass)
+                BTZ_TRY(visit(btz_commands()[i], out));
     return BTZ_OK;
 }
 
@@ -83,10 +130,14 @@ static enum btz_err bash_values(const struct btz_command *c, struct btz_buf *out
     for (size_t i = 0; (o = option_at(c, i)) != NULL; i++) {
         if (o->kind == BTZ_OPTION_FLAG)
             continue;
-        BTZ_TRY(btz_buf_printf(out, "    %s/%s/--%s", c->noun, c->verb ? c->verb : "*", o->name));
-        if (o->letter)
-            BTZ_TRY(
-                btz_buf_printf(out, " | %s/%s/-%c", c->noun, c->verb ? c->verb : "*", o->letter));
+        BTZ_TRY(btz_buf_add_str(out, "    "));
+        BTZ_TRY(pattern(c, out));
+        BTZ_TRY(btz_buf_printf(out, "/--%s", o->name));
+        if (o->letter) {
+            BTZ_TRY(btz_buf_add_str(out, " | "));
+            BTZ_TRY(pattern(c, out));
+            BTZ_TRY(btz_buf_printf(out, "/-%c", o->letter));
+        }
         if (o->kind == BTZ_OPTION_CHOICE) {
             BTZ_TRY(btz_buf_add_str(out, ") COMPREPLY=($(compgen -W '"));
             BTZ_TRY(choices(o, out));
@@ -103,9 +154,11 @@ static enum btz_err bash_options(const struct btz_command *c, struct btz_buf *ou
 {
     const struct btz_option *o;
 
-    BTZ_TRY(btz_buf_printf(out, "    %s/%s) words='", c->noun, c->verb ? c->verb : "*"));
+    BTZ_TRY(btz_buf_add_str(out, "    "));
+    BTZ_TRY(pattern(c, out));
+    BTZ_TRY(btz_buf_add_str(out, ") words='"));
     if (!c->verb)
-        BTZ_TRY(verbs(c->noun, out));
+        BTZ_TRY(verbs(c->noun, NULL, out));
     for (size_t i = 0; (o = option_at(c, i)) != NULL; i++)
         BTZ_TRY(btz_buf_printf(out, "%s--%s", i ? " " : "", o->name));
     return btz_buf_add_str(out, "' ;;\n");
@@ -116,8 +169,15 @@ static enum btz_err bash_verbs(const char *noun, struct btz_buf *out)
     if (btz_command_find(noun, NULL))
         return BTZ_OK;
     BTZ_TRY(btz_buf_printf(out, "    %s/*) words='", noun));
-    BTZ_TRY(verbs(noun, out));
+    BTZ_TRY(verbs(noun, NULL, out));
     return btz_buf_add_str(out, "--help' ;;\n");
+}
+
+static enum btz_err bash_group(const char *noun, const char *group, struct btz_buf *out)
+{
+    BTZ_TRY(btz_buf_printf(out, "    %s/%s)\n        second='", noun, group));
+    BTZ_TRY(verbs(noun, group, out));
+    return btz_buf_add_str(out, "' ;;\n");
 }
 
 static enum btz_err add_word(const char *noun, struct btz_buf *out)
@@ -131,13 +191,21 @@ static enum btz_err bash(struct btz_buf *out)
         out, "# bash completion of bartizan\n"
              "_bartizan()\n{\n"
              "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
-             "    local command=${COMP_WORDS[1]}/${COMP_WORDS[2]}\n"
+             "    local command=${COMP_WORDS[1]}/${COMP_WORDS[2]} second=\n"
              "    COMPREPLY=()\n"
              "    if [ \"$COMP_CWORD\" = 1 ]; then\n"
              "        COMPREPLY=($(compgen -W '"));
     BTZ_TRY(for_each_noun(add_word, out));
     BTZ_TRY(btz_buf_add_str(out, "--help --version' -- \"$cur\"))\n        return\n    fi\n"
-                                 "    case $command/$prev in\n"));
+                                 "    case $command in\n"));
+    BTZ_TRY(for_each_group(bash_group, out));
+    BTZ_TRY(btz_buf_add_str(out,
+                            "    esac\n"
+                            "    if [ -n \"$second\" ] && [ \"$COMP_CWORD\" = 3 ]; then\n"
+                            "        COMPREPLY=($(compgen -W \"$second --help\" -- \"$cur\"))\n"
+                            "        return\n    fi\n"
+                            "    [ -n \"$second\" ] && command=\"$command ${COMP_WORDS[3]}\"\n"
+                            "    case $command/$prev in\n"));
     BTZ_TRY(for_each_command(bash_values, out));
     BTZ_TRY(btz_buf_add_str(out, "    esac\n    case $command in\n"));
     BTZ_TRY(for_each_command(bash_options, out));
@@ -176,11 +244,22 @@ static enum btz_err zsh_command(const struct btz_command *c, struct btz_buf *out
 {
     const struct btz_option *o;
 
-    BTZ_TRY(btz_buf_printf(out, "    %s/%s)\n        _arguments -s \\\n", c->noun,
-                           c->verb ? c->verb : "*"));
+    BTZ_TRY(btz_buf_add_str(out, "    "));
+    BTZ_TRY(pattern(c, out));
+    BTZ_TRY(btz_buf_add_str(out, ")\n        _arguments -s \\\n"));
     for (size_t i = 0; (o = option_at(c, i)) != NULL; i++)
         BTZ_TRY(zsh_option(o, out));
     return btz_buf_add_str(out, "            '*:operand:_files' ;;\n");
+}
+
+static enum btz_err zsh_group(const char *noun, const char *group, struct btz_buf *out)
+{
+    BTZ_TRY(btz_buf_printf(
+        out, "    %s/%s)\n        if (( CURRENT == 4 )); then\n            compadd -- ", noun,
+        group));
+    BTZ_TRY(verbs(noun, group, out));
+    return btz_buf_add_str(out, "--help\n            return\n        fi\n"
+                                "        command=\"$command $words[4]\" ;;\n");
 }
 
 static enum btz_err zsh_verbs(const char *noun, struct btz_buf *out)
@@ -188,7 +267,7 @@ static enum btz_err zsh_verbs(const char *noun, struct btz_buf *out)
     if (btz_command_find(noun, NULL))
         return BTZ_OK;
     BTZ_TRY(btz_buf_printf(out, "    %s/*) compadd -- ", noun));
-    BTZ_TRY(verbs(noun, out));
+    BTZ_TRY(verbs(noun, NULL, out));
     return btz_buf_add_str(out, "--help ;;\n");
 }
 
@@ -200,7 +279,10 @@ static enum btz_err zsh(struct btz_buf *out)
                                  "        compadd -- "));
     BTZ_TRY(for_each_noun(add_word, out));
     BTZ_TRY(btz_buf_add_str(out, "--help --version\n        return\n    fi\n"
-                                 "    case $words[2]/$words[3] in\n"));
+                                 "    local command=$words[2]/$words[3]\n"
+                                 "    case $command in\n"));
+    BTZ_TRY(for_each_group(zsh_group, out));
+    BTZ_TRY(btz_buf_add_str(out, "    esac\n    case $command in\n"));
     BTZ_TRY(for_each_command(zsh_command, out));
     BTZ_TRY(for_each_noun(zsh_verbs, out));
     return btz_buf_add_str(out, "    esac\n}\n"
@@ -215,7 +297,11 @@ static enum btz_err fish_command(const struct btz_command *c, struct btz_buf *ou
 {
     const struct btz_option *o;
 
-    if (c->verb)
+    if (c->verb && strchr(c->verb, ' '))
+        BTZ_TRY(btz_buf_printf(out, "complete -c bartizan -n '__bartizan_at 3 %s %.*s' -a %s -d '",
+                               c->noun, (int)strcspn(c->verb, " "), c->verb,
+                               strchr(c->verb, ' ') + 1));
+    else if (c->verb)
         BTZ_TRY(btz_buf_printf(out, "complete -c bartizan -n '__bartizan_at 2 %s' -a %s -d '",
                                c->noun, c->verb));
     else
@@ -242,6 +328,11 @@ static enum btz_err fish_command(const struct btz_command *c, struct btz_buf *ou
     return BTZ_OK;
 }
 
+static enum btz_err fish_group(const char *noun, const char *group, struct btz_buf *out)
+{
+    return btz_buf_printf(out, "complete -c bartizan -n '__bartizan_at 2 %s' -a %s\n", noun, group);
+}
+
 static enum btz_err fish_noun(const char *noun, struct btz_buf *out)
 {
     if (btz_command_find(noun, NULL))
@@ -257,16 +348,16 @@ static enum btz_err fish(struct btz_buf *out)
                             "    set -l words (commandline -opc)\n"
                             "    test (count $words) -eq $argv[1]; or return 1\n"
                             "    set -q argv[2]; or return 0\n"
-                            "    test \"$words[2]\" = \"$argv[2]\"\n"
+                            "    test \"$words[2..]\" = \"$argv[2..]\"\n"
                             "end\n"
                             "function __bartizan_is -d 'this command is being typed'\n"
                             "    set -l words (commandline -opc)\n"
-                            "    test \"$words[2]\" = \"$argv[1]\"; or return 1\n"
-                            "    set -q argv[2]; or return 0\n"
-                            "    test \"$words[3]\" = \"$argv[2]\"\n"
+                            "    test (count $words) -gt (count $argv); or return 1\n"
+                            "    test \"$words[2..(math 1 + (count $argv))]\" = \"$argv\"\n"
                             "end\n"
                             "complete -c bartizan -n '__bartizan_at 1' -f\n"));
     BTZ_TRY(for_each_noun(fish_noun, out));
+    BTZ_TRY(for_each_group(fish_group, out));
     return for_each_command(fish_command, out);
 }
 

@@ -7,8 +7,8 @@
 
 const struct btz_command *btz_command_find(const char *noun, const char *verb)
 {
-    for (size_t i = 0; btz_commands[i]; i++) {
-        const struct btz_command *c = btz_commands[i];
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const struct btz_command *c = btz_commands()[i];
 
         if (strcmp(c->noun, noun) == 0 && (verb ? c->verb && strcmp(c->verb, verb) == 0 : !c->verb))
             return c;
@@ -20,13 +20,13 @@ size_t btz_command_nouns(const char *names[BTZ_NOUNS_MAX])
 {
     size_t count = 0;
 
-    for (size_t i = 0; btz_commands[i] && count < BTZ_NOUNS_MAX; i++) {
+    for (size_t i = 0; btz_commands()[i] && count < BTZ_NOUNS_MAX; i++) {
         size_t seen = 0;
 
-        while (seen < count && strcmp(names[seen], btz_commands[i]->noun) != 0)
+        while (seen < count && strcmp(names[seen], btz_commands()[i]->noun) != 0)
             seen++;
         if (seen == count)
-            names[count++] = btz_commands[i]->noun;
+            names[count++] = btz_commands()[i]->noun;
     }
     return count;
 }
@@ -61,30 +61,73 @@ static int unknown_noun(struct btz_cli *cli, const char *word)
     return usage_error(cli);
 }
 
-/* The noun is right, the verb is missing (NULL) or wrong. */
-static int unknown_verb(struct btz_cli *cli, const char *noun, const char *word)
+/* Adds a word to a list written as "a, b", unless it is the one added last. */
+static void list_word(const char *word, size_t len, char *out, size_t size)
 {
-    const char *verbs[BTZ_NOUNS_MAX], *nearest;
-    char allowed[512] = "";
+    size_t used = strlen(out);
+
+    if (used >= len && memcmp(out + used - len, word, len) == 0 &&
+        (used == len || out[used - len - 1] == ' '))
+        return;
+    snprintf(out + used, size - used, "%s%.*s", used ? ", " : "", (int)len, word);
+}
+
+/* What may follow `noun`, or `noun group` where verbs are of two words. */
+static void list_verbs(const char *noun, const char *group, char *out, size_t size)
+{
+    size_t group_len = group ? strlen(group) : 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const char *verb = btz_commands()[i]->verb;
+
+        if (strcmp(btz_commands()[i]->noun, noun) != 0 || !verb)
+            continue;
+        if (!group)
+            list_word(verb, strcspn(verb, " "), out, size);
+        else if (strncmp(verb, group, group_len) == 0 && verb[group_len] == ' ')
+            list_word(verb + group_len + 1, strlen(verb + group_len + 1), out, size);
+    }
+}
+
+static bool has_group(const char *noun, const char *word)
+{
+    char second[2048];
+
+    list_verbs(noun, word, second, sizeof second);
+    return second[0] != '\0';
+}
+
+static const char *nearest_verb(const char *noun, const char *word)
+{
+    const char *verbs[BTZ_VERBS_MAX];
     size_t count = 0;
 
-    for (size_t i = 0; btz_commands[i] && count < BTZ_NOUNS_MAX; i++) {
-        size_t used = strlen(allowed);
+    for (size_t i = 0; btz_commands()[i] && count < BTZ_VERBS_MAX; i++)
+        if (strcmp(btz_commands()[i]->noun, noun) == 0 && btz_commands()[i]->verb)
+            verbs[count++] = btz_commands()[i]->verb;
+    return btz_nearest(word, verbs, count);
+}
 
-        if (strcmp(btz_commands[i]->noun, noun) != 0 || !btz_commands[i]->verb)
-            continue;
-        verbs[count++] = btz_commands[i]->verb;
-        snprintf(allowed + used, sizeof allowed - used, "%s%s", used ? ", " : "",
-                 btz_commands[i]->verb);
-    }
-    nearest = word ? btz_nearest(word, verbs, count) : NULL;
-    if (!word)
-        btz_error_set("`bartizan %s` needs one of: %s", noun, allowed);
+/* The noun is right, the verb is missing or wrong. `words`: what stands behind the noun. */
+static int unknown_verb(struct btz_cli *cli, const char *noun, const char *const *words,
+                        size_t count)
+{
+    bool group = count > 0 && has_group(noun, words[0]);
+    char allowed[2048], said[64];
+    const char *nearest;
+
+    list_verbs(noun, group ? words[0] : NULL, allowed, sizeof allowed);
+    snprintf(said, sizeof said, "%.30s%s%.30s", count ? words[0] : "",
+             count > 1 && group ? " " : "", count > 1 && group ? words[1] : "");
+    nearest = count > 0 ? nearest_verb(noun, said) : NULL;
+    if (count == (group ? 1u : 0u))
+        btz_error_set("`bartizan %s%s%s` needs one of: %s", noun, group ? " " : "", said, allowed);
     else if (nearest)
-        btz_error_set("unknown command \"%s %.80s\"; did you mean `bartizan %s %s`?", noun, word,
-                      noun, nearest);
+        btz_error_set("unknown command \"%s %s\"; did you mean `bartizan %s %s`?", noun, said, noun,
+                      nearest);
     else
-        btz_error_set("unknown command \"%s %.80s\"; expected one of: %s", noun, word, allowed);
+        btz_error_set("unknown command \"%s %s\"; expected one of: %s", noun, said, allowed);
     return usage_error(cli);
 }
 
@@ -116,15 +159,41 @@ static int run_command(struct btz_cli *cli, const struct btz_command *command,
     btz_cli_apply(cli, common);
     if (common->help)
         return print_usage(cli, command, NULL);
+    cli->command = command;
     return command->run(cli, parsed.args, parsed.operands, parsed.operand_count);
+}
+
+/* The command behind a noun: a verb of two words, then of one, then the noun alone. *words: how many are its verb. */
+static const struct btz_command *find_command(const char *noun, const char *const *argv,
+                                              size_t argc, size_t *words)
+{
+    const struct btz_command *command = NULL;
+    char verb[BTZ_COMMAND_NAME];
+
+    *words = 0;
+    if (argc > 1 && (size_t)snprintf(verb, sizeof verb, "%s %s", argv[0], argv[1]) < sizeof verb)
+        command = btz_command_find(noun, verb);
+    if (command) {
+        *words = 2;
+        return command;
+    }
+    command = argc > 0 ? btz_command_find(noun, argv[0]) : NULL;
+    if (command)
+        *words = 1;
+    return command;
 }
 
 static bool has_verbs(const char *noun)
 {
-    for (size_t i = 0; btz_commands[i]; i++)
-        if (strcmp(btz_commands[i]->noun, noun) == 0 && btz_commands[i]->verb)
+    for (size_t i = 0; btz_commands()[i]; i++)
+        if (strcmp(btz_commands()[i]->noun, noun) == 0 && btz_commands()[i]->verb)
             return true;
     return false;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 static bool is_noun(const char *word)
@@ -137,7 +206,7 @@ static int dispatch(struct btz_cli *cli, const char *const *argv, size_t argc,
 {
     const struct btz_command *command;
     const char *noun;
-    size_t at = 0;
+    size_t at = 0, words;
 
     if (btz_options_leading(argv, argc, common, &at) != BTZ_OK)
         return usage_error(cli);
@@ -148,9 +217,9 @@ static int dispatch(struct btz_cli *cli, const char *const *argv, size_t argc,
     if (!is_noun(noun))
         return unknown_noun(cli, noun);
     at++;
-    command = at < argc ? btz_command_find(noun, argv[at]) : NULL;
+    command = find_command(noun, argv + at, argc - at, &words);
     if (command)
-        return run_command(cli, command, argv + at + 1, argc - at - 1, common);
+        return run_command(cli, command, argv + at + words, argc - at - words, common);
     command = btz_command_find(noun, NULL);
     if (command)
         return run_command(cli, command, argv + at, argc - at, common);
@@ -158,14 +227,12 @@ static int dispatch(struct btz_cli *cli, const char *const *argv, size_t argc,
     if (btz_options_leading(argv, argc, common, &at) != BTZ_OK)
         return usage_error(cli);
     btz_cli_apply(cli, common);
-    if (common->help)
+    if (common->help || (at + 1 < argc && is_help(argv[at + 1]) && has_group(noun, argv[at])))
         return print_usage(cli, NULL, noun);
-    if (at == argc)
-        return unknown_verb(cli, noun, NULL);
-    command = btz_command_find(noun, argv[at]);
+    command = find_command(noun, argv + at, argc - at, &words);
     if (!command)
-        return unknown_verb(cli, noun, argv[at]);
-    return run_command(cli, command, argv + at + 1, argc - at - 1, common);
+        return unknown_verb(cli, noun, argv + at, argc - at);
+    return run_command(cli, command, argv + at + words, argc - at - words, common);
 }
 
 /* A result that did not reach its reader is a failure, whatever the command thought. */

@@ -56,13 +56,19 @@ static enum btz_err render(struct btz_cli *cli, const struct args *args,
                            const char *const *operands, size_t count, struct btz_buf *out)
 {
     const struct btz_usage_style style = { .columns = cli->columns, .bold = cli->color };
+    char two[BTZ_COMMAND_NAME];
     const char *noun = count > 0 ? operands[0] : NULL, *verb = count > 1 ? operands[1] : NULL;
-    const struct btz_command *command = noun ? btz_command_find(noun, verb) : NULL;
+    const struct btz_command *command;
     const char *nouns[BTZ_NOUNS_MAX];
     size_t noun_count = btz_command_nouns(nouns), i = 0;
 
     if (args->configuration)
         return configuration(out);
+    if (count > 2) {
+        snprintf(two, sizeof two, "%.40s %.40s", operands[1], operands[2]);
+        verb = two;
+    }
+    command = noun ? btz_command_find(noun, verb) : NULL;
     while (noun && i < noun_count && strcmp(nouns[i], noun) != 0)
         i++;
     if (noun && i == noun_count) {
@@ -102,7 +108,7 @@ const struct btz_command btz_command_help = {
                "  bartizan help --manual config | man -l -\n"
                "  bartizan help --configuration",
     .operands = "[NOUN [VERB]]",
-    .max_operands = 2,
+    .max_operands = 3,
     .options = options,
     .option_count = BTZ_COUNT(options),
     .args_size = sizeof(struct args),

@@ -150,32 +150,32 @@ static enum btz_err noun_page(const char *noun, struct btz_buf *out)
     const char *text;
     char name[BTZ_COMMAND_NAME];
 
-    for (size_t i = 0; btz_commands[i] && !alone; i++)
-        if (strcmp(btz_commands[i]->noun, noun) == 0)
+    for (size_t i = 0; btz_commands()[i] && !alone; i++)
+        if (strcmp(btz_commands()[i]->noun, noun) == 0)
             BTZ_TRY(btz_buf_printf(&said, "%s%s %s", said.len ? ", " : "", noun,
-                                   btz_commands[i]->verb));
+                                   btz_commands()[i]->verb));
     BTZ_TRY(btz_buf_cstr(&said, &text));
     snprintf(name, sizeof name, "bartizan-%s", noun);
     BTZ_TRY(head(name, alone ? alone->summary : text, out));
     BTZ_TRY(btz_buf_add_str(out, ".SH SYNOPSIS\n"));
-    for (size_t i = 0, seen = 0; btz_commands[i]; i++) {
-        if (strcmp(btz_commands[i]->noun, noun) != 0)
+    for (size_t i = 0, seen = 0; btz_commands()[i]; i++) {
+        if (strcmp(btz_commands()[i]->noun, noun) != 0)
             continue;
         if (seen++)
             BTZ_TRY(btz_buf_add_str(out, ".br\n"));
-        BTZ_TRY(synopsis(btz_commands[i], out));
+        BTZ_TRY(synopsis(btz_commands()[i], out));
     }
     BTZ_TRY(btz_buf_add_str(out, ".SH DESCRIPTION\n"));
-    for (size_t i = 0; btz_commands[i]; i++) {
-        if (strcmp(btz_commands[i]->noun, noun) != 0)
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        if (strcmp(btz_commands()[i]->noun, noun) != 0)
             continue;
-        if (btz_commands[i]->verb) {
-            btz_command_name(btz_commands[i], name);
+        if (btz_commands()[i]->verb) {
+            btz_command_name(btz_commands()[i], name);
             BTZ_TRY(btz_buf_add_str(out, ".SS "));
             BTZ_TRY(escape_str(name, out));
             BTZ_TRY(btz_buf_add_byte(out, '\n'));
         }
-        BTZ_TRY(section(btz_commands[i], out));
+        BTZ_TRY(section(btz_commands()[i], out));
     }
     return BTZ_OK;
 }
@@ -189,15 +189,15 @@ static enum btz_err program_page(struct btz_buf *out)
                                  ".SH DESCRIPTION\nChecks what you own, says what is wrong and how "
                                  "sure that is, and keeps every\nresult in a tamper\\-evident "
                                  "ledger.\n.SH COMMANDS\n"));
-    for (size_t i = 0; btz_commands[i]; i++) {
+    for (size_t i = 0; btz_commands()[i]; i++) {
         char name[BTZ_COMMAND_NAME];
 
-        btz_command_name(btz_commands[i], name);
+        btz_command_name(btz_commands()[i], name);
         BTZ_TRY(btz_buf_add_str(out, ".TP\n.B "));
         BTZ_TRY(escape_str(name, out));
         BTZ_TRY(btz_buf_add_byte(out, '\n'));
-        BTZ_TRY(escape_str(btz_commands[i]->summary, out));
-        BTZ_TRY(btz_buf_printf(out, "\nSee\n.BR bartizan\\-%s (1).\n", btz_commands[i]->noun));
+        BTZ_TRY(escape_str(btz_commands()[i]->summary, out));
+        BTZ_TRY(btz_buf_printf(out, "\nSee\n.BR bartizan\\-%s (1).\n", btz_commands()[i]->noun));
     }
     return BTZ_OK;
 }

@@ -43,6 +43,7 @@ BTZ_CHECKED enum btz_err btz_options_parse(const struct btz_command *command,
 const struct btz_command *btz_command_find(const char *noun, const char *verb);
 /* Each noun once, in the order of the registry, into `names`; returns how many there are. */
 #define BTZ_NOUNS_MAX 64
+#define BTZ_VERBS_MAX 256
 size_t btz_command_nouns(const char *names[BTZ_NOUNS_MAX]);
 /* "bartizan redteam run" */
 #define BTZ_COMMAND_NAME 96

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #define NAME_COLUMN_MAX 28
+#define SHOWN_MAX       12 /* commands of one noun that the first page lists one by one */
 
 /* ---- text in columns ---- */
 
@@ -208,10 +209,41 @@ static enum btz_err command_entry(const struct btz_command *c, unsigned columns,
 
 static enum btz_err noun_entries(const char *noun, unsigned columns, struct btz_buf *out)
 {
-    for (size_t i = 0; btz_commands[i]; i++)
-        if (strcmp(btz_commands[i]->noun, noun) == 0)
-            BTZ_TRY(command_entry(btz_commands[i], columns, out));
+    for (size_t i = 0; btz_commands()[i]; i++)
+        if (strcmp(btz_commands()[i]->noun, noun) == 0)
+            BTZ_TRY(command_entry(btz_commands()[i], columns, out));
     return BTZ_OK;
+}
+
+static size_t count_of(const char *noun)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; btz_commands()[i]; i++)
+        count += strcmp(btz_commands()[i]->noun, noun) == 0;
+    return count;
+}
+
+/* A noun of many commands: the first words of its verbs. */
+static enum btz_err noun_entry(const char *noun, unsigned columns, struct btz_buf *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf said = BTZ_BUF(4096);
+    const char *text, *before = "";
+
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const char *verb = btz_commands()[i]->verb;
+        size_t len = verb ? strcspn(verb, " ") : 0;
+
+        if (strcmp(btz_commands()[i]->noun, noun) != 0 ||
+            (strncmp(before, verb ? verb : "", len) == 0 && strcspn(before, " ") == len))
+            continue;
+        BTZ_TRY(btz_buf_printf(&said, "%s%.*s", said.len ? ", " : "", (int)len, verb));
+        before = verb;
+    }
+    BTZ_TRY(btz_buf_printf(&said, ": `bartizan help %s` lists its %zu commands.", noun,
+                           count_of(noun)));
+    BTZ_TRY(btz_buf_cstr(&said, &text));
+    return entry(noun, text, columns < 60 ? 8 : 22, columns, out);
 }
 
 enum btz_err btz_usage_noun(const char *noun, const struct btz_usage_style *style,
@@ -235,7 +267,8 @@ enum btz_err btz_usage_program(const struct btz_usage_style *style, struct btz_b
                  0, 0, style->columns, out));
     BTZ_TRY(heading("Commands:", style, out));
     for (size_t i = 0; i < count; i++)
-        BTZ_TRY(noun_entries(nouns[i], style->columns, out));
+        BTZ_TRY(count_of(nouns[i]) > SHOWN_MAX ? noun_entry(nouns[i], style->columns, out)
+                                               : noun_entries(nouns[i], style->columns, out));
     BTZ_TRY(heading("Common options:", style, out));
     BTZ_TRY(option_list(btz_common_options, btz_common_option_count, column, style->columns, out));
     BTZ_TRY(entry("    --version", "Print the version and exit.", column, style->columns, out));

@@ -43,11 +43,11 @@ static json_t *commands(void)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; btz_commands[i]; i++) {
-        const char *verb = btz_commands[i]->verb;
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const char *verb = btz_commands()[i]->verb;
 
-        json_array_append_new(
-            list, json_sprintf("%s%s%s", btz_commands[i]->noun, verb ? " " : "", verb ? verb : ""));
+        json_array_append_new(list, json_sprintf("%s%s%s", btz_commands()[i]->noun, verb ? " " : "",
+                                                 verb ? verb : ""));
     }
     return list;
 }
@@ -89,9 +89,9 @@ static int run(struct btz_cli *cli, const void *arguments, const char *const *op
     json_object_foreach(versions, name, value)
         fprintf(cli->out, "  %-14s %s\n", name, json_string_value(value));
     fprintf(cli->out, "\ncommands:\n");
-    for (size_t i = 0; btz_commands[i]; i++)
-        fprintf(cli->out, "  %s%s%s\n", btz_commands[i]->noun, btz_commands[i]->verb ? " " : "",
-                btz_commands[i]->verb ? btz_commands[i]->verb : "");
+    for (size_t i = 0; btz_commands()[i]; i++)
+        fprintf(cli->out, "  %s%s%s\n", btz_commands()[i]->noun, btz_commands()[i]->verb ? " " : "",
+                btz_commands()[i]->verb ? btz_commands()[i]->verb : "");
     return 0;
 }
 

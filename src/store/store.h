@@ -3,7 +3,8 @@
  * bound, never pasted into SQL. What is in here knows nothing of users, roles or findings.
  *
  * SQL is the common part of both: `?` for bound values (translated for PostgreSQL), ON CONFLICT, RETURNING. Types of
- * columns are written {int} {real} {text} {blob} and {id} (a growing integer primary key); the store replaces them.
+ * columns are written {int} {real} {text} {blob} and {id} (a growing integer primary key); the store replaces them, and
+ * makes SQLite as strict about them as PostgreSQL. Text sorts by its bytes in both.
  */
 #ifndef BTZ_STORE_H
 #define BTZ_STORE_H
@@ -38,6 +39,8 @@ struct btz_store;
 BTZ_CHECKED enum btz_err btz_store_open(const char *where, struct btz_store **out);
 void btz_store_close(struct btz_store *s);
 const char *btz_store_kind(const struct btz_store *s); /* "sqlite", "postgresql" */
+/* How long a writer waits for another; 10 s until told otherwise. */
+void btz_store_set_busy(struct btz_store *s, unsigned ms);
 
 /*
  * One statement. `changed` (may be NULL): rows changed. Errors: CONFLICT (a constraint, or a writer that did not end
@@ -48,12 +51,14 @@ BTZ_CHECKED enum btz_err btz_store_run(struct btz_store *s, const char *sql,
                                        const struct btz_value *values, size_t count,
                                        uint64_t *changed);
 
-/* Rows one by one; columns are borrowed while the call lasts. A row's error stops and is returned. */
+/* Rows one by one; columns are borrowed while the call lasts. A row's error stops and is returned; it does not break an
+ * open transaction. `row` may ask the same store, and must not change the table that it is reading. */
 typedef enum btz_err btz_row_fn(void *user, const struct btz_value *columns, size_t count);
 BTZ_CHECKED enum btz_err btz_store_query(struct btz_store *s, const char *sql,
                                          const struct btz_value *values, size_t count,
                                          btz_row_fn *row, void *user);
-/* At most one row, its columns copied into the arena as an array of `columns`; *found NULL when there is none. */
+/* At most one row (more: INTERNAL), its columns copied into the arena as an array of `columns`; *found NULL when there is
+ * none. Texts have a NUL behind them. */
 BTZ_CHECKED enum btz_err btz_store_one(struct btz_store *s, const char *sql,
                                        const struct btz_value *values, size_t count,
                                        struct btz_arena *arena, size_t columns,
@@ -61,7 +66,8 @@ BTZ_CHECKED enum btz_err btz_store_one(struct btz_store *s, const char *sql,
 
 /*
  * Writers are serialised, in both engines (BEGIN IMMEDIATE; a transaction-level advisory lock): what a transaction has
- * read cannot have changed when it commits. After any error inside, roll back. Commit is durable on return.
+ * read cannot have changed when it commits. After any error inside, roll back: the engines differ in what they would still
+ * do, so everything else is refused with the same error. Commit is durable on return.
  */
 BTZ_CHECKED enum btz_err btz_store_begin(struct btz_store *s);
 BTZ_CHECKED enum btz_err btz_store_begin_read(struct btz_store *s); /* one consistent view */
@@ -69,7 +75,8 @@ BTZ_CHECKED enum btz_err btz_store_commit(struct btz_store *s);
 void btz_store_rollback(struct btz_store *s); /* does nothing without a transaction */
 
 /* Versions 1, 2, ... of one part's tables, each applied once and in one transaction; table `migrations` remembers them
- * with a digest of their text. Errors: CONFLICT (an applied one was changed), UNSUPPORTED (the data base is newer). */
+ * with a digest of their text. `part` and `migrations` are borrowed until the store is closed: restore builds the tables
+ * from them. Errors: CONFLICT (an applied one was changed), UNSUPPORTED (the data base is newer). */
 struct btz_migration {
     unsigned version;
     const char *sql; /* statements with ";" between them */

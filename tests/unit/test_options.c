@@ -285,7 +285,8 @@ static void check_option(const struct btz_command *c, const struct btz_option *o
             snprintf(text, sizeof text, "__bartizan_is %s%s%s' -l %s", c->noun, c->verb ? " " : "",
                      c->verb ? c->verb : "", o->name);
         else
-            snprintf(text, sizeof text, "%s/%s)", c->noun, c->verb ? c->verb : "*");
+            snprintf(text, sizeof text, c->verb && strchr(c->verb, ' ') ? "%s/'%s')" : "%s/%s)",
+                     c->noun, c->verb ? c->verb : "*");
         assert_true(btz_slice_has(btz_buf_slice(&script), text));
         assert_true(btz_slice_has(btz_buf_slice(&script), i < 2 ? name : o->name));
     }
@@ -297,8 +298,8 @@ static void test_documented(void **state)
     const struct btz_usage_style style = { .columns = 80 };
 
     (void)state;
-    for (size_t i = 0; btz_commands[i]; i++) {
-        const struct btz_command *c = btz_commands[i];
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const struct btz_command *c = btz_commands()[i];
         BTZ_BUF_RELEASE struct btz_buf help = BTZ_BUF(1 << 20), man = BTZ_BUF(1 << 20);
 
         print_message("# bartizan %s %s\n", c->noun, c->verb ? c->verb : "");
@@ -319,8 +320,8 @@ static void test_tables(void **state)
     static const char *const none[1] = { NULL };
 
     (void)state;
-    for (size_t i = 0; btz_commands[i]; i++) {
-        const struct btz_command *c = btz_commands[i];
+    for (size_t i = 0; btz_commands()[i]; i++) {
+        const struct btz_command *c = btz_commands()[i];
         BTZ_ARENA_SCOPE struct btz_arena arena;
         struct btz_common_args common;
         struct btz_parsed parsed;

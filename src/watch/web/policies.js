@@ -1,0 +1,152 @@
+// policies: the text of the rules, what a change would do, and why somebody may or may not do something.
+import { $, facts, fill, h, name, pill, when } from './dom.js';
+import { all, del, get, post, put, query, url } from './api.js';
+import { start } from './shell.js';
+import { act, ask, empty, field, form, given, list, note, pending, say, section, table } from './ui.js';
+
+const host = $('#content');
+const sample = `# A policy adds roles. Rules say which actions a role may do on which resources, and when.
+roles:
+  evaluator:
+    about: runs evaluations on the small models
+    rules:
+      - name: small-models
+        effect: allow
+        actions: [model.invoke]
+        resources: ["model/small-*"]
+`;
+
+function overview() {
+    const policies = list({
+        path: '/v1/policies', caption: 'Policies', none: 'No policy of your own yet.', hint: 'The ready roles always exist. A policy adds finer ones.',
+        columns: [
+            ['Policy', (p) => h('a', { href: query('/admin/policies', { policy: p.name }) }, name(p.name))],
+            ['Changed', (p) => when(p.updated)],
+            ['By', (p) => name(p.updated_by_name || p.updated_by || '')],
+        ],
+    });
+    fill(host, h('section', { class: 'card', 'aria-label': 'Policies' }, h('div', { class: 'headline' }, h('h2', null, 'Your policies'), act('Write a policy', '', async () => {
+        await ask('Write a policy', [], [{ name: 'name', label: 'Name', required: true, max: 127, hint: 'Small letters, digits and . _ - @ +.' }], 'Go on',
+            (v) => location.assign(query('/admin/policies', { policy: v.name, new: 1 })));
+    }, 'main')), policies.node), explainer());
+    policies.reload();
+}
+
+/* ---- one policy ---- */
+
+const answerOf = (v) => v === null || v === undefined ? h('span', { class: 'soft' }, 'not there') : pill(typeof v === 'string' ? v : v.verdict || v.answer);
+
+function changes(body) {
+    const items = body.changes || body.items || [];
+    if (items.length === 0)
+        return note('good', h('p', null, h('strong', null, 'Nobody’s answers change.')));
+    const total = body.total ?? body.count ?? items.length;
+    return [note('warn', h('p', null, h('strong', null, `${total} answer${total === 1 ? '' : 's'} change${total === 1 ? 's' : ''}.`),
+        items.length < total ? ` The first ${items.length} are shown.` : '')),
+    table('Answers that change', [
+        ['Who', (c) => name(c.principal_name || c.name || c.principal || '')], ['Action', (c) => h('code', null, c.action)], ['Resource', (c) => h('code', null, c.resource)],
+        ['Now', (c) => answerOf(c.before ?? c.old)], ['After saving', (c) => answerOf(c.after ?? c.new)],
+    ], items)];
+}
+
+function editor(called, policy, etag) {
+    const result = h('div', { 'aria-live': 'polite' });
+    const text = field({ name: 'text', label: 'Rules as YAML', kind: 'textarea', class: 'mono', rows: 24, value: policy?.text ?? sample, hint: 'Default is deny; a rule that denies overrides every rule that allows.' });
+    const area = $('textarea', text);
+    let saved = policy ? area.value : null;
+    area.setAttribute('wrap', 'off');
+    const check = async () => {
+        const { body } = await post('/v1/policies/check', { name: called, text: area.value });
+        return body;
+    };
+    window.addEventListener('beforeunload', (event) => {
+        if (saved !== null && area.value !== saved)
+            event.preventDefault();
+    });
+    const save = async () => {
+        let diff;
+        try {
+            diff = await check();
+        } catch (error) {
+            fill(result, note('bad', h('p', null, h('strong', null, 'This cannot be saved.')), h('p', null, error.message)));
+            return;
+        }
+        const answer = await ask('Save the policy?', changes(diff), [], 'Save', () => put(url`/v1/policies/${called}`, { text: area.value }, { etag }), { broad: true });
+        if (!answer)
+            return;
+        if (!pending(answer)) {
+            etag = answer.etag || etag;
+            saved = area.value;
+            fill(result);
+            say('good', 'Saved. It is in force within a second.');
+        }
+    };
+    return h('section', { class: 'card', 'aria-label': 'Policy' }, text, h('div', { class: 'bar' },
+        act('Check', '', async () => {
+            try {
+                fill(result, changes(await check()));
+            } catch (error) {
+                if (!error.cancelled)
+                    fill(result, note('bad', h('p', null, h('strong', null, error.title)), h('p', null, error.message)));
+            }
+        }), act('Save …', '', save, 'main'),
+        policy && act('Delete', '', async () => {
+            const answer = await ask('Delete the policy?', 'Roles that it defines, and what they allow, are gone within a second.', [], 'Delete', () => del(url`/v1/policies/${called}`, { etag }), { danger: true });
+            if (answer && !pending(answer)) {
+                saved = null;
+                location.assign('/admin/policies');
+            }
+        }, 'bad')), result);
+}
+
+async function one(called, fresh) {
+    const place = h('div');
+    fill($('#title'), name(called));
+    document.title = `${called} · bartizan`;
+    fill($('#lead'), 'A policy');
+    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/policies' }, 'Policies')));
+    fill(host, place, explainer());
+    if (fresh)
+        fill(place, editor(called, null, null));
+    else
+        await section(place, () => get(url`/v1/policies/${called}`), (answer) => editor(called, answer.body, answer.etag));
+}
+
+/* ---- who may do what, and why ---- */
+
+const actions = ['model.invoke', 'model.read', 'model.write', 'endpoint.invoke', 'tool.invoke', 'dataset.read', 'dataset.write', 'artifact.read', 'artifact.write', 'user.read', 'user.write',
+    'group.write', 'binding.write', 'key.write', 'policy.write', 'audit.read', 'approval.decide'];
+
+function explained(body) {
+    const verdict = body.verdict || body.decision;
+    const { verdict: _v, why, reason, text, rule, role, binding, matched, nearest_miss, nearest, ...rest } = body;
+    const miss = nearest_miss ?? nearest;
+    return [
+        h('p', null, pill(verdict), ' ', why || reason || text || ''),
+        h('dl', { class: 'facts' }, rule && [h('dt', null, 'Deciding rule'), h('dd', null, facts(rule))], role && [h('dt', null, 'By the role'), h('dd', null, facts(role))],
+            binding && [h('dt', null, 'Given by'), h('dd', null, facts(binding))], matched?.length ? [h('dt', null, 'All rules that fit'), h('dd', null, facts(matched))] : null,
+            miss && [h('dt', null, 'Nearest miss'), h('dd', null, facts(miss))]),
+        Object.keys(rest).length > 0 && h('details', null, h('summary', null, 'Everything'), facts(rest)),
+    ];
+}
+
+function explainer() {
+    const result = h('div', { 'aria-live': 'polite' });
+    return h('section', { class: 'card', 'aria-label': 'Explain' }, h('h2', null, 'Who may do what, and why'),
+        h('p', { class: 'soft' }, 'Ask as the rules are now. Leave the rest empty when it does not matter: what is not known counts against the caller.'),
+        form([h('div', { class: 'filters' }, [
+            { name: 'principal', label: 'Person or service', required: true }, { name: 'action', label: 'Action', required: true, options: actions },
+            { name: 'resource', label: 'Resource', required: true, placeholder: 'model/gpt-4o' }, { name: 'model', label: 'Model' }, { name: 'endpoint', label: 'Endpoint' }, { name: 'tool', label: 'Tool' },
+            { name: 'cost', label: 'Cost', kind: 'number', min: 0 },
+        ].map(field))], 'Explain', async (v) => {
+            const asked = given(v);
+            if (asked.cost !== undefined)
+                asked.cost = Number(asked.cost);
+            fill(result, explained((await post('/v1/explain', asked)).body));
+        }), result);
+}
+
+start(() => {
+    const asked = new URLSearchParams(location.search);
+    return asked.get('policy') ? one(asked.get('policy'), asked.has('new')) : overview();
+});

@@ -1,0 +1,66 @@
+// roles: what each may do, in words and rules, and who holds it.
+import { $, fill, h, name, pill } from './dom.js';
+import { all, get, query, url } from './api.js';
+import { bindDialog, bindingTable } from './bindings.js';
+import { start } from './shell.js';
+import { act, empty, list, section, table } from './ui.js';
+
+const host = $('#content');
+const words = (v) => [v].flat().filter(Boolean);
+const codes = (v) => h('ul', { class: 'plain' }, words(v).map((w) => h('li', null, h('code', null, w))));
+
+function overview() {
+    const roles = list({
+        path: '/v1/roles', caption: 'Roles', none: 'No roles.',
+        columns: [
+            ['Role', (r) => h('a', { href: query('/admin/roles', { role: r.name }) }, name(r.name))],
+            ['For', (r) => r.about || r.description || ''],
+            ['Includes', (r) => r.inherits?.length ? name(r.inherits.join(', ')) : null],
+            ['Held by', (r) => r.holders ?? r.binding_count ?? null, 'n'],
+        ],
+    });
+    fill(host, h('section', { class: 'card', 'aria-label': 'Roles' }, roles.node),
+        h('p', { class: 'soft' }, 'New roles and finer rules are written under ', h('a', { href: '/admin/policies' }, 'Policies'), '.'));
+    roles.reload();
+}
+
+const conditions = (when) => when && Object.keys(when).length
+    ? h('ul', { class: 'plain' }, Object.entries(when).map(([k, v]) => h('li', null, k.replaceAll('_', ' ') + ': ', h('code', null, typeof v === 'object' ? JSON.stringify(v) : String(v)))))
+    : h('span', { class: 'soft' }, 'always');
+
+async function one(called) {
+    const top = h('div');
+    const rules = h('div');
+    const holders = h('div');
+    let role = null;
+    const reload = () => section(holders, () => all(query('/v1/bindings', { role: called })), (items) => bindingTable(items, reload, true));
+    fill($('#title'), name(called));
+    document.title = `${called} · bartizan`;
+    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/roles' }, 'Roles')));
+    fill(host, top);
+    await section(top, () => get(url`/v1/roles/${called}`), (answer) => {
+        role = answer.body;
+        fill($('#lead'), role.about || role.description || 'A role');
+        fill(rules, role.rules?.length ? table('Rules', [
+            ['Rule', (r) => h('code', null, r.id || r.name || '')],
+            ['Answer', (r) => pill(r.effect)],
+            ['Actions', (r) => codes(r.actions)],
+            ['Resources', (r) => codes(r.resources)],
+            ['When', (r) => conditions(r.when)],
+        ], role.rules) : empty('No rules of its own.'));
+        return h('section', { class: 'card', 'aria-label': 'What it may do' }, h('h2', null, 'What it may do'),
+            role.inherits?.length ? h('p', null, 'All that these may, too: ', role.inherits.map((r, i) => [i ? ', ' : '', h('a', { href: query('/admin/roles', { role: r }) }, name(r))]), '.') : null, rules);
+    });
+    if (!role)
+        return;
+    host.append(h('section', { class: 'card', 'aria-label': 'Who holds it' }, h('div', { class: 'headline' }, h('h2', null, 'Who holds it'), act('Give it to somebody', '', async () => {
+        if (await bindDialog({ role: called }))
+            reload();
+    })), holders));
+    reload();
+}
+
+start(() => {
+    const called = new URLSearchParams(location.search).get('role');
+    return called ? one(called) : overview();
+});
