@@ -326,8 +326,10 @@ static void gather_roles(struct ask *a, const struct btz_snap_principal *p,
     }
 }
 
-static bool is_in_scope(const struct ask *a, const struct btz_snap_key *k)
+static bool is_in_scope(const struct ask *a)
 {
+    const struct btz_snap_key *k =
+        (const struct btz_snap_key *)btz_snap_at(&a->s->view, BTZ_SNAP_KEYS) + a->r->key;
     const struct btz_snap_scope *scopes = btz_snap_at(&a->s->view, BTZ_SNAP_SCOPES);
     int action = a->r->action;
 
@@ -343,23 +345,20 @@ static bool is_in_scope(const struct ask *a, const struct btz_snap_key *k)
     return false;
 }
 
-static bool key_refuses(struct ask *a, enum btz_why *why)
+/* Somebody else's key, or one that is not valid now: whatever is asked for. */
+static bool key_is_void(const struct ask *a, enum btz_why *why)
 {
     const struct btz_snap_key *k = btz_snap_at(&a->s->view, BTZ_SNAP_KEYS);
 
     if (a->r->key == BTZ_NOBODY)
         return false;
+    *why = BTZ_WHY_NO_PRINCIPAL;
     if (a->r->key >= btz_snap_count(&a->s->view, BTZ_SNAP_KEYS) ||
-        k[a->r->key].principal != a->r->principal) {
-        *why = BTZ_WHY_NO_PRINCIPAL;
+        k[a->r->key].principal != a->r->principal)
         return true;
-    }
     k += a->r->key;
     *why = BTZ_WHY_KEY_EXPIRED;
-    if (a->now < k->from || (k->until > 0 && a->now >= k->until))
-        return true;
-    *why = BTZ_WHY_KEY_SCOPE;
-    return !is_in_scope(a, k);
+    return a->now < k->from || (k->until > 0 && a->now >= k->until);
 }
 
 static void conclude(const struct ask *a, struct btz_decision *out)
@@ -401,6 +400,9 @@ void btz_decide(const struct btz_snapshot *s, const struct btz_request *r, struc
         out->why = BTZ_WHY_DISABLED;
         return;
     }
+    if (key_is_void(&a, &out->why))
+        return;
+    out->why = BTZ_WHY_DEFAULT;
     if (r->action < 0 || (size_t)r->action >= btz_action_count || r->resource.len > RESOURCE_MAX ||
         !btz_resource_has_kind(r->resource, btz_actions[r->action].resource))
         return;
@@ -408,9 +410,10 @@ void btz_decide(const struct btz_snapshot *s, const struct btz_request *r, struc
         return;
     name_key(&a);
     name_facts(&a);
-    if (key_refuses(&a, &out->why))
+    if (r->key != BTZ_NOBODY && !is_in_scope(&a)) {
+        out->why = BTZ_WHY_KEY_SCOPE;
         return;
-    out->why = BTZ_WHY_DEFAULT;
+    }
     gather_roles(&a, p, roles);
     look_everywhere(&a);
     conclude(&a, out);
