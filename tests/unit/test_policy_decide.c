@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "policy_random.h"
+#include "base/json.h"
 
 #define EACH 500
 #if defined(__SANITIZE_ADDRESS__)
@@ -82,6 +83,85 @@ static void test_differential(void **state)
     /* The universe is of no use where it has no such cases. */
     assert_true(seen[BTZ_VERDICT_ALLOW] > count / 100 && seen[BTZ_VERDICT_STEP_UP] > count / 1000 &&
                 seen[3] > count / 100);
+}
+
+/* Is the rule among those that match, by the plain evaluator? */
+static bool is_matching(const struct btz_policy_model *m, const struct btz_role_model *role,
+                        const struct btz_rule_model *rule, const struct reference_request *q)
+{
+    struct reference_best best[3] = { { 0 } };
+
+    if (!reference_holds(m, role->name, q))
+        return false;
+    reference_rule(m, role, rule, q, best);
+    return best[0].role || best[1].role;
+}
+
+static void check_explanation(const struct btz_policy_model *m, const struct reference_request *q,
+                              const struct btz_decision *d, const char *rule, json_t *e)
+{
+    const json_t *matching = json_object_get(e, "matching"), *near = json_object_get(e, "nearest");
+    const char *named = json_string_value(json_object_get(json_object_get(e, "rule"), "id"));
+    size_t count = 0;
+
+    assert_string_equal(json_string_value(json_object_get(e, "verdict")),
+                        btz_verdict_name(d->verdict));
+    assert_string_equal(named ? named : "", rule);
+    if (named)
+        assert_true(json_array_size(json_object_get(json_object_get(e, "rule"), "bindings")) > 0);
+    if (json_is_string(json_object_get(e, "note"))) {
+        assert_int_equal(json_array_size(matching), 0);
+        assert_int_equal(d->verdict, BTZ_VERDICT_DENY);
+        return;
+    }
+    for (size_t i = 0; i < m->role_count; i++)
+        for (size_t k = 0; k < m->roles[i].rule_count; k++)
+            count += is_matching(m, &m->roles[i], &m->roles[i].rules[k], q);
+    assert_int_equal(json_array_size(matching), count);
+    /* Whatever is not allowed has a nearest miss with a reason, unless no rule allows the action at all. */
+    if (d->verdict == BTZ_VERDICT_ALLOW)
+        assert_true(json_is_null(near));
+    else if (json_is_object(near))
+        assert_true(json_array_size(json_object_get(near, "unmet")) > 0);
+    if (d->verdict == BTZ_VERDICT_STEP_UP)
+        assert_int_equal(json_array_size(json_object_get(near, "unmet")), 1);
+}
+
+static void test_explain(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(64 << 20), text = BTZ_BUF(1 << 20);
+    size_t steps = 0, allowed = 0;
+    (void)state;
+
+    for (size_t i = 0; i < POLICIES / 4; i++) {
+        BTZ_ARENA_SCOPE struct btz_arena arena;
+        struct btz_policy_model m;
+        struct btz_snapshot *s;
+        struct btz_rng r;
+
+        btz_arena_init(&arena, 64 << 20);
+        btz_rng_init(&r, 7, i);
+        random_model(&r, &arena, &m);
+        s = compile(&m, &bytes);
+        for (size_t k = 0; k < 20; k++) {
+            struct reference_request q = random_request(&r, &m);
+            struct btz_request asked = compiled_request(s, &q);
+            BTZ_JSON json_t *e = NULL;
+            struct btz_decision d;
+
+            if (!q.caller)
+                continue;
+            btz_buf_clear(&text);
+            btz_decide(s, &asked, &d);
+            assert_int_equal(btz_explain(&m, s, &asked, &text), BTZ_OK);
+            assert_int_equal(btz_json_parse(btz_buf_slice(&text), 1 << 20, "explain", &e), BTZ_OK);
+            check_explanation(&m, &q, &d, btz_snapshot_rule_id(s, d.rule), e);
+            steps += d.verdict == BTZ_VERDICT_STEP_UP;
+            allowed += d.verdict == BTZ_VERDICT_ALLOW;
+        }
+        btz_snapshot_close(s);
+    }
+    assert_true(allowed > 0 && steps > 0);
 }
 
 /* One more rule for one of the roles. */
@@ -265,9 +345,8 @@ static void test_circles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differential),
-        cmocka_unit_test(test_monotone),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_differential), cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_monotone),     cmocka_unit_test(test_order),
         cmocka_unit_test(test_circles),
     };
 
