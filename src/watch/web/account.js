@@ -139,5 +139,5 @@ start((me) => {
         h('div', { class: 'pair' }, totp(me), recovery(me)),
         keySection({ path: '/v1/me/keys', own: true }),
         sessions(),
-        h('div', { class: 'pair' }, elevation(), breakGlass()));
+        h('div', { class: 'pair uneven' }, elevation(), breakGlass()));
 });

@@ -108,7 +108,7 @@ export const given = (object) => Object.fromEntries(Object.entries(object).filte
 // A form that sends once at a time and tells its errors beside the button. `send(values)` throws Problems.
 export function form(fields, action, send, more = {}) {
     const fault = h('p', { class: 'fault', role: 'alert' });
-    const button = h('button', { class: `main ${more.danger ? 'bad' : ''} ${more.wide ? 'wide' : ''}` }, action);
+    const button = h('button', { class: `${more.quiet ? '' : 'main'} ${more.danger ? 'bad' : ''} ${more.wide ? 'wide' : ''}` }, action);
     const node = h('form', {
         class: more.class, onsubmit: async (event) => {
             event.preventDefault();
