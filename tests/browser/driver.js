@@ -78,7 +78,9 @@ class Driver {
                 'goog:chromeOptions': { args, binary: process.env.BTZ_CHROMIUM || undefined }, 'goog:loggingPrefs': { browser: 'ALL', performance: 'ALL' },
             } },
         });
-        return new Browser(this, value.sessionId);
+        const browser = new Browser(this, value.sessionId);
+        await browser.devtools('Emulation.setFocusEmulationEnabled', { enabled: true });
+        return browser;
     }
 }
 

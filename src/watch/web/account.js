@@ -90,7 +90,7 @@ function passkeys() {
 
 function sessions() {
     const host = h('div');
-    const reload = () => section(host, () => all('/v1/me/sessions'), (items) => table('Sessions', sessionColumns((s) => s.current ? null : act('End', 'this session', async () => {
+    const reload = () => section(host, () => all('/v1/me/sessions'), (items) => table('Sessions', sessionColumns((s) => s.current ? null : act('End', `session of ${s.created?.slice(0, 19).replace('T', ' ')}`, async () => {
         await del(url`/v1/me/sessions/${s.id}`);
         say('good', 'The session is ended.');
         reload();

@@ -65,8 +65,7 @@ async function one(called) {
                     location.assign('/admin/groups');
             }, 'bad'))];
     });
-    fill($('#lead'), 'A group');
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/groups' }, 'Groups')));
+    fill($('#lead'), h('a', { href: '/admin/groups' }, 'All groups'));
     fill(host, h('section', { class: 'card', 'aria-label': 'Group' }, top));
     await reload();
     if (!group)

@@ -128,7 +128,7 @@ async function one(kind, called) {
     let person = null;
     const reloadRoles = () => section(roles, () => all(query('/v1/bindings', { subject: person.id })), (items) => bindingTable(items, reloadRoles, false));
     const reloadSessions = () => section(open, () => all(query('/v1/sessions', { principal: person.id })), (items) => items.length === 0 ? empty('Not signed in anywhere.')
-        : table('Sessions', sessionColumns((s) => act('End', 'this session', async () => {
+        : table('Sessions', sessionColumns((s) => act('End', `session of ${s.created?.slice(0, 19).replace('T', ' ')}`, async () => {
             const answer = await del(url`/v1/sessions/${s.id}`);
             if (!pending(answer))
                 say('good', 'The session is ended.');
@@ -142,8 +142,7 @@ async function one(kind, called) {
             return [profile(kind, person), actions(kind, person, answer.etag, reload)];
         });
     };
-    fill($('#lead'), kind === 'user' ? 'A person' : 'A service');
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/people' }, 'People')));
+    fill($('#lead'), h('a', { href: '/admin/people' }, 'All people'));
     fill(host, h('section', { class: 'card', 'aria-label': 'Profile' }, top));
     await reload();
     if (!person)

@@ -103,8 +103,7 @@ async function one(called, fresh) {
     const place = h('div');
     fill($('#title'), name(called));
     document.title = `${called} · bartizan`;
-    fill($('#lead'), 'A policy');
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/policies' }, 'Policies')));
+    fill($('#lead'), h('a', { href: '/admin/policies' }, 'All policies'));
     fill(host, place, explainer());
     if (fresh)
         fill(place, editor(called, null, null));
