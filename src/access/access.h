@@ -82,8 +82,8 @@ struct btz_caller {
     struct btz_address address;
     const char *address_text, *user_agent, *request;
     bool client_cert;
-    bool enrolling;     /* a session that may only add a second factor: BTZ_ENROLLING alone */
-    uint32_t key_index; /* in the snapshot; BTZ_NOBODY */
+    bool enrolling; /* a session that may only add a second factor: BTZ_ENROLLING alone */
+    uint8_t key_hash[BTZ_SHA256_LEN]; /* of BTZ_CALLER_KEY */
 };
 /* Who is asking? From what a request carries; each *out is complete or the caller is told why not. DENIED: refused (and
  * in the trail); the detail never says which part was wrong. */
@@ -250,6 +250,9 @@ BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_sto
 
 /* ---- tables: each part of this folder brings its own. "signin" in the list `parts` of meson.build is
  * btz_access_part_signin ------------------------------------------------------------------------------------------ */
+struct btz_schema {
+    const char *name, *text; /* JSON Schema 2020-12; another one is {"$ref":"#/components/schemas/NAME"} */
+};
 struct btz_access_part {
     const char *name; /* of its migrations */
     const struct btz_migration *migrations;
@@ -257,6 +260,9 @@ struct btz_access_part {
     /* Deletes rows that are out of date (ended sessions, used tickets); may be NULL. Called now and then, in a
      * transaction. */
     enum btz_err (*tidy)(struct btz_access *a, struct btz_store *s);
+    /* Deletes what belongs to a principal that is being deleted; may be NULL. Inside its transaction. */
+    enum btz_err (*forget)(struct btz_store *s, const char *principal);
+    const struct btz_schema *schemas; /* of answers; the last has no name; may be NULL */
 };
 extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
 
@@ -273,8 +279,8 @@ uint64_t btz_access_now_ms(const struct btz_access *a);
 struct btz_federation; /* btz_federation_open() of oidc.h: opened and closed with `a` */
 struct btz_federation *btz_access_federation(struct btz_access *a);
 
-/* Schemas of answers, JSON Schema 2020-12 object by name (schemas.c); NULL when there is none. Caller owns. */
+/* Schemas of answers by name, from all parts; NULL when there is none. Caller owns. */
 json_t *btz_access_schema(const char *name);
-extern const char *const btz_access_schema_names[]; /* NULL-terminated */
+const char *btz_access_schema_name(size_t i); /* NULL behind the last */
 
 #endif

@@ -35,6 +35,11 @@ struct btz_trail_entry {
         secret; /* evidence for auditors' eyes: stored sealed to the auditor key, as evidence */
 };
 
+/* Longer texts are cut, with "..." at the end; larger objects go to evidence. */
+#define BTZ_TRAIL_TEXT_MAX   1024
+#define BTZ_TRAIL_OBJECT_MAX (16u << 20) /* before and after together, as JSON */
+#define BTZ_TRAIL_SECRET_MAX (16u << 20)
+
 struct btz_trail;
 /* `month_keys` live in the store, sealed. Tables by btz_trail_migrate. The ledger is created when missing. */
 struct btz_trail_options {
@@ -45,26 +50,38 @@ struct btz_trail_options {
     void *user;
 };
 BTZ_CHECKED enum btz_err btz_trail_migrate(struct btz_store *s);
-/* Thread-safe handle. Completes what is in the outbox. */
+/* Thread-safe handle; a child process opens its own. Completes what is in the outbox; where that fails (a full disk),
+ * the entries go on waiting and the handle opens all the same: see btz_trail_waiting. */
 BTZ_CHECKED enum btz_err btz_trail_open(const struct btz_trail_options *o, struct btz_store *s,
                                         struct btz_trail **out);
 void btz_trail_close(struct btz_trail *t);
 
-/* Inside the transaction of `s`; `id` (may be NULL) is the entry's. */
+/* Inside the transaction of `s`; `id` (may be NULL) is the entry's. Errors: USAGE (no event or verdict, or a word that
+ * is none of them), LIMIT (before and after, or secret, too large), those of the store. */
 BTZ_CHECKED enum btz_err btz_trail_add(struct btz_trail *t, struct btz_store *s,
                                        const struct btz_trail_entry *e, char id[BTZ_ID_TEXT]);
 /* After the commit: everything in the outbox is in the ledger, durably, on OK. Exactly once, also across crashes and
- * several processes. */
+ * several processes (docs/adr/0011-audit-trail.md says how). Threads that flush at once share appends. Errors: IO
+ * (full disk; what waits stays in the outbox), CONFLICT (the ledger was put back to an older state), INPUT (damaged). */
 BTZ_CHECKED enum btz_err btz_trail_flush(struct btz_trail *t, struct btz_store *s);
+/* How many entries of this ledger's outbox are not in it yet. */
+BTZ_CHECKED enum btz_err btz_trail_waiting(struct btz_trail *t, struct btz_store *s,
+                                           uint64_t *count);
+const char *btz_trail_ledger_dir(const struct btz_trail *t);
+bool btz_trail_has_auditor(const struct btz_trail *t);
 
-/* ---- reading: filters, newest last; every leaf is proven against the signed checkpoint before it is shown ---------- */
+/* ---- reading: every leaf is proven against the signed checkpoint before it is shown ------------------------------ */
 struct btz_trail_filter { /* NULL and 0: any */
+    /* principal: id or name; resource and action: a "*" at the end stands for anything; address: one, or a network
+     * such as "10.0.0.0/8"; the others: equal. Of entries whose content is deleted only what the leaf says in clear
+     * can match. */
     const char *principal, *resource, *action, *verdict, *address, *event, *key, *session,
         *operation;
     uint64_t from_ms, until_ms; /* [from, until) */
-    uint64_t
-        after_index; /* paging: entries with a higher ledger index; UINT64_MAX: from the start */
-    size_t limit;    /* 0: all */
+    uint64_t from_index,
+        until_index; /* ledger indices [from, until); 0: from the start, to the end */
+    bool newest_first;
+    size_t limit;
 };
 struct btz_trail_record { /* borrowed while the call lasts */
     uint64_t index;       /* in the ledger */
@@ -73,8 +90,45 @@ struct btz_trail_record { /* borrowed while the call lasts */
                                      * and "content" is "deleted" */
 };
 typedef enum btz_err btz_trail_fn(void *user, const struct btz_trail_record *r);
+/* `read_to` (may be NULL): where a next page begins: its from_index, or its until_index when newest first. All was read
+ * when it is the ledger's size, or not above from_index when newest first. An entry that has not the trail's form is
+ * shown as an alarm. Errors: INPUT (a leaf that cannot be proven), USAGE (address), each's. */
 BTZ_CHECKED enum btz_err btz_trail_read(struct btz_trail *t, struct btz_store *s,
                                         const struct btz_trail_filter *f, btz_trail_fn *each,
-                                        void *user);
+                                        void *user, uint64_t *read_to);
+
+/* ---- retention --------------------------------------------------------------------------------------------------- */
+
+struct btz_trail_retained {
+    uint64_t months, evidence,
+        entries;   /* keys and pieces deleted, entries whose content they held */
+    char until[8]; /* the last month deleted, "2026-08"; "" none */
+};
+/* Deletes keys and evidence of the months that ended before `before_ms`; never those of the current month. Evidence
+ * first, so that a killed run is completed by the next. With `dry_run` only counts. In no transaction. */
+BTZ_CHECKED enum btz_err btz_trail_retain(struct btz_trail *t, struct btz_store *s,
+                                          uint64_t before_ms, bool dry_run,
+                                          struct btz_trail_retained *out);
+
+/* After a rotation of the seal's key: month keys that an older one sealed, sealed by the current one. In the caller's
+ * transaction. */
+BTZ_CHECKED enum btz_err btz_trail_reseal(struct btz_trail *t, struct btz_store *s);
+/* Somebody answers for a ledger that was put back to an older state: entries are added again. `lost` is how many are
+ * missing, 0: nothing is wrong. In the caller's transaction, which adds an alarm to the trail. */
+BTZ_CHECKED enum btz_err btz_trail_accept_loss(struct btz_trail *t, struct btz_store *s,
+                                               uint64_t *lost);
+
+/* ---- evidence ---------------------------------------------------------------------------------------------------- */
+
+/* The sealed evidence of an entry as it lies in the ledger. Errors: INPUT (no such entry, none of it, deleted). */
+BTZ_CHECKED enum btz_err btz_trail_secret(struct btz_trail *t, struct btz_store *s, const char *id,
+                                          struct btz_buf *sealed);
+/* A key pair of an auditor: base64 of X25519 keys. */
+#define BTZ_AUDITOR_KEY_TEXT 45
+void btz_auditor_key_new(char secret[BTZ_AUDITOR_KEY_TEXT], char shared[BTZ_AUDITOR_KEY_TEXT]);
+BTZ_CHECKED enum btz_err btz_auditor_key_parse(struct btz_slice text, uint8_t out[32]);
+/* Opens with the private key. Errors: DENIED (sealed to another key, or damaged). */
+BTZ_CHECKED enum btz_err btz_auditor_open(const uint8_t secret[32], struct btz_slice sealed,
+                                          struct btz_buf *out);
 
 #endif

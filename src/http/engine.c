@@ -599,6 +599,7 @@ static enum btz_err fill_opts(struct btz_http *h, const struct btz_http_opts *gi
     if (o->max_in_flight > 100000)
         return btz_fail(BTZ_LIMIT, "max_in_flight: at most 100000");
     BTZ_TRY(copy_text(h, &o->ca_file));
+    BTZ_TRY(copy_text(h, &o->unix_socket));
     BTZ_TRY(copy_text(h, &o->client_cert));
     BTZ_TRY(copy_text(h, &o->client_key));
     BTZ_TRY(copy_text(h, &o->proxy));

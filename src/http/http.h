@@ -33,6 +33,7 @@ struct btz_http_opts {
     size_t max_body;     /* reply bytes kept, 0: 4 MiB; past it the request ends as BTZ_LIMIT */
     const char *ca_file; /* PEM; NULL: the system's */
     const char *client_cert, *client_key; /* PEM */
+    const char *unix_socket; /* connect there instead, whatever host the URL names */
     const char *proxy;      /* http, https or socks5 URL; NULL: none, the environment is not read */
     bool insecure;          /* no TLS verification; callers must warn */
     bool http1_only;        /* default: HTTP/2 by ALPN where TLS, HTTP/1.1 else */

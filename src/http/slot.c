@@ -195,6 +195,8 @@ enum btz_err http_slot_init(struct http_slot *s, const struct btz_http_opts *o, 
     SET(CURLOPT_BUFFERSIZE, 8192L);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     SET(CURLOPT_SHARE, share);
+    if (o->unix_socket)
+        SET(CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
     return set_tls(easy, o);
 }
 

@@ -5,11 +5,12 @@
 #include "store/store.h"
 
 /* Longest value, statement text, and number of bound values: the same for both engines, far below what either holds. */
-#define BTZ_STORE_VALUE_MAX  (64u << 20)
-#define BTZ_STORE_SQL_MAX    (1u << 20)
-#define BTZ_STORE_VALUES_MAX 200
-#define BTZ_STORE_PARTS_MAX  32
-#define BTZ_STORE_BUSY_MS    10000
+#define BTZ_STORE_VALUE_MAX   (64u << 20)
+#define BTZ_STORE_SQL_MAX     (1u << 20)
+#define BTZ_STORE_VALUES_MAX  200
+#define BTZ_STORE_COLUMNS_MAX 64
+#define BTZ_STORE_PARTS_MAX   32
+#define BTZ_STORE_BUSY_MS     10000
 
 /* How SQL of the common part is written for one engine. */
 struct btz_dialect {

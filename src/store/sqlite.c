@@ -12,7 +12,6 @@
 
 #define CACHED         64
 #define APPLICATION_ID 0x42747a31 /* "Btz1", in the header of the file */
-#define COLUMNS_MAX    64
 
 struct cached {
     char *sql;
@@ -334,10 +333,10 @@ static enum btz_err read_column(struct sqlite *q, sqlite3_stmt *statement, int a
 
 static enum btz_err step_all(struct sqlite *q, sqlite3_stmt *statement, btz_row_fn *row, void *user)
 {
-    struct btz_value columns[COLUMNS_MAX];
+    struct btz_value columns[BTZ_STORE_COLUMNS_MAX];
     int code, count = sqlite3_column_count(statement);
 
-    if (count > COLUMNS_MAX)
+    if (count > BTZ_STORE_COLUMNS_MAX)
         return btz_fail(BTZ_INTERNAL, "store: a row of %d columns", count);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (!row)

@@ -1,8 +1,9 @@
+#include <math.h>
 #include <stdlib.h>
 
 #include "store/engine.h"
 
-static const struct btz_engine *const engines[] = { &btz_engine_sqlite };
+static const struct btz_engine *const engines[] = { &btz_engine_sqlite, &btz_engine_postgres };
 
 struct btz_value btz_value_null(void)
 {
@@ -70,6 +71,8 @@ void btz_store_set_busy(struct btz_store *s, unsigned ms)
 
 static enum btz_err check_value(const struct btz_value *v, size_t number)
 {
+    if (v->kind == BTZ_VALUE_REAL && !isfinite(v->real))
+        return btz_fail(BTZ_INPUT, "store: value %zu is not a finite number", number);
     if (v->kind != BTZ_VALUE_TEXT && v->kind != BTZ_VALUE_BLOB)
         return BTZ_OK;
     if (v->bytes.len > BTZ_STORE_VALUE_MAX)

@@ -162,7 +162,6 @@ static void note_peer(struct btz_api_exchange *x)
     }
     if (address && x->api->o.backend->address(address, &c->address) == BTZ_OK)
         c->address_text = address;
-    c->key_index = BTZ_NOBODY;
 }
 
 static enum btz_err certificate(struct btz_api_exchange *x, struct btz_slice *pem)

@@ -1,0 +1,388 @@
+#include <stdlib.h>
+
+#include "access/directory/admit.h"
+
+#define DETAIL_MAX 1024
+
+static bool is_read(const struct btz_operation *op)
+{
+    return op->method && strcmp(op->method, "GET") == 0;
+}
+
+/* Reads leave no entry, unless they say so (exports). */
+static bool has_entry(const struct btz_operation *op)
+{
+    return !is_read(op) || op->event;
+}
+
+const struct btz_operation *btz_operation_find(const char *id)
+{
+    for (size_t i = 0; btz_operations[i]; i++)
+        if (strcmp(btz_operations[i]->id, id) == 0)
+            return btz_operations[i];
+    return NULL;
+}
+
+/* ---- what handlers say ---- */
+
+enum btz_err btz_call_not_found(const struct btz_call *c, const char *what, const char *name)
+{
+    c->state->not_found = true;
+    return btz_fail(BTZ_INPUT, "no such %s: %.128s", what, name);
+}
+
+bool btz_call_was_not_found(const struct btz_call *c)
+{
+    return c->state && c->state->not_found;
+}
+
+enum btz_err btz_call_version(struct btz_call *c, uint64_t version)
+{
+    const char *seen = c->if_match;
+    size_t len;
+
+    snprintf(c->etag, sizeof c->etag, "%" PRIu64, version);
+    if (!seen || strcmp(seen, "*") == 0)
+        return BTZ_OK;
+    if (strncmp(seen, "W/", 2) == 0)
+        seen += 2;
+    len = strlen(seen);
+    if (len >= 2 && seen[0] == '"' && seen[len - 1] == '"') {
+        seen++;
+        len -= 2;
+    }
+    if (len == strlen(c->etag) && strncmp(seen, c->etag, len) == 0)
+        return BTZ_OK;
+    c->stale = true;
+    return btz_fail(BTZ_CONFLICT, "changed by somebody else meanwhile (version %s); read it again",
+                    c->etag);
+}
+
+/* ---- the entry ---- */
+
+void btz_caller_entry(const struct btz_caller *caller, struct btz_trail_entry *e)
+{
+    if (!e->principal && caller->principal[0]) {
+        e->principal = caller->principal;
+        e->name = caller->name[0] ? caller->name : NULL;
+    }
+    if (!e->method && caller->method[0])
+        e->method = caller->method;
+    if (!e->session && caller->session[0])
+        e->session = caller->session;
+    if (!e->key && caller->key[0])
+        e->key = caller->key;
+    e->address = caller->address_text;
+    e->user_agent = caller->user_agent;
+    e->request = caller->request;
+}
+
+void btz_call_entry(const struct btz_call *c, struct btz_trail_entry *e)
+{
+    *e = c->note;
+    if (!e->event)
+        e->event = c->op->event ? c->op->event : "change";
+    if (!e->verdict)
+        e->verdict = "allow";
+    e->operation = c->op->id;
+    btz_caller_entry(c->caller, e);
+    if (!e->action)
+        e->action = c->op->action;
+    if (!e->resource)
+        e->resource = c->target ? c->target : c->state->resource;
+    if (e->resource && !e->resource[0])
+        e->resource = NULL;
+    if (!e->rule && c->state->rule[0])
+        e->rule = c->state->rule;
+    if (c->state->approved_by)
+        e->approved_by = c->state->approved_by;
+    e->before = c->before;
+    e->after = c->after;
+}
+
+static enum btz_err add_entry(struct btz_call *c, enum btz_err err, const char *detail)
+{
+    struct btz_trail_entry e;
+
+    btz_call_entry(c, &e);
+    if (err != BTZ_OK) {
+        e.verdict = err == BTZ_DENIED ? "deny" : "error";
+        if (!e.reason)
+            e.reason = detail;
+    }
+    return btz_trail_add(c->access->trail, c->store, &e, NULL);
+}
+
+/* A refusal has an entry of its own; what went wrong otherwise (a field, a full disk) is not one. */
+static void note_refusal(struct btz_call *c)
+{
+    char detail[DETAIL_MAX];
+    struct btz_trail_entry e;
+
+    snprintf(detail, sizeof detail, "%s", btz_error_detail());
+    btz_call_entry(c, &e);
+    if (!c->note.event && !c->op->event)
+        e.event = "refusal";
+    e.verdict = "deny";
+    e.before = e.after = NULL;
+    if (!e.reason)
+        e.reason = detail;
+    btz_refusal_note(c->access, c->state->lane, c->caller, &e);
+    btz_error_set("%s", detail);
+}
+
+/* ---- the transaction ---- */
+
+/* Had somebody all of it before? Kept beside the generation: the state before is gone when it matters. */
+static enum btz_err number_row(void *user, const struct btz_value *v, size_t count)
+{
+    (void)count;
+    *(int64_t *)user = v[0].i;
+    return BTZ_OK;
+}
+
+static enum btz_err guard_administrator(struct btz_call *c)
+{
+    bool has = btz_model_has_administrator(&c->state->model, c->now_ms / 1000);
+    int64_t had = 0;
+
+    BTZ_TRY(btz_store_query(c->store, "SELECT value FROM meta WHERE name = 'administrator'", NULL,
+                            0, number_row, &had));
+    if (has && !had)
+        return btz_store_run(c->store,
+                             "INSERT INTO meta (name, value) VALUES ('administrator', 1) ON "
+                             "CONFLICT (name) DO UPDATE SET value = 1",
+                             NULL, 0, NULL);
+    if (has || !had)
+        return BTZ_OK;
+    return btz_fail(BTZ_CONFLICT,
+                    "nobody would be left who can manage people, roles and policies; give the role "
+                    "admin to another active person first");
+}
+
+/* The model after the change: can it be compiled, and can somebody still manage it? */
+static enum btz_err check_change(struct btz_call *c)
+{
+    struct btz_call_state *s = c->state;
+
+    btz_arena_init(&s->model_arena, MODEL_MAX);
+    BTZ_TRY(btz_access_model(c->access, c->store, &s->model_arena, &s->model));
+    BTZ_TRY(btz_policy_check(&s->model));
+    return guard_administrator(c);
+}
+
+static enum btz_err inside(struct btz_call *c)
+{
+    struct btz_call_state *s = c->state;
+
+    BTZ_TRY(c->op->run(c));
+    if (!c->policy_changed)
+        return BTZ_OK;
+    BTZ_TRY(check_change(c));
+    return btz_generation_next(c->store, 0, &s->generation);
+}
+
+/* Has the refusal an entry of its own? */
+static bool is_counted(struct btz_call *c)
+{
+    return btz_refusal_count(c->access, c->caller, &c->note);
+}
+
+static enum btz_err end(struct btz_call *c, enum btz_err err)
+{
+    char detail[DETAIL_MAX];
+    enum btz_err end = BTZ_OK;
+    bool keep = err == BTZ_OK || c->keep;
+
+    snprintf(detail, sizeof detail, "%s", err == BTZ_OK ? "" : btz_error_detail());
+    if (keep && has_entry(c->op) && (err != BTZ_DENIED || is_counted(c)))
+        end = add_entry(c, err, detail);
+    if (keep && end == BTZ_OK)
+        end = btz_store_commit(c->store);
+    if (!keep || end != BTZ_OK)
+        btz_store_rollback(c->store);
+    if (end != BTZ_OK)
+        return end;
+    if (err != BTZ_OK)
+        btz_error_set("%s", detail);
+    return err;
+}
+
+/* Entries of earlier calls that the ledger could not take must be in it before more are made. */
+static enum btz_err catch_up(struct btz_call *c)
+{
+    if (!atomic_load(&c->access->behind))
+        return BTZ_OK;
+    BTZ_TRY(btz_trail_flush(c->access->trail, c->store));
+    atomic_store(&c->access->behind, false);
+    return BTZ_OK;
+}
+
+static enum btz_err transact(struct btz_call *c)
+{
+    bool writes = has_entry(c->op);
+    uint64_t generation;
+    enum btz_err err;
+
+    if (writes) {
+        BTZ_TRY(catch_up(c));
+        BTZ_TRY(btz_store_begin(c->store));
+    } else {
+        BTZ_TRY(btz_store_begin_read(c->store));
+    }
+    err = btz_generation(c->store, &generation);
+    if (err != BTZ_OK) {
+        btz_store_rollback(c->store);
+        return err;
+    }
+    c->state->drifted = generation != atomic_load(&c->access->live);
+    return end(c, inside(c));
+}
+
+/* ---- after the commit ---- */
+
+static void alarm_log(struct btz_call *c)
+{
+    const char *event = c->note.event ? c->note.event : c->op->event;
+
+    if (event && (strcmp(event, "break-glass") == 0 || strcmp(event, "alarm") == 0))
+        btz_log(c->access->log, BTZ_LOG_ERROR, "ALARM: %s by %s%s%s", event, c->caller->name,
+                c->note.reason ? ": " : "", c->note.reason ? c->note.reason : "");
+}
+
+static enum btz_err settle(struct btz_call *c)
+{
+    struct btz_access *a = c->access;
+
+    if (has_entry(c->op) && btz_trail_flush(a->trail, c->store) != BTZ_OK) {
+        /* The entry is safe in the outbox, beside its change. */
+        atomic_store(&a->behind, true);
+        btz_log(a->log, BTZ_LOG_ERROR, "the ledger cannot be written: %s", btz_error_detail());
+    }
+    alarm_log(c);
+    if (c->state->generation)
+        return btz_publish_model(a, c->store, &c->state->model, c->state->generation);
+    return c->state->drifted ? btz_access_publish(a, c->store) : BTZ_OK;
+}
+
+/* ---- a second pair of eyes ---- */
+
+static bool needs_second(const struct btz_call *c)
+{
+    const struct btz_conf_list *list = &c->access->conf->four_eyes;
+    const char *const *actions = list->items;
+
+    if (!c->op->action || is_read(c->op))
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(actions[i], c->op->action) == 0)
+            return true;
+    return false;
+}
+
+static enum btz_err suspend(struct btz_call *c)
+{
+    enum btz_err err;
+
+    BTZ_TRY(catch_up(c));
+    BTZ_TRY(btz_store_begin(c->store));
+    err = btz_approval_ask(c, c->op, c->in, NULL);
+    c->note.event = "approval";
+    c->note.reason = "waits for a second person";
+    err = end(c, err);
+    return err == BTZ_OK ? settle(c) : err;
+}
+
+/* ---- the one way ---- */
+
+static enum btz_err go(struct btz_call *c)
+{
+    enum btz_err err = btz_call_admit(c);
+
+    if (err == BTZ_OK && needs_second(c))
+        return suspend(c);
+    if (err == BTZ_OK && c->op->prepare)
+        err = c->op->prepare(c);
+    btz_store_rollback(c->store);
+    if (err == BTZ_OK)
+        err = transact(c);
+    if (err == BTZ_OK || c->keep) {
+        char detail[DETAIL_MAX];
+        enum btz_err after;
+
+        snprintf(detail, sizeof detail, "%s", btz_error_detail());
+        after = settle(c);
+        if (err != BTZ_OK)
+            btz_error_set("%s", detail);
+        return err != BTZ_OK ? err : after;
+    }
+    if (err == BTZ_DENIED)
+        note_refusal(c);
+    return err;
+}
+
+enum btz_err btz_access_call(struct btz_call *c)
+{
+    enum btz_err err;
+
+    c->state = btz_arena_alloc(c->arena, sizeof *c->state);
+    if (!c->state)
+        return BTZ_LIMIT;
+    c->now_ms = btz_access_now_ms(c->access);
+    BTZ_TRY(btz_fields_check(c->op, c->in, &c->state->in));
+    c->in = c->state->in;
+    BTZ_TRY(btz_lane_take(c->access, &c->state->lane));
+    c->store = c->state->lane->store;
+    err = go(c);
+    btz_refusals_sweep(c->access, c->state->lane, false);
+    btz_used_write(c->access, c->store);
+    btz_lane_back(c->access, c->state->lane);
+    c->store = NULL;
+    c->state->lane = NULL;
+    if (err != BTZ_OK) {
+        json_decref(c->out);
+        c->out = NULL;
+    }
+    return err;
+}
+
+void btz_call_release(struct btz_call *c)
+{
+    json_decref(c->out);
+    json_decref(c->before);
+    json_decref(c->after);
+    if (c->state) {
+        if (c->state->inner)
+            btz_call_release(c->state->inner);
+        json_decref(c->state->in);
+        btz_arena_release(&c->state->model_arena);
+    }
+    btz_wipe(c->set_session, sizeof c->set_session);
+    c->out = c->before = c->after = NULL;
+    c->state = NULL;
+}
+
+enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
+                             const struct btz_trail_entry *e)
+{
+    struct btz_trail_entry full = *e;
+    struct btz_lane *lane;
+    enum btz_err err;
+
+    btz_caller_entry(caller, &full);
+    BTZ_TRY(btz_lane_take(a, &lane));
+    if (e->verdict && strcmp(e->verdict, "deny") == 0) {
+        btz_refusal_note(a, lane, caller, &full);
+        err = BTZ_OK;
+    } else {
+        err = btz_store_begin(lane->store);
+        if (err == BTZ_OK)
+            err = btz_trail_add(a->trail, lane->store, &full, NULL);
+        if (err == BTZ_OK)
+            err = btz_store_commit(lane->store);
+        if (err == BTZ_OK)
+            err = btz_trail_flush(a->trail, lane->store);
+    }
+    btz_lane_back(a, lane);
+    return err;
+}

@@ -1,0 +1,154 @@
+/*
+ * Retention: the content of old months goes, the log stays. Evidence first, then in one transaction the keys and the
+ * record of the evidence: a run that is killed leaves keys and records behind, and the next one finishes.
+ */
+#include "access/trail/handle.h"
+
+#include <stdlib.h>
+
+static enum btz_err on_months(void *user, const struct btz_value *columns, size_t count)
+{
+    struct btz_trail_retained *r = user;
+
+    (void)count;
+    r->months++;
+    r->entries += columns[1].i > 0 ? (uint64_t)columns[1].i : 0;
+    if (columns[0].bytes.len < sizeof r->until)
+        snprintf(r->until, sizeof r->until, "%.*s", BTZ_SLICE_ARG(columns[0].bytes));
+    return BTZ_OK;
+}
+
+static enum btz_err on_count(void *user, const struct btz_value *columns, size_t count)
+{
+    (void)count;
+    *(uint64_t *)user = columns[0].i < 0 ? 0 : (uint64_t)columns[0].i;
+    return BTZ_OK;
+}
+
+static enum btz_err count_all(struct btz_trail *t, struct btz_store *s, const char *first_kept,
+                              struct btz_trail_retained *out)
+{
+    struct btz_value values[] = { btz_value_str(first_kept), btz_value_str(t->home) };
+
+    BTZ_TRY(btz_store_query(s,
+                            "SELECT month, entries FROM trail_months WHERE month < ?"
+                            " ORDER BY month",
+                            values, 1, on_months, out));
+    return btz_store_query(s, "SELECT count(*) FROM trail_evidence WHERE month < ? AND ledger = ?",
+                           values, 2, on_count, &out->evidence);
+}
+
+static enum btz_err on_evidence(void *user, const struct btz_value *columns, size_t count)
+{
+    uint8_t digest[BTZ_SHA256_LEN];
+
+    (void)count;
+    BTZ_TRY(btz_unhex(columns[0].bytes, digest, sizeof digest));
+    return btz_ledger_drop_evidence(user, digest);
+}
+
+static enum btz_err drop_evidence(struct btz_trail *t, struct btz_store *s, const char *first_kept)
+{
+    struct btz_value values[] = { btz_value_str(first_kept), btz_value_str(t->home) };
+    struct btz_ledger *l;
+    enum btz_err err;
+
+    BTZ_TRY(btz_ledger_open(t->dir, BTZ_LEDGER_WRITE, &l));
+    err = btz_store_query(s, "SELECT digest FROM trail_evidence WHERE month < ? AND ledger = ?",
+                          values, 2, on_evidence, l);
+    btz_ledger_close(l);
+    return err;
+}
+
+static enum btz_err forget(struct btz_trail *t, struct btz_store *s, const char *first_kept)
+{
+    struct btz_value values[] = { btz_value_str(first_kept), btz_value_str(t->home) };
+
+    BTZ_TRY(btz_store_run(s, "DELETE FROM trail_evidence WHERE month < ? AND ledger = ?", values, 2,
+                          NULL));
+    return btz_store_run(s, "DELETE FROM trail_months WHERE month < ?", values, 1, NULL);
+}
+
+enum btz_err btz_trail_retain(struct btz_trail *t, struct btz_store *s, uint64_t before_ms,
+                              bool dry_run, struct btz_trail_retained *out)
+{
+    struct btz_trail_retained r = { 0 };
+    char first_kept[BTZ_TRAIL_MONTH], current[BTZ_TRAIL_MONTH];
+    enum btz_err err;
+
+    btz_trail_month(before_ms, first_kept);
+    btz_trail_month(t->now_ms(t->user), current);
+    if (strcmp(first_kept, current) > 0)
+        memcpy(first_kept, current, sizeof first_kept);
+    /* Evidence that waits in the outbox would be put in place after its record is gone. */
+    if (!dry_run)
+        BTZ_TRY(btz_trail_flush(t, s));
+    BTZ_TRY(count_all(t, s, first_kept, &r));
+    if (!dry_run && (r.months > 0 || r.evidence > 0)) {
+        BTZ_TRY(drop_evidence(t, s, first_kept));
+        btz_trail_step(t, "evidence dropped");
+        BTZ_TRY(btz_store_begin(s));
+        err = forget(t, s, first_kept);
+        if (err == BTZ_OK)
+            err = btz_store_commit(s);
+        if (err != BTZ_OK) {
+            btz_store_rollback(s);
+            return err;
+        }
+    }
+    *out = r;
+    return BTZ_OK;
+}
+
+/* ---- a new key of the seal ---- */
+
+struct resealing {
+    struct btz_trail *t;
+    char month[64][BTZ_TRAIL_MONTH];
+    size_t count;
+};
+
+static enum btz_err on_month(void *user, const struct btz_value *columns, size_t count)
+{
+    struct resealing *r = user;
+
+    (void)count;
+    if (r->count < BTZ_COUNT(r->month) && !btz_seal_is_current(r->t->seal, columns[1].bytes))
+        snprintf(r->month[r->count++], BTZ_TRAIL_MONTH, "%.*s", BTZ_SLICE_ARG(columns[0].bytes));
+    return BTZ_OK;
+}
+
+static enum btz_err reseal_month(const struct btz_trail *t, struct btz_store *s, const char *month)
+{
+    BTZ_BUF_RELEASE struct btz_buf sealed = BTZ_BUF(512);
+    struct btz_value values[2];
+    uint8_t key[BTZ_TRAIL_KEY];
+    char about[32];
+    enum btz_err err;
+    bool found;
+
+    BTZ_TRY(btz_month_key(t, s, month, false, key, &found));
+    if (!found)
+        return BTZ_OK;
+    snprintf(about, sizeof about, "trail_months/%s", month);
+    err = btz_seal(t->seal, about, btz_slice_of(key, sizeof key), &sealed);
+    btz_wipe(key, sizeof key);
+    BTZ_TRY(err);
+    values[0] = btz_value_blob(sealed.ptr, sealed.len);
+    values[1] = btz_value_str(month);
+    return btz_store_run(s, "UPDATE trail_months SET sealed = ? WHERE month = ?", values, 2, NULL);
+}
+
+enum btz_err btz_trail_reseal(struct btz_trail *t, struct btz_store *s)
+{
+    struct resealing r = { .t = t };
+
+    do {
+        r.count = 0;
+        BTZ_TRY(
+            btz_store_query(s, "SELECT month, sealed FROM trail_months", NULL, 0, on_month, &r));
+        for (size_t i = 0; i < r.count; i++)
+            BTZ_TRY(reseal_month(t, s, r.month[i]));
+    } while (r.count == BTZ_COUNT(r.month));
+    return BTZ_OK;
+}

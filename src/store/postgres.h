@@ -1,0 +1,35 @@
+/* The connection to PostgreSQL and what its errors mean; postgres.c runs statements over it. */
+#ifndef BTZ_STORE_POSTGRES_H
+#define BTZ_STORE_POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "store/engine.h"
+
+#define BTZ_POSTGRES_CACHED 64
+
+struct btz_postgres_cached {
+    char *key; /* kinds of the values, then the SQL */
+    uint64_t number, used;
+};
+
+struct btz_postgres {
+    struct btz_store base;
+    PGconn *c;
+    char *where, *password; /* wiped when closed; the password may be NULL */
+    unsigned busy_ms;
+    uint64_t tick, numbers;
+    char transaction[24]; /* number of the open one, to ask for its fate */
+    struct btz_postgres_cached cache[BTZ_POSTGRES_CACHED];
+};
+
+/* The password in `where` and whether the address can be read at all. Errors: USAGE. */
+BTZ_CHECKED enum btz_err btz_postgres_parse(const char *where, char **password);
+/* Connects anew and forgets what the old connection had prepared. */
+BTZ_CHECKED enum btz_err btz_postgres_connect(struct btz_postgres *p);
+void btz_postgres_forget_prepared(struct btz_postgres *p);
+/* The error of a result (NULL: of the connection). Values, which servers put into their details, are left out. */
+enum btz_err btz_postgres_fail(struct btz_postgres *p, const PGresult *r);
+bool btz_postgres_is_lost(const struct btz_postgres *p);
+
+#endif
