@@ -340,9 +340,10 @@ static void test_example(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),          TEST(test_values),   TEST(test_severities),
-        TEST(test_state_beside_file), TEST(test_refusals), TEST(test_uncovered),
-        TEST(test_same_key_twice),    TEST(test_file),     TEST(test_example),
+        TEST(test_defaults),          TEST(test_values),         TEST(test_severities),
+        TEST(test_state_beside_file), TEST(test_refusals),       TEST(test_uncovered),
+        TEST(test_section_access),    TEST(test_same_key_twice), TEST(test_file),
+        TEST(test_example),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
