@@ -84,7 +84,13 @@ static enum btz_err measure(const json_t *items, const char *key, size_t *width)
     return BTZ_OK;
 }
 
-/* Every key that some item has, in the order they first come. */
+static bool is_empty(const json_t *value)
+{
+    return !value || json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0) ||
+           (json_is_string(value) && json_string_length(value) == 0);
+}
+
+/* Every key for which some item has a value, in the order they first come. */
 static json_t *columns_of(const json_t *items)
 {
     json_t *columns = json_object();
@@ -93,9 +99,10 @@ static json_t *columns_of(const json_t *items)
     json_t *value;
     size_t i;
 
-    json_array_foreach(items, i, item) json_object_foreach(
-        (json_t *)(uintptr_t)item, key, value) if (!json_object_get(columns, key))
-        json_object_set_new(columns, key, json_null());
+    json_array_foreach(items, i, item)
+        json_object_foreach((json_t *)(uintptr_t)item, key,
+                            value) if (!is_empty(value) && !json_object_get(columns, key))
+            json_object_set_new(columns, key, json_null());
     return columns;
 }
 
