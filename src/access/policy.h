@@ -22,14 +22,28 @@ extern const struct btz_action btz_actions[];
 extern const size_t btz_action_count; /* at most 256 */
 /* Index of an action, -1 when there is none. */
 int btz_action_find(const char *name);
+/* "model.invoke", "model.*" or "*". */
+bool btz_action_matches(const char *pattern, const struct btz_action *action);
 
 /* ---- the model: input of the compiler (arena memory, built by YAML and by the directory) ------------------------ */
 
 enum btz_effect { BTZ_EFFECT_ALLOW, BTZ_EFFECT_DENY };
 
-/* Resource patterns are a kind, "/" and a name, with at most one star, at the end. "user/self" and "key/own" are the
- * caller's own. */
-struct btz_when { /* every condition given must hold; zero value: no condition */
+/*
+ * Resources are a kind, "/" and a name: "model/gpt-4o". A request for all of a kind (a list) is for "model/" and a star.
+ * An action is about one kind; on a resource of another kind it is never allowed.
+ * Resource patterns may end in one star; a star alone is every resource. "user/self" and "service/self" are whoever asks;
+ * "key/own" is a key of his. An id of a person or service in a resource ("user/usr_...") stands for the name.
+ * Names compare byte by byte.
+ *
+ * A role that inherits others has their rules too. A binding gives all rules of its role, allows and denies, for the
+ * resources that it is for and the time it is for.
+ *
+ * Conditions: where a request gives no model, endpoint or tool, a resource of that kind names it. Nothing else is
+ * guessed: no model, no cost (or a negative one), no address are "not known". Times and certificates always are.
+ * Windows: days are those on which a window begins; the end is not part of it. IPv4 and IPv6 networks are apart.
+ */
+struct btz_when { /* every condition given must hold; zero value and cost_max NAN: no condition */
     const char *const *models, *const *endpoints, *const *tools; /* patterns, NULL-terminated */
     double cost_max;              /* per request, in the prices' currency; NAN: none */
     const char *const *addresses; /* "10.0.0.0/8", "::1/128" */
@@ -59,6 +73,7 @@ struct btz_role_model {
     const struct btz_rule_model *rules;
     size_t rule_count;
     const char *about;
+    const char *file;
     unsigned line;
 };
 enum btz_principal_kind { BTZ_PRINCIPAL_USER, BTZ_PRINCIPAL_SERVICE };
@@ -85,12 +100,22 @@ struct btz_key_model {
                                        * the principal's, but for administrative actions, which a scope must name */
     uint64_t from_s, until_s;
 };
+/* Separation of duties: nobody may hold both roles, by whatever binding, group or inheritance, at whatever time. */
+struct btz_exclusive_model {
+    const char *a, *b;
+    const char *file;
+    unsigned line;
+};
+/* Limits: 4,096 roles, 65,536 rules, 64 actions and 64 resources a rule, 256 items a condition, 32 roles inherited,
+ * 1,048,576 principals, bindings and groups, 4,194,304 keys of 64 scopes, 512 bytes a pattern. */
 struct btz_policy_model {
     const struct btz_role_model *roles;
     const struct btz_principal_model *principals;
     const struct btz_group_model *groups;
     const struct btz_binding_model *bindings;
     const struct btz_key_model *keys;
+    const struct btz_exclusive_model *exclusives;
+    size_t exclusive_count;
     size_t role_count, principal_count, group_count, binding_count, key_count;
 };
 
@@ -109,7 +134,9 @@ BTZ_CHECKED enum btz_err btz_policy_check(const struct btz_policy_model *model);
 /* ---- snapshots (compile.c, snapshot.c) --------------------------------------------------------------------------- */
 
 /* Checks and compiles; the file is replaced as a whole, with `generation` in it, and readers of its folder's
- * `generation` word notice. `secret` (32 bytes) keys the MAC at its end and the table of keys. */
+ * `generation` word (a counter in a shared page) notice. `secret` (32 bytes) keys the MAC at its end. Errors: USAGE (the
+ * check), LIMIT, IO, CONFLICT (the file there is of a newer generation: another process was faster, or the store was put
+ * back from a copy and its generation must be raised above this one). */
 BTZ_CHECKED enum btz_err btz_snapshot_write(const struct btz_policy_model *model,
                                             uint64_t generation, const uint8_t secret[32],
                                             const char *path);
@@ -126,6 +153,7 @@ uint64_t btz_snapshot_generation(const struct btz_snapshot *s);
 
 #define BTZ_NOBODY UINT32_MAX
 uint32_t btz_snapshot_principal(const struct btz_snapshot *s, const char *id_or_name);
+uint32_t btz_snapshot_principal_of(const struct btz_snapshot *s, struct btz_slice id_or_name);
 const char *btz_snapshot_principal_id(const struct btz_snapshot *s, uint32_t principal);
 const char *btz_snapshot_principal_name(const struct btz_snapshot *s, uint32_t principal);
 /* The key with that hash (constant time per candidate), BTZ_NOBODY when there is none; its principal goes out.
@@ -133,6 +161,7 @@ const char *btz_snapshot_principal_name(const struct btz_snapshot *s, uint32_t p
 uint32_t btz_snapshot_key(const struct btz_snapshot *s, const uint8_t hash[BTZ_SHA256_LEN],
                           uint32_t *principal);
 const char *btz_snapshot_key_id(const struct btz_snapshot *s, uint32_t key);
+uint32_t btz_snapshot_key_named(const struct btz_snapshot *s, const char *id);
 
 /* ---- decisions (decide.c) ---------------------------------------------------------------------------------------- */
 

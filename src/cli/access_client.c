@@ -8,6 +8,7 @@
 
 struct remote {
     const struct btz_operation *op;
+    const char *if_match;
     json_t **out;
     struct btz_problem *problem;
     enum btz_err err;
@@ -206,7 +207,7 @@ static enum btz_err send_request(struct btz_cli *cli, struct remote *r,
 {
     const char *key = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_KEY");
     BTZ_BUF_RELEASE struct btz_buf bearer = BTZ_BUF(8192);
-    struct btz_http_header headers[3] = { { "Accept", "application/json" } };
+    struct btz_http_header headers[4] = { { "Accept", "application/json" } };
     struct btz_http_request request = { .method = r->op->method,
                                         .url = url,
                                         .headers = headers,
@@ -221,6 +222,8 @@ static enum btz_err send_request(struct btz_cli *cli, struct remote *r,
     if (body.len > 0)
         headers[request.header_count++] =
             (struct btz_http_header){ "Content-Type", "application/json" };
+    if (r->if_match)
+        headers[request.header_count++] = (struct btz_http_header){ "If-Match", r->if_match };
     if (key && *key) {
         const char *text;
 
@@ -245,7 +248,8 @@ static enum btz_err send_request(struct btz_cli *cli, struct remote *r,
 }
 
 enum btz_err btz_cli_remote(struct btz_cli *cli, const char *server, const struct btz_operation *op,
-                            const json_t *in, json_t **out, struct btz_problem *problem)
+                            const json_t *in, const char *if_match, json_t **out,
+                            struct btz_problem *problem)
 {
     bool https = strncasecmp(server, "https://", 8) == 0;
     struct btz_http_opts opts = { .max_in_flight = 1,
@@ -253,7 +257,7 @@ enum btz_err btz_cli_remote(struct btz_cli *cli, const char *server, const struc
                                   .ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA"),
                                   .unix_socket = https ? NULL : server };
     BTZ_BUF_RELEASE struct btz_buf url = BTZ_BUF(65536), body = BTZ_BUF(BTZ_API_BODY_MAX);
-    struct remote r = { .op = op, .out = out, .problem = problem };
+    struct remote r = { .op = op, .if_match = if_match, .out = out, .problem = problem };
     size_t n = strlen(server);
     const char *text;
     enum btz_err err;

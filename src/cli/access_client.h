@@ -15,11 +15,12 @@ struct btz_problem {
 /*
  * `server` is https://HOST[:PORT], or the path of a Unix socket. The key is that of BARTIZAN_KEY; without one, a socket
  * takes the caller for who he is on this machine, and https is USAGE. BARTIZAN_CA names the authority of the server's
- * certificate. `in` is an object of fields. *out (owned by the caller) is the answer, an empty object where there is
+ * certificate. `in` is an object of fields, `if_match` an ETag or NULL. *out (owned by the caller) is the answer, an empty object where there is
  * none; of an operation with `raw` it has that member. Errors: those of btz_access_call, UNREACHABLE, INPUT (no JSON).
  */
 BTZ_CHECKED enum btz_err btz_cli_remote(struct btz_cli *cli, const char *server,
                                         const struct btz_operation *op, const json_t *in,
-                                        json_t **out, struct btz_problem *problem);
+                                        const char *if_match, json_t **out,
+                                        struct btz_problem *problem);
 
 #endif

@@ -1,6 +1,7 @@
 /* The registry of commands: files of this folder, and operations of src/access. */
 #include <pthread.h>
 
+#include "cli/operation.h"
 #include "cli/options.h"
 
 #define COMMANDS_MAX 256
@@ -36,6 +37,8 @@ static void build(void)
 
     for (size_t i = 0; btz_command_files[i]; i++)
         insert(&count, btz_command_files[i]);
+    for (size_t i = 0; btz_cli_operation_commands()[i]; i++)
+        insert(&count, btz_cli_operation_commands()[i]);
 }
 
 const struct btz_command *const *btz_commands(void)

@@ -184,6 +184,8 @@ enum btz_err btz_settings_table(const struct btz_practice_ops *const *practices,
 
     for (size_t i = 0; practices[i]; i++)
         room += practices[i]->key_count;
+    for (size_t i = 0; btz_sections[i]; i++)
+        room++;
     keys = btz_arena_array(arena, room, sizeof *keys);
     if (!table || !keys)
         return BTZ_LIMIT;
@@ -192,6 +194,15 @@ enum btz_err btz_settings_table(const struct btz_practice_ops *const *practices,
     for (size_t i = 0; practices[i]; i++) {
         BTZ_TRY(add_keys(keys, &count, practices[i]->keys, practices[i]->key_count, size));
         size += aligned(practices[i]->conf_size);
+    }
+    for (size_t i = 0; btz_sections[i]; i++) {
+        const struct btz_conf_key key = { .name = btz_sections[i]->name,
+                                          .kind = BTZ_CONF_STRUCT,
+                                          .help = btz_sections[i]->help,
+                                          .of = btz_sections[i]->of };
+
+        BTZ_TRY(add_keys(keys, &count, &key, 1, size));
+        size += aligned(btz_sections[i]->of->size);
     }
     BTZ_TRY(add_keys(keys, &count, common_keys + HEAD_KEYS, BTZ_COUNT(common_keys) - HEAD_KEYS, 0));
     *table = (struct btz_conf_struct){ .name = "", .size = size, .keys = keys, .count = count };
@@ -309,7 +320,8 @@ static enum btz_err set_sections(const struct btz_yaml *root,
                                  struct btz_arena *arena, struct btz_settings *s)
 {
     struct btz_settings_section *sections;
-    size_t at = aligned(sizeof(struct common));
+    size_t at = aligned(sizeof(struct common)), count = 0;
+    const void **others;
 
     while (practices[s->section_count])
         s->section_count++;
@@ -321,6 +333,16 @@ static enum btz_err set_sections(const struct btz_yaml *root,
         sections[i].conf = btz_yaml_get(root, practices[i]->name) ? raw + at : NULL;
         at += aligned(practices[i]->conf_size);
     }
+    while (btz_sections[count])
+        count++;
+    others = btz_arena_array(arena, count + 1, sizeof *others);
+    if (!others)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        others[i] = raw + at;
+        at += aligned(btz_sections[i]->of->size);
+    }
+    s->others = others;
     s->sections = sections;
     return BTZ_OK;
 }
@@ -444,5 +466,13 @@ const void *btz_settings_practice(const struct btz_settings *settings,
     for (size_t i = 0; i < settings->section_count; i++)
         if (settings->sections[i].ops == practice)
             return settings->sections[i].conf;
+    return NULL;
+}
+
+const void *btz_settings_of(const struct btz_settings *settings, const struct btz_section *section)
+{
+    for (size_t i = 0; btz_sections[i]; i++)
+        if (btz_sections[i] == section)
+            return settings->others[i];
     return NULL;
 }

@@ -24,6 +24,15 @@ struct btz_uncovered {
     unsigned line;
 };
 
+/* A section that is no practice: what runs all the time (access, gate). It has its defaults when it is not in the file.
+ * "access" in the list `sections` of meson.build is btz_section_access. */
+struct btz_section {
+    const char *name, *help;
+    const struct btz_conf_struct *of;
+};
+extern const struct btz_section *const btz_sections[]; /* NULL-terminated */
+extern const struct btz_section btz_section_access;    /* struct btz_access_conf */
+
 struct btz_settings_section;
 struct btz_settings {
     const char *file;  /* as given */
@@ -40,9 +49,10 @@ struct btz_settings {
     size_t uncovered_count;
     const struct btz_settings_section *sections; /* one for each practice of the registry */
     size_t section_count;
+    const void *const *others; /* one struct for each of btz_sections */
 };
 
-/* One struct for the whole file: the common keys and those of the practices, in the arena. `practices` is
+/* One struct for the whole file: the common keys, those of the practices and the sections, in the arena. `practices` is
  * NULL-terminated. Errors: LIMIT, INTERNAL (two practices bring the same key). */
 BTZ_CHECKED enum btz_err btz_settings_table(const struct btz_practice_ops *const *practices,
                                             struct btz_arena *arena,
@@ -71,5 +81,8 @@ BTZ_CHECKED enum btz_err btz_settings_state(const struct btz_yaml *root, const c
 /* The struct that the practice's keys describe, NULL when its section is not in the file. */
 const void *btz_settings_practice(const struct btz_settings *settings,
                                   const struct btz_practice_ops *practice);
+
+/* The struct of a section; never NULL. */
+const void *btz_settings_of(const struct btz_settings *settings, const struct btz_section *section);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "access/access.h"
 #include "watch/watch.h"
 
 struct probe_conf {
@@ -191,13 +192,41 @@ static void test_state_beside_file(void **state)
     assert_string_equal(dir, "c/st");
 }
 
+static void test_section_access(void **state)
+{
+    const struct btz_access_conf *conf;
+    struct btz_settings s;
+
+    (void)state;
+    /* Not in the file: the defaults hold. */
+    parse("title: x", &s);
+    conf = btz_settings_of(&s, &btz_section_access);
+    assert_non_null(conf);
+    assert_int_equal(conf->session_idle_ms, 30 * 60000);
+    assert_int_equal(conf->session_absolute_ms, 12 * 3600000);
+    assert_int_equal(conf->concurrent_hashes, 4);
+    assert_int_equal(conf->four_eyes.count, 0);
+    parse(
+        "access: {session_idle: 5m, four_eyes: [role.bind, key.write], store: 'postgresql://h/d'}",
+        &s);
+    conf = btz_settings_of(&s, &btz_section_access);
+    assert_int_equal(conf->session_idle_ms, 5 * 60000);
+    assert_int_equal(conf->session_absolute_ms, 12 * 3600000);
+    assert_int_equal(conf->four_eyes.count, 2);
+    assert_string_equal(((const char *const *)conf->four_eyes.items)[1], "key.write");
+    assert_string_equal(conf->store, "postgresql://h/d");
+    refused("access: {sesion_idle: 5m}\n", BTZ_USAGE,
+            "f:1: unknown key `sesion_idle` in access; did you mean `session_idle`?");
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
     /* The nearest of all keys: common ones and those of practices. */
     refused("a: 1\n", BTZ_USAGE,
-            "f:1: unknown key `a`; expected one of: version, title, targets, fake, state, seed, "
-            "threads, fail_on, risk_threshold, suppressions, reports, models, datasets, audits");
+            "f:1: unknown key `a`; expected one of: version, title, targets, fake, access, state, "
+            "seed, threads, fail_on, risk_threshold, suppressions, reports, models, datasets, "
+            "audits");
     refused("version: 1\n\ntargts: []\n", BTZ_USAGE,
             "f:3: unknown key `targts`; did you mean `targets`?");
     refused("supressions: []\n", BTZ_USAGE,
@@ -311,9 +340,10 @@ static void test_example(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),          TEST(test_values),   TEST(test_severities),
-        TEST(test_state_beside_file), TEST(test_refusals), TEST(test_uncovered),
-        TEST(test_same_key_twice),    TEST(test_file),     TEST(test_example),
+        TEST(test_defaults),          TEST(test_values),         TEST(test_severities),
+        TEST(test_state_beside_file), TEST(test_refusals),       TEST(test_uncovered),
+        TEST(test_section_access),    TEST(test_same_key_twice), TEST(test_file),
+        TEST(test_example),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,8 +59,7 @@ static void split_resource(const char *resource, struct btz_request *r)
 }
 
 enum btz_err btz_access_decide(struct btz_access *a, const struct btz_caller *caller,
-                               const char *action, const char *resource,
-                               struct btz_decision *out)
+                               const char *action, const char *resource, struct btz_decision *out)
 {
     struct btz_request r = { .action = btz_action_find(action) };
     struct btz_decision d = { .rule = BTZ_NOBODY };
@@ -116,6 +115,8 @@ static enum btz_err canonical(struct btz_call *c, const char *field, const char 
         { "service", "SELECT name FROM principals WHERE id = ? OR name = ?" },
         { "principal", "SELECT name FROM principals WHERE id = ? OR name = ?" },
         { "group", "SELECT name FROM groups WHERE id = ? OR name = ?" },
+        /* Taking a role away is about the role. */
+        { "binding", "SELECT role FROM bindings WHERE id = ? OR id = ?" },
     };
     const struct btz_value *row;
     struct btz_value v[2];
@@ -244,21 +245,21 @@ static enum btz_err scope_names(struct btz_call *c, bool *out)
     json_t *item;
 
     *out = false;
-    BTZ_TRY(btz_store_one(c->store, "SELECT scopes FROM keys WHERE id = ?", v, 1, c->arena, 1,
-                          &row));
+    BTZ_TRY(
+        btz_store_one(c->store, "SELECT scopes FROM keys WHERE id = ?", v, 1, c->arena, 1, &row));
     if (!row || row[0].kind == BTZ_VALUE_NULL)
         return BTZ_OK;
     BTZ_TRY(btz_json_parse(row[0].bytes, 1u << 20, "scopes of a key", &scopes));
     area = dot ? (size_t)(dot - c->op->action) + 1 : 0;
-    json_array_foreach (scopes, i, item) {
+    json_array_foreach(scopes, i, item)
+    {
         size_t n;
 
         scope = json_string_value(item);
         n = scope ? strcspn(scope, " ") : 0;
         if (n == strlen(c->op->action) && strncmp(scope, c->op->action, n) == 0)
             *out = true;
-        if (area && n == area + 1 && strncmp(scope, c->op->action, area) == 0 &&
-            scope[area] == '*')
+        if (area && n == area + 1 && strncmp(scope, c->op->action, area) == 0 && scope[area] == '*')
             *out = true;
     }
     return BTZ_OK;

@@ -352,6 +352,8 @@ void btz_call_release(struct btz_call *c)
     json_decref(c->before);
     json_decref(c->after);
     if (c->state) {
+        if (c->state->inner)
+            btz_call_release(c->state->inner);
         json_decref(c->state->in);
         btz_arena_release(&c->state->model_arena);
     }

@@ -10,16 +10,16 @@
 
 #include "access/access.h"
 
-#define MODEL_MAX     ((size_t)4 << 30) /* memory of a whole model */
-#define LANES_MAX     512
-#define REFUSALS_MAX  1024 /* principals and addresses counted at a time */
-#define USED_MAX      4096
-#define PAGE_DEFAULT  100
-#define PAGE_MAX      500
-#define NAME_LEN_MAX  127
-#define REASON_MAX    1000
-#define POLICY_MAX    262144u
-#define LIST_MAX_     1000
+#define MODEL_MAX    ((size_t)4 << 30) /* memory of a whole model */
+#define LANES_MAX    512
+#define REFUSALS_MAX 1024 /* principals and addresses counted at a time */
+#define USED_MAX     4096
+#define PAGE_DEFAULT 100
+#define PAGE_MAX     500
+#define NAME_LEN_MAX 127
+#define REASON_MAX   1000
+#define POLICY_MAX   262144u
+#define LIST_MAX_    1000
 
 /* What one thread needs while it is in here. */
 struct btz_lane {
@@ -53,6 +53,7 @@ struct btz_access {
     struct btz_seal *seal;
     struct btz_hasher *hasher;
     struct btz_trail *trail;
+    struct btz_federation *federation;
     uint8_t pepper[32], snapshot_secret[32];
 
     pthread_mutex_t lock; /* lanes */
@@ -92,6 +93,30 @@ BTZ_CHECKED enum btz_err btz_publish_model(struct btz_access *a, struct btz_stor
 /* Is somebody left who can manage people, roles and policies? */
 bool btz_model_has_administrator(const struct btz_policy_model *m, uint64_t now_s);
 
+/* ---- model.c ---- */
+/* Ready roles and those of all policies, added to the model. */
+BTZ_CHECKED enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
+                                            struct btz_policy_model *model);
+
+/* ---- rights.c ---- */
+bool btz_role_is_administrative(const struct btz_policy_model *m, const char *name);
+/* Is `to` the role `from`, or one that it inherits? */
+bool btz_role_reaches(const struct btz_policy_model *m, const char *from, const char *to,
+                      unsigned depth);
+/* Has the principal the role by any binding, group or inheritance? */
+BTZ_CHECKED enum btz_err btz_holds_role(struct btz_call *c, const struct btz_policy_model *m,
+                                        const char *principal, const char *role, bool *out);
+/* Is it the caller himself? Never for the local one. */
+bool btz_call_is_own(const struct btz_call *c, const char *principal);
+/* DENIED, with the reason in the trail too. `reason` outlives the call. */
+enum btz_err btz_call_refuse(struct btz_call *c, const char *reason);
+/* Would the policy let the caller do this as well? */
+BTZ_CHECKED enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *resource,
+                                      bool *out);
+/* May the caller change who is in the group (`principal` NULL: remove the group)? */
+BTZ_CHECKED enum btz_err btz_rights_through_group(struct btz_call *c, const char *group,
+                                                  const char *principal);
+
 /* ---- fields.c ---- */
 /* A checked copy of `in` with the types of the table. USAGE names the field. */
 BTZ_CHECKED enum btz_err btz_fields_check(const struct btz_operation *op, const json_t *in,
@@ -105,8 +130,8 @@ BTZ_CHECKED enum btz_err btz_name_check(const char *what, const char *text, stru
 bool btz_refusal_count(struct btz_access *a, const struct btz_caller *caller,
                        const struct btz_trail_entry *e);
 /* Entry of a refusal, or one more in the count of its minute. */
-void btz_refusal_note(struct btz_access *a, struct btz_lane *lane,
-                      const struct btz_caller *caller, const struct btz_trail_entry *e);
+void btz_refusal_note(struct btz_access *a, struct btz_lane *lane, const struct btz_caller *caller,
+                      const struct btz_trail_entry *e);
 /* Writes the counts of minutes that are over (`all`: of every minute). */
 void btz_refusals_sweep(struct btz_access *a, struct btz_lane *lane, bool all);
 
@@ -125,6 +150,7 @@ struct btz_call_state {
     char rule[160];
     bool not_found, drifted;
     const char *approved_by;
+    struct btz_call *inner; /* the call that is being approved */
 };
 /* The decision of the policy for a caller; `request` gives action, resource and what is known of a model call. */
 BTZ_CHECKED enum btz_err btz_lane_decide(struct btz_access *a, struct btz_lane *lane,
@@ -141,10 +167,13 @@ BTZ_CHECKED enum btz_err btz_approval_ask(struct btz_call *c, const struct btz_o
                                           const json_t *in, const char *reason);
 
 /* ---- rows.c ---- */
-const char *btz_column_text(struct btz_arena *arena, const struct btz_value *v); /* NULL stays NULL */
-BTZ_CHECKED enum btz_err btz_json_set(json_t *object, const char *key, json_t *value); /* takes value */
+const char *btz_column_text(struct btz_arena *arena,
+                            const struct btz_value *v); /* NULL stays NULL */
+BTZ_CHECKED enum btz_err btz_json_set(json_t *object, const char *key,
+                                      json_t *value); /* takes value */
 BTZ_CHECKED enum btz_err btz_json_set_text(json_t *object, const char *key, const char *text);
-BTZ_CHECKED enum btz_err btz_json_set_time(json_t *object, const char *key, uint64_t ms); /* 0: null */
+BTZ_CHECKED enum btz_err btz_json_set_time(json_t *object, const char *key,
+                                           uint64_t ms); /* 0: null */
 BTZ_CHECKED enum btz_err btz_json_set_column(json_t *object, const char *key,
                                              const struct btz_value *v);
 
@@ -158,6 +187,7 @@ struct btz_sql {
 void btz_sql_add(struct btz_sql *q, const char *part);
 void btz_sql_int(struct btz_sql *q, int64_t value);
 void btz_sql_text(struct btz_sql *q, const char *text);
+void btz_sql_blob(struct btz_sql *q, struct btz_slice bytes);
 /* Adds the condition and its value when there is one. */
 void btz_sql_where(struct btz_sql *q, const char *condition, const char *text);
 BTZ_CHECKED enum btz_err btz_sql_run(struct btz_call *c, struct btz_sql *q, uint64_t *changed);
@@ -191,13 +221,26 @@ enum btz_err btz_taken(enum btz_err err, const char *what, const char *name);
       .help = "How many at most; 100 when not given.",                                             \
       .min_int = 1,                                                                                \
       .max_int = PAGE_MAX },                                                                       \
-        { .name = "cursor",                                                                        \
-          .kind = BTZ_FIELD_TEXT,                                                                  \
-          .place = BTZ_IN_QUERY,                                                                   \
-          .help = "`next` of the page before." }
+    {                                                                                              \
+        .name = "cursor", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_QUERY,                           \
+        .help = "`next` of the page before."                                                       \
+    }
 
 /* ---- schemas.c ---- */
 extern const struct btz_schema btz_directory_schemas[];
+
+/* ---- bindings.c ---- */
+struct btz_new_binding {
+    const char *role, *subject, *resource; /* ids of subjects; resource NULL: everything */
+    uint64_t from_s, until_s;
+    const char *reason, *kind, *by; /* by NULL: the caller */
+};
+/* Adds it, sets c->out, c->after, c->target and c->policy_changed. */
+BTZ_CHECKED enum btz_err btz_binding_add(struct btz_call *c, const struct btz_new_binding *b,
+                                         char id[BTZ_ID_TEXT]);
+BTZ_CHECKED enum btz_err btz_binding_json(struct btz_call *c, const char *id, json_t **out);
+/* USAGE with the nearest one when there is no such role. */
+BTZ_CHECKED enum btz_err btz_role_exists(struct btz_call *c, const char *name);
 
 /* ---- users.c ---- */
 /* A person or service as an object of answers, by id. */

@@ -130,7 +130,8 @@ static enum btz_err check_texts(const struct btz_field *f, const json_t *value)
     if (json_array_size(value) > max)
         return btz_fail(BTZ_USAGE, "`%s`: at most %zu items, found %zu", f->name, max,
                         json_array_size(value));
-    json_array_foreach (value, i, text) {
+    json_array_foreach(value, i, text)
+    {
         if (!json_is_string(text))
             return wrong_kind(f);
         BTZ_TRY(check_text(&item, text, TEXT_MAX_));
@@ -215,7 +216,8 @@ enum btz_err btz_fields_check(const struct btz_operation *op, const json_t *in, 
         return btz_fail(BTZ_LIMIT, "no memory");
     if (in && !json_is_object(in))
         return btz_fail(BTZ_USAGE, "%s: expected an object of fields", op->id);
-    json_object_foreach ((json_t *)(uintptr_t)in, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)in, name, value)
+    {
         json_t *kept = NULL;
 
         f = find_field(op, name);

@@ -53,16 +53,14 @@ static enum btz_err principal_row(void *user, const struct btz_value *v, size_t 
     p += f->count++;
     p->id = btz_column_text(f->arena, &v[0]);
     p->name = btz_column_text(f->arena, &v[1]);
-    p->kind =
-        btz_slice_is(v[2].bytes, "service") ? BTZ_PRINCIPAL_SERVICE : BTZ_PRINCIPAL_USER;
+    p->kind = btz_slice_is(v[2].bytes, "service") ? BTZ_PRINCIPAL_SERVICE : BTZ_PRINCIPAL_USER;
     p->disabled = !btz_slice_is(v[3].bytes, "active");
     return p->id && p->name ? BTZ_OK : BTZ_LIMIT;
 }
 
 static enum btz_err add_principals(struct btz_store *s, struct fill *f)
 {
-    BTZ_TRY(make_room(s, "SELECT COUNT(*) FROM principals", f,
-                      sizeof(struct btz_principal_model)));
+    BTZ_TRY(make_room(s, "SELECT COUNT(*) FROM principals", f, sizeof(struct btz_principal_model)));
     BTZ_TRY(btz_store_query(s, "SELECT id, name, kind, status FROM principals ORDER BY id", NULL, 0,
                             principal_row, f));
     f->model->principals = f->items;
@@ -155,8 +153,7 @@ static enum btz_err add_bindings(struct btz_store *s, struct fill *f)
 {
     const struct btz_value now[] = { btz_value_int((int64_t)f->now_s) };
 
-    BTZ_TRY(
-        make_room(s, "SELECT COUNT(*) FROM bindings", f, sizeof(struct btz_binding_model)));
+    BTZ_TRY(make_room(s, "SELECT COUNT(*) FROM bindings", f, sizeof(struct btz_binding_model)));
     BTZ_TRY(btz_store_query(s,
                             "SELECT id, role, subject, resource, from_s, until_s FROM bindings "
                             "WHERE until_s = 0 OR until_s > ? ORDER BY id",
@@ -166,8 +163,7 @@ static enum btz_err add_bindings(struct btz_store *s, struct fill *f)
     return BTZ_OK;
 }
 
-static enum btz_err scopes(struct btz_arena *arena, struct btz_slice text,
-                           const char *const **out)
+static enum btz_err scopes(struct btz_arena *arena, struct btz_slice text, const char *const **out)
 {
     BTZ_JSON json_t *list = NULL;
     const char **items;
@@ -178,7 +174,8 @@ static enum btz_err scopes(struct btz_arena *arena, struct btz_slice text,
     items = btz_arena_array(arena, json_array_size(list) + 1, sizeof *items);
     if (!items)
         return BTZ_LIMIT;
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         items[i] = btz_arena_str(arena, btz_str(json_string_value(item)));
         if (!items[i])
             return BTZ_LIMIT;
@@ -235,15 +232,23 @@ static enum btz_err policy_row(void *user, const struct btz_value *v, size_t cou
     return btz_policy_parse(btz_slice_of(text, v[1].bytes.len), name, f->arena, f->model);
 }
 
+enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
+                                struct btz_policy_model *model)
+{
+    struct fill f = { .arena = arena, .model = model };
+
+    BTZ_TRY(btz_policy_parse(btz_str(btz_policy_ready), "ready roles", arena, model));
+    return btz_store_query(s, "SELECT name, text FROM policies ORDER BY name", NULL, 0, policy_row,
+                           &f);
+}
+
 enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s, struct btz_arena *arena,
                               struct btz_policy_model *out)
 {
     struct btz_policy_model model = { 0 };
     struct fill f = { .arena = arena, .model = &model, .now_s = btz_access_now_ms(a) / 1000 };
 
-    BTZ_TRY(btz_policy_parse(btz_str(btz_policy_ready), "ready roles", arena, &model));
-    BTZ_TRY(btz_store_query(s, "SELECT name, text FROM policies ORDER BY name", NULL, 0, policy_row,
-                            &f));
+    BTZ_TRY(btz_policies_parse(s, arena, &model));
     BTZ_TRY(add_principals(s, &f));
     BTZ_TRY(add_groups(s, &f));
     BTZ_TRY(add_bindings(s, &f));

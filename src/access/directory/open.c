@@ -115,8 +115,9 @@ static enum btz_err check_settings(const struct btz_access_conf *conf)
 
     for (size_t i = 0; i < conf->four_eyes.count; i++)
         if (btz_action_find(four_eyes[i]) < 0)
-            return btz_fail(BTZ_USAGE, "access.four_eyes: there is no action `%.80s`; `bartizan "
-                                       "access role show admin` lists them",
+            return btz_fail(BTZ_USAGE,
+                            "access.four_eyes: there is no action `%.80s`; `bartizan "
+                            "access role show admin` lists them",
                             four_eyes[i]);
     return BTZ_OK;
 }
@@ -323,6 +324,11 @@ const char *btz_access_snapshot_path(const struct btz_access *a)
 const struct btz_fetch *btz_access_fetch(const struct btz_access *a)
 {
     return a->has_fetch ? &a->fetch : NULL;
+}
+
+struct btz_federation *btz_access_federation(struct btz_access *a)
+{
+    return a->federation;
 }
 
 uint64_t btz_access_now_ms(const struct btz_access *a)

@@ -151,14 +151,13 @@ static enum btz_err write_counts(struct btz_access *a, struct btz_store *s,
         const struct btz_refusal *r = &list[i];
 
         btz_time_format(r->minute * 60000, when);
-        snprintf(reasons[i], sizeof reasons[i], "%" PRIu32 " more refusals, the last in the minute of %s",
-                 r->left_out, when);
-        entries[i] =
-            (struct btz_trail_entry){ .event = "refusal",
-                                      .verdict = "deny",
-                                      .principal = r->principal[0] ? r->principal : NULL,
-                                      .address = r->address[0] ? r->address : NULL,
-                                      .reason = reasons[i] };
+        snprintf(reasons[i], sizeof reasons[i],
+                 "%" PRIu32 " more refusals, the last in the minute of %s", r->left_out, when);
+        entries[i] = (struct btz_trail_entry){ .event = "refusal",
+                                               .verdict = "deny",
+                                               .principal = r->principal[0] ? r->principal : NULL,
+                                               .address = r->address[0] ? r->address : NULL,
+                                               .reason = reasons[i] };
     }
     return write_entries(a, s, entries, count);
 }

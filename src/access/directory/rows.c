@@ -126,6 +126,11 @@ void btz_sql_text(struct btz_sql *q, const char *text)
     add_value(q, btz_value_str(text));
 }
 
+void btz_sql_blob(struct btz_sql *q, struct btz_slice bytes)
+{
+    add_value(q, btz_value_blob(bytes.ptr, bytes.len));
+}
+
 void btz_sql_where(struct btz_sql *q, const char *condition, const char *text)
 {
     if (!text)
@@ -198,6 +203,7 @@ enum btz_err btz_principal_find(struct btz_call *c, const char *id_or_name,
 
 enum btz_err btz_taken(enum btz_err err, const char *what, const char *name)
 {
-    return err == BTZ_CONFLICT ? btz_fail(BTZ_CONFLICT, "there is a %s called %s already", what, name)
-                               : err;
+    return err == BTZ_CONFLICT
+               ? btz_fail(BTZ_CONFLICT, "there is a %s called %s already", what, name)
+               : err;
 }

@@ -9,6 +9,8 @@
 #define TIME      "{\"type\":\"string\",\"format\":\"date-time\"}"
 #define MAYBETIME "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"
 #define TEXTS     "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+#define NUMBER    "{\"type\":\"integer\"}"
+#define KIND      "{\"enum\":[\"user\",\"service\"]}"
 #define CLOSED    "\"type\":\"object\",\"additionalProperties\":false,"
 #define LIST_OF(name)                                                                              \
     "{" CLOSED "\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":\"array\","  \
@@ -25,6 +27,33 @@ const struct btz_schema btz_directory_schemas[] = {
     { "user-list", LIST_OF("user") },
     { "service", PRINCIPAL("service", "") },
     { "service-list", LIST_OF("service") },
+    { "group",
+      "{" CLOSED "\"required\":[\"id\",\"name\",\"member_count\",\"created\",\"updated\","
+      "\"version\"],\"properties\":{\"id\":" TEXT ",\"name\":" TEXT ",\"display_name\":" MAYBE
+      ",\"external_id\":" MAYBE ",\"member_count\":" NUMBER
+      ",\"members\":{\"type\":\"array\",\"items\":{" CLOSED
+      "\"required\":[\"id\",\"name\",\"kind\"],\"properties\":{\"id\":" TEXT ",\"name\":" TEXT
+      ",\"kind\":" KIND "}}},\"created\":" TIME ",\"updated\":" TIME ",\"version\":" NUMBER "}}" },
+    { "group-list", LIST_OF("group") },
+    { "binding",
+      "{" CLOSED "\"required\":[\"id\",\"role\",\"subject\",\"subject_kind\",\"kind\",\"created\"],"
+      "\"properties\":{\"id\":" TEXT ",\"role\":" TEXT ",\"subject\":" TEXT
+      ",\"subject_name\":" MAYBE
+      ",\"subject_kind\":{\"enum\":[\"user\",\"service\",\"group\"]},\"resource\":" MAYBE
+      ",\"from\":" MAYBETIME ",\"until\":" MAYBETIME ",\"created\":" TIME ",\"created_by\":" TEXT
+      ",\"reason\":" MAYBE ",\"kind\":{\"enum\":[\"normal\",\"elevation\",\"break-glass\"]}}}" },
+    { "binding-list", LIST_OF("binding") },
+    { "approval",
+      "{" CLOSED "\"required\":[\"id\",\"operation\",\"principal\",\"name\",\"status\",\"created\","
+      "\"expires\",\"input\"],\"properties\":{\"id\":" TEXT ",\"operation\":" TEXT
+      ",\"action\":" MAYBE ",\"resource\":" MAYBE ",\"principal\":" TEXT ",\"name\":" TEXT
+      ",\"reason\":" MAYBE
+      ",\"status\":{\"enum\":[\"pending\",\"approved\",\"denied\",\"expired\",\"withdrawn\"]},"
+      "\"created\":" TIME ",\"expires\":" TIME ",\"decided_by\":" MAYBE ",\"decided_name\":" MAYBE
+      ",\"decided\":" MAYBETIME ",\"decided_reason\":" MAYBE ",\"input\":{\"type\":\"object\"}}}" },
+    { "approval-list", LIST_OF("approval") },
+    { "approval-result",
+      "{" CLOSED "\"required\":[\"result\"],\"properties\":{\"result\":{\"type\":\"object\"}}}" },
     { NULL, NULL },
 };
 

@@ -2,7 +2,8 @@
 
 static const char first[] =
     "CREATE TABLE meta (name {text} PRIMARY KEY, value {int} NOT NULL);\n"
-    "CREATE TABLE principals (id {text} PRIMARY KEY, kind {text} NOT NULL, name {text} NOT NULL UNIQUE,"
+    "CREATE TABLE principals (id {text} PRIMARY KEY, kind {text} NOT NULL, name {text} NOT NULL "
+    "UNIQUE,"
     " display_name {text}, email {text}, external_id {text}, status {text} NOT NULL,"
     " created_ms {int} NOT NULL, updated_ms {int} NOT NULL, version {int} NOT NULL,"
     " last_used_ms {int} NOT NULL DEFAULT 0);\n"
@@ -16,10 +17,12 @@ static const char first[] =
     "CREATE INDEX members_principal ON members (principal_id);\n"
     "CREATE TABLE bindings (id {text} PRIMARY KEY, role {text} NOT NULL, subject {text} NOT NULL,"
     " resource {text}, from_s {int} NOT NULL DEFAULT 0, until_s {int} NOT NULL DEFAULT 0,"
-    " created_ms {int} NOT NULL, created_by {text} NOT NULL, reason {text}, kind {text} NOT NULL);\n"
+    " created_ms {int} NOT NULL, created_by {text} NOT NULL, reason {text}, kind {text} NOT "
+    "NULL);\n"
     "CREATE INDEX bindings_subject ON bindings (subject);\n"
     "CREATE INDEX bindings_role ON bindings (role);\n"
-    "CREATE TABLE keys (id {text} PRIMARY KEY, principal {text} NOT NULL REFERENCES principals (id),"
+    "CREATE TABLE keys (id {text} PRIMARY KEY, principal {text} NOT NULL REFERENCES principals "
+    "(id),"
     " hash {blob} NOT NULL UNIQUE, shown {text} NOT NULL, name {text} NOT NULL, scopes {text},"
     " from_s {int} NOT NULL DEFAULT 0, until_s {int} NOT NULL DEFAULT 0, created_ms {int} NOT NULL,"
     " last_used_ms {int} NOT NULL DEFAULT 0, rotated_to {text}, created_by {text} NOT NULL,"
@@ -33,7 +36,8 @@ static const char first[] =
     " created_ms {int} NOT NULL, expires_ms {int} NOT NULL, decided_by {text}, decided_name {text},"
     " decided_ms {int} NOT NULL DEFAULT 0, decided_reason {text}, result {blob});\n"
     "CREATE INDEX approvals_status ON approvals (status, expires_ms);\n"
-    "CREATE TABLE break_glass (id {text} PRIMARY KEY, principal {text} NOT NULL, name {text} NOT NULL,"
+    "CREATE TABLE break_glass (id {text} PRIMARY KEY, principal {text} NOT NULL, name {text} NOT "
+    "NULL,"
     " reason {text} NOT NULL, at_ms {int} NOT NULL, until_ms {int} NOT NULL, reviewed_by {text},"
     " reviewed_ms {int} NOT NULL DEFAULT 0, remark {text});\n"
     "INSERT INTO meta (name, value) VALUES ('generation', 1)";
@@ -78,8 +82,7 @@ static enum btz_err forget(struct btz_store *s, const char *principal)
 
 const struct btz_access_part btz_access_part_directory = { .name = "directory",
                                                            .migrations = migrations,
-                                                           .migration_count =
-                                                               BTZ_COUNT(migrations),
+                                                           .migration_count = BTZ_COUNT(migrations),
                                                            .tidy = tidy,
                                                            .forget = forget,
- .schemas = btz_directory_schemas };
+                                                           .schemas = btz_directory_schemas };

@@ -105,8 +105,9 @@ static enum btz_err list(struct btz_call *c, const char *kind)
         btz_sql_where(&q, " AND p.name < ?", btz_arena_printf(c->arena, "%s~", name));
     }
     if (group) {
-        btz_sql_add(&q, " AND p.id IN (SELECT m.principal_id FROM members m JOIN groups g ON g.id = "
-                        "m.group_id WHERE g.id = ? OR g.name = ?)");
+        btz_sql_add(&q,
+                    " AND p.id IN (SELECT m.principal_id FROM members m JOIN groups g ON g.id = "
+                    "m.group_id WHERE g.id = ? OR g.name = ?)");
         btz_sql_text(&q, group);
         btz_sql_text(&q, group);
     }
@@ -211,19 +212,16 @@ static enum btz_err update(struct btz_call *c, enum btz_principal_kind kind)
     return BTZ_OK;
 }
 
-static enum btz_err delete(struct btz_call *c, enum btz_principal_kind kind)
-{
-    struct btz_principal p;
-    struct btz_value v[1];
+static enum btz_err delete (struct btz_call *c, enum btz_principal_kind kind) {
+    struct btz_principal p; struct btz_value v[1];
 
     BTZ_TRY(find(c, kind, &p));
     BTZ_TRY(btz_call_version(c, p.version));
-    if (strcmp(p.id, c->caller->principal) == 0)
-        return btz_fail(BTZ_CONFLICT, "nobody deletes himself; ask another administrator");
+    if (strcmp(p.id, c->caller->principal) ==
+        0) return btz_fail(BTZ_CONFLICT, "nobody deletes himself; ask another administrator");
     BTZ_TRY(btz_principal_json(c, p.id, &c->before));
-    for (size_t i = 0; btz_access_parts[i]; i++)
-        if (btz_access_parts[i]->forget)
-            BTZ_TRY(btz_access_parts[i]->forget(c->store, p.id));
+    for (size_t i = 0; btz_access_parts[i]; i++) if (btz_access_parts[i]->forget)
+        BTZ_TRY(btz_access_parts[i]->forget(c->store, p.id));
     v[0] = btz_value_str(p.id);
     BTZ_TRY(btz_store_run(c->store, "DELETE FROM principals WHERE id = ?", v, 1, NULL));
     c->policy_changed = true;
@@ -236,49 +234,45 @@ static enum btz_err delete(struct btz_call *c, enum btz_principal_kind kind)
 static const char *const status_names[] = { "active", "disabled", NULL };
 
 #define WHO(what)                                                                                  \
-    { .name = what,                                                                                \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = BTZ_IN_PATH,                                                                        \
-      .required = true,                                                                            \
-      .help = "Name or id." }
+    {                                                                                              \
+        .name = what, .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_PATH, .required = true,              \
+        .help = "Name or id."                                                                      \
+    }
 #define DISPLAY_NAME                                                                               \
-    { .name = "display_name",                                                                      \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = BTZ_IN_BODY,                                                                        \
-      .help = "As people write it." }
+    {                                                                                              \
+        .name = "display_name", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY,                      \
+        .help = "As people write it."                                                              \
+    }
 #define EMAIL                                                                                      \
-    { .name = "email",                                                                             \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = BTZ_IN_BODY,                                                                        \
-      .help = "Address." }
+    {                                                                                              \
+        .name = "email", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY, .help = "Address."          \
+    }
 #define EXTERNAL_ID                                                                                \
-    { .name = "external_id",                                                                       \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = BTZ_IN_BODY,                                                                        \
-      .help = "What a provisioning system calls it." }
+    {                                                                                              \
+        .name = "external_id", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY,                       \
+        .help = "What a provisioning system calls it."                                             \
+    }
 #define NEW_NAME                                                                                   \
-    { .name = "name",                                                                              \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = BTZ_IN_BODY,                                                                        \
-      .required = true,                                                                            \
-      .operand = true,                                                                             \
-      .help = "Unique: a-z, 0-9 and ._@+-, at most 127.",                                          \
-      .max = NAME_LEN_MAX }
+    {                                                                                              \
+        .name = "name", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY, .required = true,            \
+        .operand = true, .help = "Unique: a-z, 0-9 and ._@+-, at most 127.", .max = NAME_LEN_MAX   \
+    }
 #define OTHER_NAME                                                                                 \
-    { .name = "name",                                                                              \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = BTZ_IN_BODY,                                                                        \
-      .help = "Another name.",                                                                     \
-      .max = NAME_LEN_MAX }
+    {                                                                                              \
+        .name = "name", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY, .help = "Another name.",     \
+        .max = NAME_LEN_MAX                                                                        \
+    }
 #define STATUS(where, text)                                                                        \
-    { .name = "status",                                                                            \
-      .kind = BTZ_FIELD_TEXT,                                                                      \
-      .place = where,                                                                              \
-      .help = text,                                                                                \
-      .choices = status_names }
+    {                                                                                              \
+        .name = "status", .kind = BTZ_FIELD_TEXT, .place = where, .help = text,                    \
+        .choices = status_names                                                                    \
+    }
 #define FILTERS                                                                                    \
     STATUS(BTZ_IN_QUERY, "Only those."),                                                           \
-        { .name = "name", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_QUERY, .help = "Only that one." }, \
+        { .name = "name",                                                                          \
+          .kind = BTZ_FIELD_TEXT,                                                                  \
+          .place = BTZ_IN_QUERY,                                                                   \
+          .help = "Only that one." },                                                              \
         { .name = "prefix",                                                                        \
           .kind = BTZ_FIELD_TEXT,                                                                  \
           .place = BTZ_IN_QUERY,                                                                   \
@@ -303,7 +297,10 @@ static const struct btz_field user_update_fields[] = {
     EMAIL,       EXTERNAL_ID, STATUS(BTZ_IN_BODY, "Disabled people can do nothing at all."),
 };
 static const struct btz_field service_update_fields[] = {
-    WHO("service"), OTHER_NAME, DISPLAY_NAME, EXTERNAL_ID,
+    WHO("service"),
+    OTHER_NAME,
+    DISPLAY_NAME,
+    EXTERNAL_ID,
     STATUS(BTZ_IN_BODY, "Disabled services can do nothing at all."),
 };
 

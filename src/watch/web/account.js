@@ -1,11 +1,11 @@
 // account: what a person can do for himself.
-import { $, fill, h, name, pill, when } from './dom.js';
+import { $, facts, fill, h, name, pill, when } from './dom.js';
 import { all, del, patch, post, url } from './api.js';
 import { addPasskey, addTotp, newRecoveryCodes } from './factors.js';
-import { keySection } from './keylist.js';
+import { keySection, showSecret } from './keylist.js';
 import { sessionColumns } from './sessions.js';
 import { start } from './shell.js';
-import { act, ask, empty, form, note, pending, say, section, table } from './ui.js';
+import { act, ask, dialog, empty, form, note, pending, say, section, table } from './ui.js';
 
 const card = (title, ...children) => h('section', { class: 'card', 'aria-label': title }, h('h2', null, title), children);
 
@@ -24,7 +24,7 @@ function password() {
         { name: 'current', label: 'Current password', kind: 'password', required: true, autocomplete: 'current-password', max: 1024 },
         { name: 'new', label: 'New password', kind: 'password', required: true, autocomplete: 'new-password', max: 1024, hint: 'At least 12 characters.' },
     ], 'Change the password', async (v, node) => {
-        await post('/v1/me/password', v);
+        await post('/v1/me/password', v, { proof: true });
         node.reset();
         say('good', 'The password is changed.', 'Other sessions of yours were ended.');
     }));
@@ -90,7 +90,7 @@ function passkeys() {
 
 function sessions() {
     const host = h('div');
-    const reload = () => section(host, () => all('/v1/me/sessions'), (items) => table('Sessions', sessionColumns((s) => s.current ? null : act('End', 'this session', async () => {
+    const reload = () => section(host, () => all('/v1/me/sessions'), (items) => table('Sessions', sessionColumns((s) => s.current ? null : act('End', `session of ${s.created?.slice(0, 19).replace('T', ' ')}`, async () => {
         await del(url`/v1/me/sessions/${s.id}`);
         say('good', 'The session is ended.');
         reload();
@@ -131,13 +131,47 @@ function breakGlass() {
         }, 'Break glass …')));
 }
 
+// What this person asked for and a second person decides.
+function requests() {
+    const host = h('div');
+    const card = h('section', { class: 'card', 'aria-label': 'Your requests', hidden: true }, h('h2', null, 'Your requests'),
+        h('p', { class: 'soft' }, 'Changes of yours that a second person approves. What an approved one made is shown to you once.'), host);
+    const reload = () => section(host, () => all('/v1/me/approvals'), (items) => {
+        card.hidden = items.length === 0;
+        return items.length && table('Your requests', [
+            ['Change', (a) => [h('code', null, a.operation), a.reason ? h('span', { class: 'soft' }, name(a.reason)) : null]],
+            ['Asked', (a) => when(a.created)], ['Ends', (a) => a.status === 'pending' ? when(a.expires) : null],
+            ['Status', (a) => [pill(a.status), a.decided_reason ? h('span', { class: 'soft' }, name(a.decided_reason)) : null]],
+            ['', (a) => a.status === 'pending' ? act('Withdraw', `${a.operation} of ${a.created.slice(0, 19)}`, async () => {
+                await del(url`/v1/me/approvals/${a.id}`);
+                say('good', 'The request is withdrawn.');
+                reload();
+            }, 'bad') : a.status === 'approved' ? act('Show the answer', `of ${a.operation} of ${a.created.slice(0, 19)}`, async () => {
+                const { result } = (await post(url`/v1/me/approvals/${a.id}` + '/collect')).body;
+                if (result.secret)
+                    await showSecret(result);
+                else
+                    await dialog('The answer', (close) => [facts(result), h('div', { class: 'foot' }, h('button', { type: 'button', class: 'main', onclick: () => close(true) }, 'Close'))]);
+            }) : null],
+        ], items);
+    });
+    reload();
+    return card;
+}
+
 start((me) => {
+    const may = (action) => !me.may || me.may.includes(action);
+
+    if (me.enrolling) { // nothing else is open to it
+        location.replace('/enrol');
+        return;
+    }
     fill($('#content'),
-        me.enrolling && note('warn', h('p', null, 'Your account needs a second factor before you can do anything else. ', h('a', { href: '/enrol' }, 'Add one now'), '.')),
         h('div', { class: 'pair' }, profile(me), password()),
         passkeys(),
         h('div', { class: 'pair' }, totp(me), recovery(me)),
         keySection({ path: '/v1/me/keys', own: true }),
         sessions(),
-        h('div', { class: 'pair' }, elevation(), breakGlass()));
+        requests(),
+        (may('elevation.request') || may('break-glass.use')) && h('div', { class: 'pair uneven' }, may('elevation.request') && elevation(), may('break-glass.use') && breakGlass()));
 });

@@ -30,7 +30,7 @@ export class Problem extends Error {
             return this.wait ? `Try again in ${span(this.wait)}.` : 'Try again in a moment.';
         if (this.status === 507)
             return 'Nothing was changed. Ask an operator to make room on the server.';
-        if (this.status === 403 && !this.needs)
+        if (this.status === 403 && !this.needs && !this.proof)
             return 'If you need this, ask an administrator for the role, or ask for it for a while on your account page.';
         return '';
     }
@@ -95,6 +95,7 @@ export async function call(method, path, body, options = {}) {
     try {
         return await once(method, path, body, options);
     } catch (error) {
+        error.proof = Boolean(options.proof || options.open); // a wrong code is not a missing role
         if (error.status === 401 && !options.open && hooks.signedOut) {
             hooks.signedOut();
             throw new Cancelled();

@@ -9,7 +9,7 @@ const host = $('#content');
 function decide(a, me, reload) {
     if (a.status !== 'pending')
         return null;
-    if (a.requested_by === me.id || a.requested_by_name === me.name || a.principal === me.id)
+    if (a.principal === me.id)
         return h('span', { class: 'soft' }, 'yours: somebody else decides');
     const run = async (word, title, what, danger) => {
         const answer = await ask(title, [h('p', null, what), request(a)], [{ name: 'reason', label: 'Why', kind: 'textarea', rows: 2, required: true, max: 500 }],
@@ -24,8 +24,8 @@ function decide(a, me, reload) {
         act('Refuse', about, () => run('deny', 'Refuse?', 'The change is not made. Who asked sees your reason.', true), 'bad')];
 }
 
-const asker = (a) => a.requested_by_name || a.principal_name || a.requested_by || a.principal || '';
-const request = (a) => facts(a.request || a.input || a.in || a.what || {});
+const asker = (a) => a.name || a.principal;
+const request = (a) => facts(a.input);
 
 start((me) => {
     const state = field({ name: 'status', label: 'Show', kind: 'select', options: [['pending', 'Waiting'], ['', 'All']], value: 'pending' });
@@ -37,7 +37,7 @@ start((me) => {
             ['Change', (a) => [h('code', null, a.operation), request(a)]],
             ['Asked', (a) => when(a.created)],
             ['Ends', (a) => when(a.expires)],
-            ['Status', (a) => pill(a.status)],
+            ['Status', (a) => [pill(a.status), a.decided_name ? h('span', { class: 'soft' }, 'by ', name(a.decided_name)) : null]],
             ['', (a) => decide(a, me, () => approvals.reload())],
         ],
     });

@@ -24,11 +24,11 @@ export function bindingTable(items, reload, byRole) {
 }
 
 // Gives a role; what is known already is not asked for.
-export async function bindDialog({ subject, role }) {
+export async function bindDialog({ subject, called, role }) {
     const roles = role ? [] : (await all('/v1/roles')).map((r) => [r.name, r.name]);
-    const answer = await ask('Give a role', subject ? [h('p', null, 'To ', h('strong', null, name(subject)), '. Give the smallest role that does the work, and only for as long as it is needed.')]
+    const answer = await ask('Give a role', subject ? [h('p', null, 'To ', h('strong', null, name(called)), '. Give the smallest role that does the work, and only for as long as it is needed.')]
         : [h('p', null, 'The role ', h('strong', null, name(role)), ' is given. Prefer a group to single people.')], [
-        !subject && { name: 'subject', label: 'To', hint: 'Name of a person, service or group.', required: true },
+        !subject && { name: 'subject', label: 'To', hint: 'Such as alice, or group/research when a person and a group have the same name.', required: true },
         !role && { name: 'role', label: 'Role', kind: 'select', options: roles, required: true },
         { name: 'resource', label: 'Only for', hint: 'Such as model/gpt-* or dataset/claims. Empty: everything the role covers.', optional: true },
         { name: 'until', label: 'Ends', kind: 'datetime-local', hint: 'Empty: for good.', optional: true },

@@ -3,24 +3,22 @@ import { $, fill, h, name, when } from './dom.js';
 import { all, del, get, patch, post, put, query, url } from './api.js';
 import { bindDialog, bindingTable } from './bindings.js';
 import { start } from './shell.js';
-import { act, ask, empty, field, given, later, list, pending, say, section, table } from './ui.js';
+import { act, ask, empty, given, list, pending, say, section, table } from './ui.js';
 
 const host = $('#content');
 
 function overview() {
-    const search = field({ name: 'search', label: 'Search', kind: 'search' });
     const groups = list({
-        path: '/v1/groups', fields: () => ({ search: $('input', search).value.trim() }), caption: 'Groups', none: 'No groups.',
+        path: '/v1/groups', caption: 'Groups', none: 'No groups.',
         hint: 'Make one for each kind of work, such as evaluation or support.',
         columns: [
             ['Group', (g) => [h('a', { href: query('/admin/groups', { group: g.name }) }, name(g.display_name || g.name)), g.display_name ? h('span', { class: 'soft' }, name(g.name)) : null]],
-            ['Members', (g) => g.member_count ?? g.members?.length ?? '', 'n'],
+            ['Members', (g) => String(g.member_count), 'n'],
             ['Since', (g) => when(g.created)],
         ],
     });
-    $('input', search).addEventListener('input', later(groups.reload));
     fill(host, h('section', { class: 'card', 'aria-label': 'Groups' }, h('div', { class: 'headline' },
-        h('form', { class: 'bar', role: 'search', onsubmit: (e) => e.preventDefault() }, search),
+        h('h2', null, 'All groups'),
         act('Make a group', '', async () => {
             const made = await ask('Make a group', [], [{ name: 'name', label: 'Name', required: true, max: 127, hint: 'Small letters, digits and . _ - @ +.' }, { name: 'display_name', label: 'Shown as', optional: true, max: 127 }],
                 'Make', (v) => post('/v1/groups', given(v)));
@@ -36,13 +34,12 @@ async function one(called) {
     const roles = h('div');
     let group = null;
     const path = () => url`/v1/groups/${group.id}`;
-    const memberName = (m) => typeof m === 'string' ? m : m.name || m.id;
     const reloadRoles = () => section(roles, () => all(query('/v1/bindings', { subject: group.id })), (items) => bindingTable(items, reloadRoles, false));
     const drawMembers = () => fill(people, group.members?.length ? table('Members', [
-        ['Member', (m) => h('a', { href: query('/admin/people', { [m.kind === 'service' ? 'service' : 'user']: memberName(m) }) }, name(m.display_name || memberName(m)))],
-        ['Name', (m) => name(memberName(m))],
-        ['', (m) => act('Remove', memberName(m), async () => {
-            const answer = await del(`${path()}/members/${encodeURIComponent(m.id || m)}`);
+        ['Member', (m) => h('a', { href: query('/admin/people', { [m.kind === 'service' ? 'service' : 'user']: m.name }) }, name(m.name))],
+        ['Kind', (m) => m.kind === 'service' ? 'service' : 'person'],
+        ['', (m) => act('Remove', m.name, async () => {
+            const answer = await del(`${path()}/members/${encodeURIComponent(m.id)}`);
             if (!pending(answer))
                 say('good', 'Removed from the group.');
             reload();
@@ -65,8 +62,7 @@ async function one(called) {
                     location.assign('/admin/groups');
             }, 'bad'))];
     });
-    fill($('#lead'), 'A group');
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/groups' }, 'Groups')));
+    fill($('#lead'), h('a', { href: '/admin/groups' }, 'All groups'));
     fill(host, h('section', { class: 'card', 'aria-label': 'Group' }, top));
     await reload();
     if (!group)
@@ -78,7 +74,7 @@ async function one(called) {
         if (answer)
             reload();
     })), people), h('section', { class: 'card', 'aria-label': 'Roles' }, h('div', { class: 'headline' }, h('h2', null, 'Roles of the group'), act('Give a role', '', async () => {
-        if (await bindDialog({ subject: group.name }))
+        if (await bindDialog({ subject: group.id, called: group.name }))
             reloadRoles();
     })), roles));
     reloadRoles();

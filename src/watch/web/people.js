@@ -1,11 +1,11 @@
 // people: who there is; one person with all that belongs to him (?user=, ?service=).
-import { $, facts, fill, h, name, pill, when } from './dom.js';
+import { $, fill, h, name, pill, when } from './dom.js';
 import { all, del, get, patch, post, query, url } from './api.js';
 import { bindDialog, bindingTable } from './bindings.js';
 import { keySection } from './keylist.js';
 import { sessionColumns } from './sessions.js';
 import { start } from './shell.js';
-import { act, ask, copyButton, empty, field, given, later, list, pending, say, section, showOnce, table } from './ui.js';
+import { act, ask, empty, field, given, later, list, pending, say, section, showOnce, table } from './ui.js';
 
 const host = $('#content');
 const kinds = { user: '/v1/users', service: '/v1/services' };
@@ -37,19 +37,19 @@ async function addService() {
 }
 
 function overview() {
-    const search = field({ name: 'search', label: 'Search', kind: 'search', hint: null });
+    const search = field({ name: 'search', label: 'Name begins with', kind: 'search', max: 127 });
     const kind = field({ name: 'kind', label: 'Show', kind: 'select', options: [['user', 'People'], ['service', 'Services']], value: 'user' });
     const place = h('div');
     const draw = () => {
         const what = $('select', kind).value;
         const people = list({
-            path: kinds[what], fields: () => ({ search: $('input', search).value.trim() }), caption: what === 'user' ? 'People' : 'Services',
-            none: 'Nobody here fits.', hint: 'Search looks at names, shown names and e-mail.',
+            path: kinds[what], fields: () => ({ prefix: $('input', search).value.trim().toLowerCase() }), caption: what === 'user' ? 'People' : 'Services',
+            none: 'Nobody here fits.',
             columns: [
                 ['Name', (p) => [h('a', { href: query('/admin/people', { [what]: p.name }) }, name(shown(p))), p.display_name ? h('span', { class: 'soft' }, name(p.name)) : null]],
-                ['Status', (p) => [pill(p.locked ? 'locked' : p.status), p.status === 'active' && p.enrolled === false ? [' ', pill('invited')] : null]],
+                ['Status', (p) => pill(p.status)],
                 what === 'user' && ['E-mail', (p) => p.email ? name(p.email) : null],
-                ['Since', (p) => when(p.created)],
+                ['Last seen', (p) => when(p.last_used) || h('span', { class: 'soft' }, 'never')], ['Since', (p) => when(p.created)],
             ].filter(Boolean),
         });
         fill(place, people.node);
@@ -112,13 +112,12 @@ function actions(kind, person, etag, reload) {
         }, 'bad'));
 }
 
-function profile(kind, person) {
-    const { id, name: called, display_name, email, status, created, updated, external_id, locked, groups, roles, bindings, version, ...rest } = person;
-    return h('dl', { class: 'facts' }, h('dt', null, 'Status'), h('dd', null, pill(locked ? 'locked' : status)), h('dt', null, 'Name'), h('dd', null, name(called)),
-        display_name && [h('dt', null, 'Shown as'), h('dd', null, name(display_name))], email && [h('dt', null, 'E-mail'), h('dd', null, name(email))],
-        h('dt', null, 'Id'), h('dd', null, h('code', null, id)), h('dt', null, 'Since'), h('dd', null, when(created)),
-        external_id && [h('dt', null, 'External id'), h('dd', null, name(external_id))],
-        Object.entries(rest).filter(([key, v]) => v !== null && key !== 'kind').map(([key, v]) => [h('dt', null, key.replaceAll('_', ' ')), h('dd', null, facts(v))]));
+function profile(person) {
+    const row = (what, value) => value && [h('dt', null, what), h('dd', null, value)];
+    return h('dl', { class: 'facts' }, row('Status', pill(person.status)), row('Name', name(person.name)), row('Shown as', person.display_name && name(person.display_name)),
+        row('E-mail', person.email && name(person.email)), row('Groups', person.groups?.length && h('ul', { class: 'chips' },
+            person.groups.map((g) => h('li', null, h('a', { href: query('/admin/groups', { group: g }) }, name(g)))))),
+        row('Id', h('code', null, person.id)), row('External id', person.external_id && name(person.external_id)), row('Since', when(person.created)), row('Last seen', when(person.last_used)));
 }
 
 async function one(kind, called) {
@@ -128,7 +127,7 @@ async function one(kind, called) {
     let person = null;
     const reloadRoles = () => section(roles, () => all(query('/v1/bindings', { subject: person.id })), (items) => bindingTable(items, reloadRoles, false));
     const reloadSessions = () => section(open, () => all(query('/v1/sessions', { principal: person.id })), (items) => items.length === 0 ? empty('Not signed in anywhere.')
-        : table('Sessions', sessionColumns((s) => act('End', 'this session', async () => {
+        : table('Sessions', sessionColumns((s) => act('End', `session of ${s.created?.slice(0, 19).replace('T', ' ')}`, async () => {
             const answer = await del(url`/v1/sessions/${s.id}`);
             if (!pending(answer))
                 say('good', 'The session is ended.');
@@ -139,17 +138,16 @@ async function one(kind, called) {
             person = answer.body;
             fill($('#title'), name(shown(person)));
             document.title = `${shown(person)} · bartizan`;
-            return [profile(kind, person), actions(kind, person, answer.etag, reload)];
+            return [profile(person), actions(kind, person, answer.etag, reload)];
         });
     };
-    fill($('#lead'), kind === 'user' ? 'A person' : 'A service');
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/people' }, 'People')));
+    fill($('#lead'), h('a', { href: '/admin/people' }, 'All people'));
     fill(host, h('section', { class: 'card', 'aria-label': 'Profile' }, top));
     await reload();
     if (!person)
         return;
     host.append(h('section', { class: 'card', 'aria-label': 'Roles' }, h('div', { class: 'headline' }, h('h2', null, 'Roles'), act('Give a role', '', async () => {
-        if (await bindDialog({ subject: person.name }))
+        if (await bindDialog({ subject: person.id, called: person.name }))
             reloadRoles();
     })), roles));
     if (kind === 'user')

@@ -5,12 +5,13 @@ import { start } from './shell.js';
 import { act, ask, empty, field, form, given, list, note, pending, say, section, table } from './ui.js';
 
 const host = $('#content');
-const sample = `# A policy adds roles. Rules say which actions a role may do on which resources, and when.
+const sample = (called) => `# A policy adds roles. Rules say which actions a role may do on which resources, and when.
+policy: ${called}
 roles:
   evaluator:
-    about: runs evaluations on the small models
+    about: Runs evaluations on the small models.
     rules:
-      - name: small-models
+      - id: small-models
         effect: allow
         actions: [model.invoke]
         resources: ["model/small-*"]
@@ -51,7 +52,7 @@ function changes(body) {
 
 function editor(called, policy, etag) {
     const result = h('div', { 'aria-live': 'polite' });
-    const text = field({ name: 'text', label: 'Rules as YAML', kind: 'textarea', class: 'mono', rows: 24, value: policy?.text ?? sample, hint: 'Default is deny; a rule that denies overrides every rule that allows.' });
+    const text = field({ name: 'text', label: 'Rules as YAML', kind: 'textarea', class: 'mono', rows: 24, value: policy?.text ?? sample(called), hint: 'Default is deny; a rule that denies overrides every rule that allows.' });
     const area = $('textarea', text);
     let saved = policy ? area.value : null;
     area.setAttribute('wrap', 'off');
@@ -103,8 +104,7 @@ async function one(called, fresh) {
     const place = h('div');
     fill($('#title'), name(called));
     document.title = `${called} · bartizan`;
-    fill($('#lead'), 'A policy');
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/policies' }, 'Policies')));
+    fill($('#lead'), h('a', { href: '/admin/policies' }, 'All policies'));
     fill(host, place, explainer());
     if (fresh)
         fill(place, editor(called, null, null));
@@ -114,8 +114,8 @@ async function one(called, fresh) {
 
 /* ---- who may do what, and why ---- */
 
-const actions = ['model.invoke', 'model.read', 'model.write', 'endpoint.invoke', 'tool.invoke', 'dataset.read', 'dataset.write', 'artifact.read', 'artifact.write', 'user.read', 'user.write',
-    'group.write', 'binding.write', 'key.write', 'policy.write', 'audit.read', 'approval.decide'];
+const actions = ['model.invoke', 'model.read', 'model.write', 'model.release', 'endpoint.use', 'tool.call', 'dataset.read', 'dataset.write', 'artifact.read', 'artifact.write', 'scan.run', 'user.read',
+    'user.write', 'group.write', 'role.bind', 'key.write', 'policy.write', 'approval.decide', 'audit.read', 'audit.export', 'system.operate'];
 
 function explained(body) {
     const verdict = body.verdict || body.decision;

@@ -36,11 +36,10 @@ async function one(called) {
     const reload = () => section(holders, () => all(query('/v1/bindings', { role: called })), (items) => bindingTable(items, reload, true));
     fill($('#title'), name(called));
     document.title = `${called} · bartizan`;
-    $('#title').before(h('p', { class: 'crumb' }, h('a', { href: '/admin/roles' }, 'Roles')));
+    fill($('#lead'), h('a', { href: '/admin/roles' }, 'All roles'));
     fill(host, top);
     await section(top, () => get(url`/v1/roles/${called}`), (answer) => {
         role = answer.body;
-        fill($('#lead'), role.about || role.description || 'A role');
         fill(rules, role.rules?.length ? table('Rules', [
             ['Rule', (r) => h('code', null, r.id || r.name || '')],
             ['Answer', (r) => pill(r.effect)],
@@ -48,7 +47,7 @@ async function one(called) {
             ['Resources', (r) => codes(r.resources)],
             ['When', (r) => conditions(r.when)],
         ], role.rules) : empty('No rules of its own.'));
-        return h('section', { class: 'card', 'aria-label': 'What it may do' }, h('h2', null, 'What it may do'),
+        return h('section', { class: 'card', 'aria-label': 'What it may do' }, h('h2', null, 'What it may do'), role.about && h('p', null, role.about),
             role.inherits?.length ? h('p', null, 'All that these may, too: ', role.inherits.map((r, i) => [i ? ', ' : '', h('a', { href: query('/admin/roles', { role: r }) }, name(r))]), '.') : null, rules);
     });
     if (!role)

@@ -2,7 +2,7 @@
 import { $, fill, h, name } from './dom.js';
 import { get, post, setHooks } from './api.js';
 import { stepUp } from './stepup.js';
-import { problemNote, say, sayProblem } from './ui.js';
+import { problemNote, say, sayProblem, settled } from './ui.js';
 
 const pages = [
     ['/account', 'Account'], ['/admin/people', 'People', 'user.read'], ['/admin/groups', 'Groups', 'group.read'], ['/admin/roles', 'Roles', 'role.read'],
@@ -55,21 +55,26 @@ function frame(me) {
 
 // Every page begins so. `draw(me)` fills the page; what goes wrong in it is told on the page.
 export async function start(draw) {
+    const content = $('#content');
     let me = null;
+    content.hidden = true;
     watchNetwork();
     setHooks({ signedOut: toSignIn, stepUp: () => stepUp(me) });
     try {
         me = (await get('/v1/me')).body;
         frame(me);
-        await draw(me);
+        await Promise.race([draw(me), new Promise((done) => setTimeout(done, 1500))]);
+        await settled(1500);
     } catch (error) {
         if (error.cancelled)
             return;
         if (!$('#top').firstChild)
             frame(null);
-        fill($('#content'), problemNote(error, () => location.reload()));
+        fill(content, problemNote(error, () => location.reload()));
         if (!error.status && error.status !== 0)
             throw error;
+    } finally {
+        content.hidden = false;
     }
     document.documentElement.dataset.ready = 'yes';
 }

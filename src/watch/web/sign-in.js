@@ -92,7 +92,7 @@ function first(issuers) {
                 second(body, body.methods || ['totp', 'recovery']);
             else
                 done(body);
-        }, { wide: true }),
+        }, { wide: true, quiet: passkeys }),
         h('p', { class: 'hint' }, 'Forgot the password, or lost the second factor? An administrator can send you a new link.'));
     document.documentElement.dataset.ready = 'yes';
     offer();

@@ -14,8 +14,8 @@ export function stepUp(me) {
 }
 
 async function show(me) {
-    const totp = me?.totp !== false;
-    const passkeys = webauthn.supported() && me?.passkeys !== 0;
+    const totp = me?.totp !== false; // shown also when nothing is known
+    const passkeys = webauthn.supported() && me?.passkey !== false;
     if (me && !totp && !passkeys) {
         await dialog('A second factor is needed', (close) => [
             h('p', null, 'This change asks for a second factor, and your account has none.'),
@@ -30,8 +30,8 @@ async function show(me) {
             type: 'button', class: totp ? 'wide' : 'main wide', autofocus: !totp, onclick: async () => {
                 fault.textContent = '';
                 try {
-                    const { body } = await post('/v1/step-up/passkey/options');
-                    await post('/v1/step-up/passkey', { ticket: body.ticket, credential: await webauthn.assert(body.public_key) });
+                    const { body } = await post('/v1/step-up/passkey/options', {}, { proof: true });
+                    await post('/v1/step-up/passkey', { ticket: body.ticket, credential: await webauthn.assert(body.public_key) }, { proof: true });
                     close(true);
                 } catch (error) {
                     fault.textContent = error.message;
@@ -42,7 +42,7 @@ async function show(me) {
             h('p', null, 'You are about to change who may do what. Show your second factor once more; then the change goes on.'),
             totp && form([{ name: 'code', label: 'Code of the authenticator app', required: true, class: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', max: 6, pattern: '[0-9]{6}' }],
                 'Confirm', async (v) => {
-                    await post('/v1/step-up/totp', v);
+                    await post('/v1/step-up/totp', v, { proof: true });
                     close(true);
                 }, { wide: true }),
             totp && passkeys && h('p', { class: 'or' }, 'or'), passkeys && passkey, fault,

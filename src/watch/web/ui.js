@@ -108,7 +108,7 @@ export const given = (object) => Object.fromEntries(Object.entries(object).filte
 // A form that sends once at a time and tells its errors beside the button. `send(values)` throws Problems.
 export function form(fields, action, send, more = {}) {
     const fault = h('p', { class: 'fault', role: 'alert' });
-    const button = h('button', { class: `main ${more.danger ? 'bad' : ''} ${more.wide ? 'wide' : ''}` }, action);
+    const button = h('button', { class: `${more.quiet ? '' : 'main'} ${more.danger ? 'bad' : ''} ${more.wide ? 'wide' : ''}` }, action);
     const node = h('form', {
         class: more.class, onsubmit: async (event) => {
             event.preventDefault();
@@ -275,8 +275,18 @@ export function act(word, about, run, style = '') {
     }, word, about && hidden(` ${about}`));
 }
 
+const loading = new Set();
+// Until every section has what it shows, or it takes too long: a page appears in one piece, nothing jumps.
+export const settled = (ms) => Promise.race([Promise.all([...loading]), new Promise((done) => setTimeout(done, ms))]);
+
+export function section(host, load, draw) {
+    const done = fillSection(host, load, draw).finally(() => loading.delete(done));
+    loading.add(done);
+    return done;
+}
+
 // Shows what `load()` gives through `draw(data)`; says when it takes long, failed, or may not be seen.
-export async function section(host, load, draw) {
+async function fillSection(host, load, draw) {
     const again = () => section(host, load, draw);
     const slow = setTimeout(() => fill(host, h('p', { class: 'waiting', role: 'status' }, 'Loading …')), 400);
     host.setAttribute('aria-busy', 'true');
