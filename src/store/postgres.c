@@ -450,10 +450,10 @@ static enum btz_err run_once(struct btz_postgres *p, const char *sql,
     status = PQresultStatus(*out);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
         return BTZ_OK;
-    err = btz_postgres_fail(p, *out);
     /* Its table may have been changed: it is prepared again next time. */
     free(c->key);
     *c = (struct btz_postgres_cached){ 0 };
+    err = btz_postgres_fail(p, *out);
     PQclear(*out);
     *out = NULL;
     return err;

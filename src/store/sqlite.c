@@ -30,11 +30,18 @@ struct sqlite {
 
 /* ---- errors ---- */
 
+/* SQLite knows a full disk as SQLITE_FULL; a quota or a limit of file sizes is an input-output error to it. */
 static bool is_full(sqlite3 *db)
 {
-    int error = sqlite3_system_errno(db);
+    sqlite3_file *log = NULL;
+    int of_file = 0, of_log = 0;
 
-    return error == ENOSPC || error == EDQUOT || error == EFBIG;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &of_file);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
+    return of_file == EDQUOT || of_file == EFBIG || of_log == EDQUOT || of_log == EFBIG ||
+           of_file == ENOSPC || of_log == ENOSPC;
 }
 
 static enum btz_err fail(sqlite3 *db, int code)
