@@ -241,6 +241,11 @@ static enum btz_err refresh(struct btz_oidc *o, bool missed, uint64_t now_ms)
     return err;
 }
 
+static bool has_usable_keys(const struct btz_oidc *o, uint64_t now_ms)
+{
+    return o->keys && age(now_ms, o->keys_ms) < BTZ_OIDC_KEYS_STALE_MS;
+}
+
 /* A use of the keys. Old ones serve while the issuer is away, for a day. */
 static enum btz_err hold_keys(struct btz_oidc *o, bool missed, uint64_t now_ms,
                               struct btz_oidc_keys **out)
@@ -248,9 +253,11 @@ static enum btz_err hold_keys(struct btz_oidc *o, bool missed, uint64_t now_ms,
     enum btz_err err = BTZ_OK;
 
     pthread_mutex_lock(&o->lock);
+    while (o->fetching && !has_usable_keys(o, now_ms))
+        pthread_cond_wait(&o->fetched, &o->lock);
     if (may_fetch(o, missed, now_ms))
         err = refresh(o, missed, now_ms);
-    if (o->keys && age(now_ms, o->keys_ms) < BTZ_OIDC_KEYS_STALE_MS) {
+    if (has_usable_keys(o, now_ms)) {
         o->keys->users++;
         *out = o->keys;
         err = BTZ_OK;
