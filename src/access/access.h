@@ -192,7 +192,7 @@ struct btz_call {
         note; /* what the handler wants to say otherwise: reason, verdict, event, principal */
     /* Set by btz_access_call on refusal */
     bool needs_step_up;
-    bool stale; /* CONFLICT because of if_match: 412 */
+    bool stale;             /* CONFLICT because of if_match: 412 */
     unsigned retry_after_s; /* with LIMIT: locked out for that long, 429; 0: busy, 503 */
     char approval
         [BTZ_ID_TEXT]; /* pending: the operation waits for a second person; out holds the approval */
@@ -251,7 +251,8 @@ BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_sto
 /* ---- tables: each part of this folder brings its own. "signin" in the list `parts` of meson.build is
  * btz_access_part_signin ------------------------------------------------------------------------------------------ */
 struct btz_schema {
-    const char *name, *text; /* JSON Schema 2020-12; another one is {"$ref":"#/components/schemas/NAME"} */
+    const char *name,
+        *text; /* JSON Schema 2020-12; another one is {"$ref":"#/components/schemas/NAME"} */
 };
 struct btz_access_part {
     const char *name; /* of its migrations */

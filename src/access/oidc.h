@@ -11,8 +11,8 @@
 
 /* ---- settings: list `access.issuers` (oidc_conf.c) ----------------------------------------------------------------- */
 struct
-    btz_issuer_map { /* who has `value` in `claim` is put into a group or given a role, at each sign-in */
-    const char *claim, *value, *group, *role;
+    btz_issuer_map { /* who has `value` in `claim` is put into the group at each sign-in; others are taken out */
+    const char *claim, *value, *group;
 };
 struct btz_issuer_conf {
     const char *name;                      /* in addresses: /v1/oidc/NAME/start */
@@ -65,7 +65,7 @@ BTZ_CHECKED enum btz_err btz_oidc_bearer(struct btz_oidc *o, struct btz_slice to
 /* Has the claim that value (a text, or an array with it in it)? */
 bool btz_oidc_claim_has(const json_t *claims, const char *claim, const char *value);
 
-/* ---- the issuers of an installation, and the tables of this folder (federation.c) ----------------------------------- */
+/* ---- the issuers of an installation (federation.c) ----------------------------------- */
 struct btz_federation;
 /* For btz_access_open and btz_access_close. USAGE: a setting. */
 BTZ_CHECKED enum btz_err btz_federation_open(const struct btz_access_conf *conf,
@@ -74,8 +74,7 @@ BTZ_CHECKED enum btz_err btz_federation_open(const struct btz_access_conf *conf,
 void btz_federation_close(struct btz_federation *f);
 struct btz_oidc *btz_federation_issuer(struct btz_federation *f, const char *name); /* NULL: none */
 struct btz_oidc *btz_federation_issuer_of(struct btz_federation *f, const char *url);
-/* Part "federation": passkeys, identities, client_certs. */
-BTZ_CHECKED enum btz_err btz_federation_migrate(struct btz_store *s);
+struct btz_oidc *btz_federation_at(struct btz_federation *f, size_t i); /* NULL behind the last */
 
 /* ---- client certificates (cert.c) ----------------------------------------------------------------------------------
  * TRUST: the TLS layer in front (nginx, ssl_verify_client with the installation's CA) has verified the chain and that the

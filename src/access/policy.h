@@ -41,7 +41,8 @@ enum btz_effect { BTZ_EFFECT_ALLOW, BTZ_EFFECT_DENY };
  *
  * Conditions: where a request gives no model, endpoint or tool, a resource of that kind names it. Nothing else is
  * guessed: no model, no cost (or a negative one), no address are "not known". Times and certificates always are.
- * Windows: days are those on which a window begins; the end is not part of it. IPv4 and IPv6 networks are apart.
+ * Windows: days are those on which a window begins; the end is not part of it. IPv4 and IPv6 networks are apart,
+ * ::ffff:a.b.c.d is a.b.c.d.
  */
 struct btz_when { /* every condition given must hold; zero value and cost_max NAN: no condition */
     const char *const *models, *const *endpoints, *const *tools; /* patterns, NULL-terminated */
@@ -197,6 +198,8 @@ enum btz_why {
     BTZ_WHY_KEY_SCOPE,
     BTZ_WHY_SNAPSHOT /* the snapshot cannot be read */
 };
+/* Where several rules would decide, `rule` is that of the first role by name and there the first by id; for STEP_UP the
+ * one that is content with the oldest second factor comes before all others. */
 struct btz_decision {
     enum btz_verdict verdict;
     enum btz_why why;

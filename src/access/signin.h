@@ -31,6 +31,7 @@ BTZ_CHECKED enum btz_err btz_has_second_factor(struct btz_store *s, const char *
 #define BTZ_TICKET_DATA 4096
 struct btz_ticket {               /* in the call's arena */
     const char *principal, *data; /* NULL when there is none */
+    uint64_t expires_ms;
 };
 /* `kind` keeps the tickets of different purposes apart: "second-factor", "passkey-register", "oidc". `data` is text of
  * the owner (may be NULL). */

@@ -82,6 +82,8 @@ struct btz_trail_filter { /* NULL and 0: any */
         until_index; /* ledger indices [from, until); 0: from the start, to the end */
     bool newest_first;
     size_t limit;
+    uint64_t
+        look_at; /* at most that many ledger entries, 0: all: a page of a rare thing does not read everything */
 };
 struct btz_trail_record { /* borrowed while the call lasts */
     uint64_t index;       /* in the ledger */
@@ -104,12 +106,14 @@ struct btz_trail_retained {
         entries;   /* keys and pieces deleted, entries whose content they held */
     char until[8]; /* the last month deleted, "2026-08"; "" none */
 };
-/* Deletes keys and evidence of the months that ended before `before_ms`; never those of the current month. Evidence
- * first, so that a killed run is completed by the next. With `dry_run` only counts. In no transaction. */
+/* Months that ended before `before_ms`, never the current one. First, in no transaction: counts, and unless `dry_run`
+ * deletes their evidence. */
 BTZ_CHECKED enum btz_err btz_trail_retain(struct btz_trail *t, struct btz_store *s,
                                           uint64_t before_ms, bool dry_run,
                                           struct btz_trail_retained *out);
-
+/* Then, in the transaction of the entry that says so: deletes their keys. What a killed run left, the next one does. */
+BTZ_CHECKED enum btz_err btz_trail_retain_keys(struct btz_trail *t, struct btz_store *s,
+                                               uint64_t before_ms);
 /* After a rotation of the seal's key: month keys that an older one sealed, sealed by the current one. In the caller's
  * transaction. */
 BTZ_CHECKED enum btz_err btz_trail_reseal(struct btz_trail *t, struct btz_store *s);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "access/policy/snapshot.h"
+#include "base/json.h"
 
 static const uint8_t secret[32] = { 7 };
 
@@ -132,11 +133,173 @@ static void test_separation(void **state)
     }
 }
 
+static json_t *explain(const struct fixture *f, const struct btz_request *r)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
+    json_t *out;
+
+    assert_int_equal(btz_explain(&f->model, f->s, r, &text), BTZ_OK);
+    assert_int_equal(btz_json_parse(btz_buf_slice(&text), 1 << 20, "explain", &out), BTZ_OK);
+    return out;
+}
+
+static const char *member(json_t *e, const char *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(e, object), key));
+
+    return text ? text : "";
+}
+
+static const char *unmet(json_t *e, size_t i)
+{
+    const char *text = json_string_value(
+        json_array_get(json_object_get(json_object_get(e, "nearest"), "unmet"), i));
+
+    return text ? text : "";
+}
+
+static const char explained[] =
+    "roles:\n"
+    "  writer:\n"
+    "    rules:\n"
+    "      - id: small\n"
+    "        effect: allow\n"
+    "        actions: [model.invoke]\n"
+    "        resources: [model/*]\n"
+    "        when: {models: [gpt-4*], cost_max: 0.5, addresses: [10.0.0.0/8], mfa_within: 15m}\n"
+    "      - id: nights\n"
+    "        effect: deny\n"
+    "        actions: [model.*]\n"
+    "        resources: [model/secret-*]\n"
+    "        when: {time: {zone: Europe/Berlin, hours: [\"22:00-06:00\"]}}\n"
+    "bindings:\n"
+    "  - {id: b1, role: writer, group: team}\n"
+    "  - {id: b2, role: writer, principal: bob, until: 2026-06-30}\n";
+
+static void test_explain(void **state)
+{
+    struct fixture f = { 0 };
+    struct btz_request r;
+    json_t *e;
+    (void)state;
+
+    assert_int_equal(add(&f, people), BTZ_OK);
+    assert_int_equal(add(&f, explained), BTZ_OK);
+    compile(&f);
+    r = ask(&f, "alice", "model.invoke", "model/gpt-4o");
+    r.cost = 0.75;
+    e = explain(&f, &r);
+    assert_string_equal(member(e, "nearest", "id"), "test/small");
+    assert_string_equal(unmet(e, 0), "cost 0.75 is over 0.5");
+    assert_string_equal(unmet(e, 1),
+                        "the request's address is not known; it must be in 10.0.0.0/8");
+    assert_string_equal(unmet(e, 2), "no second factor was shown; one is needed within 15m");
+    json_decref(e);
+    r.cost = 0.5;
+    assert_int_equal(btz_address_parse("10.9.8.7", &r.address), BTZ_OK);
+    r.mfa_age_s = 60;
+    e = explain(&f, &r);
+    assert_string_equal(json_string_value(json_object_get(e, "verdict")), "allow");
+    assert_string_equal(member(e, "rule", "id"), "test/small");
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_array_get(json_object_get(json_object_get(e, "rule"), "bindings"), 0), "group")),
+        "team");
+    json_decref(e);
+    r.principal = btz_snapshot_principal(f.s, "bob");
+    e = explain(&f, &r);
+    assert_string_equal(unmet(e, 0), "binding b2 ended 2026-06-30T00:00:00Z");
+    json_decref(e);
+    /* 2027-01-15T23:00 in Berlin. */
+    r = ask(&f, "alice", "model.invoke", "model/secret-1");
+    r.now_s = 1800050400;
+    e = explain(&f, &r);
+    assert_string_equal(member(e, "rule", "id"), "test/nights");
+    assert_string_equal(member(e, "rule", "effect"), "deny");
+    json_decref(e);
+    done(&f);
+}
+
+static void refused(const char *yaml, const char *says)
+{
+    struct fixture f = { 0 };
+    enum btz_err err = add(&f, yaml);
+
+    if (err == BTZ_OK)
+        err = btz_policy_check(&f.model);
+    assert_int_equal(err, BTZ_USAGE);
+    if (!strstr(btz_error_detail(), says))
+        fail_msg("\"%s\" does not say \"%s\"", btz_error_detail(), says);
+    btz_arena_release(&f.arena);
+}
+
+#define RULE(rest) "roles:\n  r:\n    rules:\n      - " rest
+
+static void test_errors(void **state)
+{
+    (void)state;
+    refused("rols: {}", "test.yaml:1: policy: unknown key `rols`; did you mean `roles`?");
+    refused("roles:\n  r: {inherit: [x]}",
+            "test.yaml:2: role: unknown key `inherit`; did you mean `inherits`?");
+    refused("roles:\n  a: {inherits: [viewr]}\n  viewer: {}",
+            "test.yaml:2: role `a`: there is no role `viewr`; did you mean `viewer`?");
+    refused("roles:\n  a: {inherits: [b]}\n  b: {inherits: [a]}", "inherits itself");
+    refused(RULE("{id: x, effect: alow, actions: [model.invoke], resources: [model/*]}"),
+            "test.yaml:4: effect: `alow` is not one of its values; did you mean `allow`?");
+    refused(RULE("{id: x, effect: allow, actions: [model.invok], resources: [model/*]}"),
+            "test.yaml:4: there is no action `model.invok`; did you mean `model.invoke`?");
+    refused(RULE("{id: x, effect: allow, actions: [ledger.write], resources: [ledger/*]}"),
+            "there is no action `ledger.write`");
+    refused(
+        RULE("{id: x, effect: allow, actions: [model.invoke], resources: [modell/*]}"),
+        "test.yaml:4: `modell/*`: there is no kind of resource `modell`; did you mean `model`?");
+    refused(RULE("{id: x, effect: allow, actions: [model.invoke], resources: [\"model/*-x\"]}"),
+            "a star stands only at the end");
+    refused(RULE("{id: x, effect: allow, actions: [model.invoke], resources: [dataset/*]}"),
+            "none of its actions is about `dataset/*`");
+    refused(RULE("{id: x, actions: [model.invoke], resources: [model/*]}"),
+            "needs `effect: allow`");
+    refused(RULE("{id: x, effect: allow, actions: [], resources: [model/*]}"),
+            "must name something");
+    refused(
+        RULE("{id: x, effect: allow, actions: [\"*\"], resources: [\"*\"], when: {models: []}}"),
+        "models: the list is empty");
+    refused(
+        RULE("{id: x, effect: deny, actions: [\"*\"], resources: [\"*\"], when: {mfa_within: 5m}}"),
+        "would forbid those who have it");
+    refused(RULE("{id: x, effect: allow, actions: [\"*\"], resources: [\"*\"], when: {addresses: "
+                 "[10.0.0.1/8]}}"),
+            "bits are set behind the prefix");
+    refused(RULE("{id: x, effect: allow, actions: [\"*\"], resources: [\"*\"], when: {time: {zone: "
+                 "../../etc/passwd, days: [mon]}}}"),
+            "is no time zone");
+    refused(RULE("{id: x, effect: allow, actions: [\"*\"], resources: [\"*\"], when: {time: {zone: "
+                 "Europe/Berlino, days: [mon]}}}"),
+            "there is no time zone `Europe/Berlino`");
+    refused(RULE("{id: x, effect: allow, actions: [\"*\"], resources: [\"*\"], when: {time: {zone: "
+                 "UTC, hours: [\"8-17\"]}}}"),
+            "HH:MM-HH:MM");
+    refused(
+        RULE(
+            "{id: x, effect: allow, actions: [\"*\"], resources: [\"*\"]}\n      - {id: x, effect: "
+            "allow, actions: [\"*\"], resources: [\"*\"]}"),
+        "two rules have the id `test/x`");
+    refused("principals: {alice: {}}\nbindings: [{role: r, principal: alise}]",
+            "there is no principal `alise`; did you mean `alice`?");
+    refused("principals: {self: {}}", "nobody can be called `self`");
+    refused("principals: {a: {id: b}, b: {}}",
+            "is the name of one principal and the id of another");
+    refused("principals: {a: {}}\nkeys: {k: {principal: a, scopes: [\"user.wrte user/*\"]}}",
+            "did you mean `user.write`?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ready),
         cmocka_unit_test(test_separation),
+        cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -374,6 +374,14 @@ static void test_auditor_key_forms(void **state)
 
 /* ---- retention ---- */
 
+static void retain(struct fixture *f, uint64_t before_ms, struct btz_trail_retained *r)
+{
+    assert_ok(btz_trail_retain(f->trail, f->store, before_ms, false, r));
+    assert_ok(btz_store_begin(f->store));
+    assert_ok(btz_trail_retain_keys(f->trail, f->store, before_ms));
+    assert_ok(btz_store_commit(f->store));
+}
+
 static void test_retention(void **state)
 {
     char secret_text[BTZ_AUDITOR_KEY_TEXT], shared_text[BTZ_AUDITOR_KEY_TEXT];
@@ -407,7 +415,7 @@ static void test_retention(void **state)
     got = collect(f, &all);
     assert_non_null(member(json_array_get(got, 0), "name"));
     json_decref(got);
-    assert_ok(btz_trail_retain(f->trail, f->store, f->now_ms - 40 * DAY_MS, false, &r));
+    retain(f, f->now_ms - 40 * DAY_MS, &r);
     assert_int_equal(r.months, 2);
     assert_string_equal(r.until, "2026-09");
     got = collect(f, &all);
@@ -433,9 +441,9 @@ static void test_retention(void **state)
     assert_int_equal(c.evidence_deleted, 4);
     assert_int_equal(c.evidence_present, 4);
     /* Again: nothing is left to do. The current month is never deleted. */
-    assert_ok(btz_trail_retain(f->trail, f->store, f->now_ms - 40 * DAY_MS, false, &r));
+    retain(f, f->now_ms - 40 * DAY_MS, &r);
     assert_int_equal(r.months + r.evidence, 0);
-    assert_ok(btz_trail_retain(f->trail, f->store, f->now_ms + 400 * DAY_MS, false, &r));
+    retain(f, f->now_ms + 400 * DAY_MS, &r);
     assert_int_equal(r.months, 1);
     json_decref(got);
     got = collect(f, &all);
@@ -456,7 +464,7 @@ static void test_retention_and_clock(void **state)
     open_trail(f);
     log_entry(f, &e, NULL);
     f->now_ms += 70 * DAY_MS;
-    assert_ok(btz_trail_retain(f->trail, f->store, f->now_ms, false, &r));
+    retain(f, f->now_ms, &r);
     assert_int_equal(r.months, 1);
     f->now_ms -= 70 * DAY_MS;
     e.reason = "second";

@@ -242,6 +242,16 @@ BTZ_CHECKED enum btz_err btz_binding_json(struct btz_call *c, const char *id, js
 /* USAGE with the nearest one when there is no such role. */
 BTZ_CHECKED enum btz_err btz_role_exists(struct btz_call *c, const char *name);
 
+/* ---- policies.c ---- */
+/* The text of a policy to be installed, alone: USAGE where it cannot be one. */
+BTZ_CHECKED enum btz_err btz_policy_text_check(struct btz_call *c, const char *name,
+                                               const char *text, struct btz_policy_model *out);
+
+/* ---- scopes.c ---- */
+/* USAGE: ill-formed, or more than the owner has; DENIED: more than the caller has. */
+BTZ_CHECKED enum btz_err btz_scopes_check(struct btz_call *c, const struct btz_principal *owner,
+                                          const json_t *scopes);
+
 /* ---- users.c ---- */
 /* A person or service as an object of answers, by id. */
 BTZ_CHECKED enum btz_err btz_principal_json(struct btz_call *c, const char *id, json_t **out);

@@ -11,6 +11,7 @@
 #define TEXTS     "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 #define NUMBER    "{\"type\":\"integer\"}"
 #define KIND      "{\"enum\":[\"user\",\"service\"]}"
+#define BOOL      "{\"type\":\"boolean\"}"
 #define CLOSED    "\"type\":\"object\",\"additionalProperties\":false,"
 #define LIST_OF(name)                                                                              \
     "{" CLOSED "\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":\"array\","  \
@@ -21,6 +22,15 @@
     "\"},\"name\":" TEXT ",\"display_name\":" MAYBE more ",\"external_id\":" MAYBE                 \
     ",\"status\":{\"enum\":[\"active\",\"disabled\"]},\"groups\":" TEXTS ",\"created\":" TIME      \
     ",\"updated\":" TIME ",\"last_used\":" MAYBETIME ",\"version\":{\"type\":\"integer\"}}}"
+
+#define KEY(more)                                                                                  \
+    "{" CLOSED "\"required\":[\"id\",\"principal\",\"principal_name\",\"name\",\"shown\","         \
+    "\"created\",\"status\"],\"properties\":{\"id\":" TEXT ",\"principal\":" TEXT                  \
+    ",\"principal_name\":" TEXT ",\"name\":" TEXT ",\"shown\":" TEXT                               \
+    ",\"scopes\":{\"type\":[\"array\",\"null\"],\"items\":" TEXT "},\"created\":" TIME             \
+    ",\"expires\":" MAYBETIME ",\"last_used\":" MAYBETIME ",\"rotated_to\":" MAYBE                 \
+    ",\"created_by\":" TEXT ",\"status\":{\"enum\":[\"active\",\"expired\",\"revoked\"]}" more     \
+    "}}"
 
 const struct btz_schema btz_directory_schemas[] = {
     { "user", PRINCIPAL("user", ",\"email\":" MAYBE) },
@@ -35,6 +45,42 @@ const struct btz_schema btz_directory_schemas[] = {
       "\"required\":[\"id\",\"name\",\"kind\"],\"properties\":{\"id\":" TEXT ",\"name\":" TEXT
       ",\"kind\":" KIND "}}},\"created\":" TIME ",\"updated\":" TIME ",\"version\":" NUMBER "}}" },
     { "group-list", LIST_OF("group") },
+    { "key", KEY("") },
+    { "key-list", LIST_OF("key") },
+    { "new-key", KEY(",\"secret\":" TEXT) },
+    { "role", "{" CLOSED "\"required\":[\"name\",\"inherits\",\"administrative\",\"rules\"],"
+              "\"properties\":{\"name\":" TEXT ",\"about\":" MAYBE ",\"policy\":" MAYBE
+              ",\"inherits\":" TEXTS ",\"administrative\":" BOOL
+              ",\"rules\":{\"type\":\"array\",\"items\":{" CLOSED
+              "\"required\":[\"id\",\"effect\",\"actions\",\"resources\",\"when\"],\"properties\":{"
+              "\"id\":" TEXT ",\"effect\":{\"enum\":[\"allow\",\"deny\"]},\"actions\":" TEXTS
+              ",\"resources\":" TEXTS ",\"when\":{" CLOSED "\"properties\":{\"models\":" TEXTS
+              ",\"endpoints\":" TEXTS ",\"tools\":" TEXTS ",\"addresses\":" TEXTS
+              ",\"cost_max\":{\"type\":\"number\"},"
+              "\"mfa_within_s\":" NUMBER ",\"client_cert\":" BOOL ",\"from\":" TIME
+              ",\"until\":" TIME ",\"time_zone\":" TEXT ",\"times\":" TEXTS "}}}}}}}" },
+    { "role-list", LIST_OF("role") },
+    { "action", "{" CLOSED "\"required\":[\"name\",\"resource\",\"about\",\"administrative\"],"
+                "\"properties\":{\"name\":" TEXT ",\"resource\":" TEXT ",\"about\":" TEXT
+                ",\"administrative\":" BOOL "}}" },
+    { "action-list", LIST_OF("action") },
+    { "policy",
+      "{" CLOSED "\"required\":[\"name\",\"version\",\"updated\",\"updated_by\",\"roles\"],"
+      "\"properties\":{\"name\":" TEXT ",\"version\":" NUMBER ",\"updated\":" TIME
+      ",\"updated_by\":" TEXT ",\"roles\":" TEXTS ",\"text\":" TEXT "}}" },
+    { "policy-list", LIST_OF("policy") },
+    { "emergency",
+      "{" CLOSED "\"required\":[\"id\",\"principal\",\"name\",\"reason\",\"at\",\"until\"],"
+      "\"properties\":{\"id\":" TEXT ",\"principal\":" TEXT ",\"name\":" TEXT ",\"reason\":" TEXT
+      ",\"at\":" TIME ",\"until\":" TIME ",\"reviewed_by\":" MAYBE ",\"reviewed\":" MAYBETIME
+      ",\"remark\":" MAYBE "}}" },
+    { "emergency-list", LIST_OF("emergency") },
+    { "decision",
+      "{" CLOSED
+      "\"required\":[\"principal\",\"name\",\"action\",\"resource\",\"verdict\",\"why\"],"
+      "\"properties\":{\"principal\":" TEXT ",\"name\":" TEXT ",\"action\":" TEXT
+      ",\"resource\":" TEXT ",\"verdict\":{\"enum\":[\"allow\",\"deny\",\"step-up\"]},\"why\":" TEXT
+      ",\"rule\":" MAYBE ",\"second_factor_within_s\":{\"type\":[\"integer\",\"null\"]}}}" },
     { "binding",
       "{" CLOSED "\"required\":[\"id\",\"role\",\"subject\",\"subject_kind\",\"kind\",\"created\"],"
       "\"properties\":{\"id\":" TEXT ",\"role\":" TEXT ",\"subject\":" TEXT

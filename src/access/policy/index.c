@@ -194,9 +194,11 @@ static enum btz_err close_role(struct btz_model_index *x, struct btz_arena *aren
     for (size_t i = 0; r->inherits && r->inherits[i]; i++) {
         uint32_t other = btz_index_role(x, r->inherits[i]);
 
-        if (other == BTZ_NOBODY)
-            return btz_fail_context(unknown_role(x, arena, r->inherits[i]), "%s:%u: role `%s`",
-                                    r->file, r->line, r->name);
+        if (other == BTZ_NOBODY) {
+            enum btz_err err = unknown_role(x, arena, r->inherits[i]);
+
+            return btz_fail_context(err, "%s:%u: role `%s`", r->file, r->line, r->name);
+        }
         if (state[other] == 1)
             return btz_fail(BTZ_USAGE, "%s:%u: role `%s` inherits itself, through `%s`", r->file,
                             r->line, x->roles[other]->name, r->name);

@@ -199,7 +199,9 @@ static enum btz_err read_range(struct reading *r, uint64_t *read_to)
 
     if (f->until_index != 0 && f->until_index < until)
         until = f->until_index;
-    while (from < until && (f->limit == 0 || r->shown < f->limit)) {
+    for (uint64_t seen = 0; from < until && (f->limit == 0 || r->shown < f->limit) &&
+                            (f->look_at == 0 || seen < f->look_at);
+         seen++) {
         uint64_t index = f->newest_first ? --until : from++;
 
         btz_buf_clear(&entry);

@@ -1,6 +1,7 @@
 /*
  * Retention: the content of old months goes, the log stays. Evidence first, then in one transaction the keys and the
- * record of the evidence: a run that is killed leaves keys and records behind, and the next one finishes.
+ * record of the evidence: a run that is killed leaves keys and records behind, and the next one finishes. The store
+ * writes over what it deletes.
  */
 #include "access/trail/handle.h"
 
@@ -60,44 +61,45 @@ static enum btz_err drop_evidence(struct btz_trail *t, struct btz_store *s, cons
     return err;
 }
 
-static enum btz_err forget(struct btz_trail *t, struct btz_store *s, const char *first_kept)
+static void name_first_kept(const struct btz_trail *t, uint64_t before_ms,
+                            char out[BTZ_TRAIL_MONTH])
 {
-    struct btz_value values[] = { btz_value_str(first_kept), btz_value_str(t->home) };
+    char current[BTZ_TRAIL_MONTH];
 
-    BTZ_TRY(btz_store_run(s, "DELETE FROM trail_evidence WHERE month < ? AND ledger = ?", values, 2,
-                          NULL));
-    return btz_store_run(s, "DELETE FROM trail_months WHERE month < ?", values, 1, NULL);
+    btz_trail_month(before_ms, out);
+    btz_trail_month(t->now_ms(t->user), current);
+    if (strcmp(out, current) > 0)
+        memcpy(out, current, sizeof current);
 }
 
 enum btz_err btz_trail_retain(struct btz_trail *t, struct btz_store *s, uint64_t before_ms,
                               bool dry_run, struct btz_trail_retained *out)
 {
     struct btz_trail_retained r = { 0 };
-    char first_kept[BTZ_TRAIL_MONTH], current[BTZ_TRAIL_MONTH];
-    enum btz_err err;
+    char first_kept[BTZ_TRAIL_MONTH];
 
-    btz_trail_month(before_ms, first_kept);
-    btz_trail_month(t->now_ms(t->user), current);
-    if (strcmp(first_kept, current) > 0)
-        memcpy(first_kept, current, sizeof first_kept);
+    name_first_kept(t, before_ms, first_kept);
     /* Evidence that waits in the outbox would be put in place after its record is gone. */
     if (!dry_run)
         BTZ_TRY(btz_trail_flush(t, s));
     BTZ_TRY(count_all(t, s, first_kept, &r));
-    if (!dry_run && (r.months > 0 || r.evidence > 0)) {
+    if (!dry_run && r.evidence > 0)
         BTZ_TRY(drop_evidence(t, s, first_kept));
-        btz_trail_step(t, "evidence dropped");
-        BTZ_TRY(btz_store_begin(s));
-        err = forget(t, s, first_kept);
-        if (err == BTZ_OK)
-            err = btz_store_commit(s);
-        if (err != BTZ_OK) {
-            btz_store_rollback(s);
-            return err;
-        }
-    }
     *out = r;
     return BTZ_OK;
+}
+
+enum btz_err btz_trail_retain_keys(struct btz_trail *t, struct btz_store *s, uint64_t before_ms)
+{
+    char first_kept[BTZ_TRAIL_MONTH];
+    struct btz_value values[2];
+
+    name_first_kept(t, before_ms, first_kept);
+    values[0] = btz_value_str(first_kept);
+    values[1] = btz_value_str(t->home);
+    BTZ_TRY(btz_store_run(s, "DELETE FROM trail_evidence WHERE month < ? AND ledger = ?", values, 2,
+                          NULL));
+    return btz_store_run(s, "DELETE FROM trail_months WHERE month < ?", values, 1, NULL);
 }
 
 /* ---- a new key of the seal ---- */

@@ -144,8 +144,6 @@ void btz_api_answer_release(struct btz_api_answer *a);
 /* The document of a table; `schema` gives the schemas of answers. Caller owns *out. */
 BTZ_CHECKED enum btz_err btz_openapi(const struct btz_operation *const *operations,
                                      json_t *(*schema)(const char *name), json_t **out);
-/* Operations of the server itself: health, the document. NULL-terminated. */
-extern const struct btz_operation *const btz_api_own[];
 
 /* ---- the server (server.c) ----------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,103 @@
+#include "access/directory/keys.h"
+
+/* One's own keys. A key may rotate itself, so that services need nobody for it; it makes no others. */
+
+static enum btz_err list(struct btz_call *c)
+{
+    return btz_keys_list(c, c->caller->principal);
+}
+
+static enum btz_err create(struct btz_call *c)
+{
+    struct btz_principal me;
+
+    BTZ_TRY(btz_principal_find(c, c->caller->principal, &me));
+    return btz_keys_create(c, &me);
+}
+
+static enum btz_err rotate(struct btz_call *c)
+{
+    if (c->caller->kind == BTZ_CALLER_KEY && strcmp(c->caller->key, btz_call_text(c, "key")) != 0)
+        return btz_call_refuse(c, "a key rotates only itself");
+    return btz_keys_rotate(c, c->caller->principal);
+}
+
+static enum btz_err revoke(struct btz_call *c)
+{
+    return btz_keys_revoke(c, c->caller->principal);
+}
+
+static const struct btz_field list_fields[] = {
+    { .name = "active",
+      .kind = BTZ_FIELD_BOOL,
+      .place = BTZ_IN_QUERY,
+      .help = "Only those that can be used." },
+    BTZ_PAGE_FIELDS,
+};
+static const struct btz_field path[] = { BTZ_KEY_PATH_FIELD };
+static const struct btz_field rotate_fields[] = { BTZ_KEY_PATH_FIELD, BTZ_KEY_OVERLAP_FIELD };
+static const struct btz_field create_fields[] = {
+    { .name = "name",
+      .kind = BTZ_FIELD_TEXT,
+      .place = BTZ_IN_BODY,
+      .required = true,
+      .help = "What it is for.",
+      .max = BTZ_KEY_NAME_MAX_ },
+    BTZ_KEY_NEW_FIELDS,
+};
+
+const struct btz_operation btz_operation_me_key_list = {
+    .id = "me.key.list",
+    .method = "GET",
+    .path = "/v1/me/keys",
+    .summary = "List my keys.",
+    .tag = "me",
+    .needs = BTZ_NEEDS_CALLER,
+    .fields = list_fields,
+    .field_count = BTZ_COUNT(list_fields),
+    .result = "key-list",
+    .run = list,
+};
+const struct btz_operation btz_operation_me_key_create = {
+    .id = "me.key.create",
+    .method = "POST",
+    .path = "/v1/me/keys",
+    .summary = "Make a key of mine; the secret is shown once.",
+    .tag = "me",
+    .action = "key.own",
+    .resource = "key/own",
+    .needs = BTZ_NEEDS_PERMISSION | BTZ_NEEDS_SESSION,
+    .fields = create_fields,
+    .field_count = BTZ_COUNT(create_fields),
+    .result = "new-key",
+    .created = true,
+    .run = create,
+};
+const struct btz_operation btz_operation_me_key_rotate = {
+    .id = "me.key.rotate",
+    .method = "POST",
+    .path = "/v1/me/keys/{key}/rotate",
+    .summary = "Make a new key with the same rights; the old one goes on for a while.",
+    .details = "A key may rotate itself, and no other.",
+    .tag = "me",
+    .action = "key.own",
+    .resource = "key/own",
+    .needs = BTZ_NEEDS_PERMISSION,
+    .fields = rotate_fields,
+    .field_count = BTZ_COUNT(rotate_fields),
+    .result = "new-key",
+    .created = true,
+    .run = rotate,
+};
+/* No permission is asked for: whoever lost a key must be able to end it. */
+const struct btz_operation btz_operation_me_key_delete = {
+    .id = "me.key.delete",
+    .method = "DELETE",
+    .path = "/v1/me/keys/{key}",
+    .summary = "Revoke a key of mine at once.",
+    .tag = "me",
+    .needs = BTZ_NEEDS_CALLER,
+    .fields = path,
+    .field_count = BTZ_COUNT(path),
+    .run = revoke,
+};

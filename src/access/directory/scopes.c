@@ -1,0 +1,99 @@
+#include "access/directory/directory.h"
+#include "access/policy/pattern.h"
+
+/*
+ * Scopes of a new key. A decision always asks for both, what the scope and what the owner may do; this says early, and
+ * to a person, that a scope would give nothing, and keeps anybody from making a key that may more than himself.
+ */
+
+struct scope {
+    const char *text, *action, *resource;
+};
+
+static bool overlaps(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "*"), m = strcspn(b, "*"), shorter = n < m ? n : m;
+
+    /* A pattern without a star must be reached whole by the other. */
+    if (strncmp(a, b, shorter) != 0)
+        return false;
+    return (a[n] == '*' || n >= m) && (b[m] == '*' || m >= n);
+}
+
+static bool rule_gives(const struct btz_rule_model *r, const struct scope *s)
+{
+    bool action = false, resource = false;
+
+    if (r->effect != BTZ_EFFECT_ALLOW)
+        return false;
+    for (size_t i = 0; i < btz_action_count && !action; i++) {
+        if (!btz_scope_has_action(s->action, &btz_actions[i]))
+            continue;
+        for (size_t p = 0; r->actions && r->actions[p] && !action; p++)
+            action = btz_action_matches(r->actions[p], &btz_actions[i]);
+    }
+    for (size_t p = 0; r->resources && r->resources[p] && !resource; p++)
+        resource = overlaps(r->resources[p], s->resource);
+    return action && resource;
+}
+
+static enum btz_err owner_has(struct btz_call *c, const struct btz_policy_model *m,
+                              const char *owner, const struct scope *s, bool *out)
+{
+    *out = false;
+    for (size_t i = 0; i < m->role_count && !*out; i++) {
+        bool gives = false;
+
+        for (size_t r = 0; r < m->roles[i].rule_count && !gives; r++)
+            gives = rule_gives(&m->roles[i].rules[r], s);
+        if (gives)
+            BTZ_TRY(btz_holds_role(c, m, owner, m->roles[i].name, out));
+    }
+    return BTZ_OK;
+}
+
+/* An administrative action in a scope of somebody else's key: the maker must have it as well. */
+static enum btz_err maker_has(struct btz_call *c, const struct scope *s)
+{
+    bool may;
+
+    for (size_t i = 0; i < btz_action_count; i++) {
+        const struct btz_action *a = &btz_actions[i];
+        const char *resource = s->resource;
+
+        if (!a->administrative || !btz_scope_has_action(s->action, a))
+            continue;
+        if (strcmp(resource, "*") == 0)
+            resource = btz_arena_printf(c->arena, "%s/*", a->resource);
+        if (!resource)
+            return BTZ_LIMIT;
+        BTZ_TRY(btz_call_may(c, a->name, resource, &may));
+        if (!may)
+            return btz_call_refuse(c, "a scope has an administrative action that you may not do");
+    }
+    return BTZ_OK;
+}
+
+enum btz_err btz_scopes_check(struct btz_call *c, const struct btz_principal *owner,
+                              const json_t *scopes)
+{
+    struct btz_policy_model model = { 0 };
+    struct scope s;
+    json_t *item;
+    size_t i;
+    bool has;
+
+    BTZ_TRY(btz_policies_parse(c->store, c->arena, &model));
+    json_array_foreach(scopes, i, item)
+    {
+        s.text = json_string_value(item);
+        if (btz_scope_parse(s.text, c->arena, &s.action, &s.resource) != BTZ_OK)
+            return btz_fail_context(BTZ_USAGE, "`scopes`");
+        BTZ_TRY(owner_has(c, &model, owner->id, &s, &has));
+        if (!has)
+            return btz_fail(BTZ_USAGE, "`scopes`: %s has no role that allows \"%s\"", owner->name,
+                            s.text);
+        BTZ_TRY(maker_has(c, &s));
+    }
+    return BTZ_OK;
+}

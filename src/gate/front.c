@@ -1,0 +1,376 @@
+/* The configuration of the front. */
+#include "gate/front.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONF_MAX 65536
+
+/* ---- where it listens --------------------------------------------------------------------------------------------- */
+
+/* Tries an address; a port of 0 is replaced by the one the system gave. */
+static bool try_bind(int family, const char *host, uint16_t *port)
+{
+    BTZ_CLOSE_FD int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } to = { .any.sa_family = (sa_family_t)family };
+    socklen_t len = family == AF_INET ? sizeof to.four : sizeof to.six;
+    int on = 1;
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+        return false;
+    if (family == AF_INET) {
+        to.four.sin_port = htons(*port);
+        if (inet_pton(AF_INET, host, &to.four.sin_addr) != 1)
+            return false;
+    } else {
+        to.six.sin6_port = htons(*port);
+        if (inet_pton(AF_INET6, host, &to.six.sin6_addr) != 1)
+            return false;
+    }
+    if (bind(fd, &to.any, len) != 0 || getsockname(fd, &to.any, &len) != 0)
+        return false;
+    *port = ntohs(family == AF_INET ? to.four.sin_port : to.six.sin6_port);
+    return true;
+}
+
+static enum btz_err split(const char *listen, char host[72], uint16_t *port)
+{
+    const char *colon = strrchr(listen, ':'), *digits = colon ? colon + 1 : listen;
+    size_t n = colon ? (size_t)(colon - listen) : 0;
+    const char *from = listen;
+    uint64_t number;
+
+    if (btz_parse_u64(btz_str(digits), &number) != BTZ_OK || number > 65535)
+        return btz_fail(BTZ_USAGE, "listen: expected ADDRESS:PORT, found \"%.80s\"", listen);
+    if (n > 2 && from[0] == '[' && from[n - 1] == ']') {
+        from++;
+        n -= 2;
+    } else if (n && memchr(from, ':', n)) {
+        return btz_fail(BTZ_USAGE, "listen: IPv6 addresses stand in brackets, \"[::1]:8443\"");
+    }
+    if (n >= 72)
+        return btz_fail(BTZ_USAGE, "listen: \"%.80s\" is no address", listen);
+    snprintf(host, 72, "%.*s", (int)n, from);
+    if (!*host)
+        snprintf(host, 72, "localhost");
+    *port = (uint16_t)number;
+    return BTZ_OK;
+}
+
+static bool is_loopback(int family, const char *host)
+{
+    struct in_addr four;
+    struct in6_addr six;
+
+    if (family == AF_INET)
+        return inet_pton(AF_INET, host, &four) == 1 && ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+enum btz_err btz_front_listen(const char *listen, struct btz_front *out)
+{
+    struct in6_addr bytes;
+    int family;
+
+    BTZ_TRY(split(listen, out->host, &out->port));
+    if (strcmp(out->host, "localhost") == 0) {
+        if (!try_bind(AF_INET, "127.0.0.1", &out->port))
+            return btz_fail_errno(BTZ_IO, "cannot listen on 127.0.0.1:%u", out->port);
+        snprintf(out->listen[0], sizeof out->listen[0], "127.0.0.1:%u", out->port);
+        if (try_bind(AF_INET6, "::1", &out->port))
+            snprintf(out->listen[1], sizeof out->listen[1], "[::1]:%u", out->port);
+        out->loopback = true;
+        return BTZ_OK;
+    }
+    family = inet_pton(AF_INET, out->host, &bytes) == 1    ? AF_INET
+             : inet_pton(AF_INET6, out->host, &bytes) == 1 ? AF_INET6
+                                                           : 0;
+    if (!family)
+        return btz_fail(BTZ_USAGE,
+                        "listen: \"%.60s\" is no address; names but localhost are not "
+                        "looked up",
+                        out->host);
+    errno = 0;
+    if (!try_bind(family, out->host, &out->port))
+        return btz_fail_errno(BTZ_IO, "cannot listen on %s, port %u", out->host, out->port);
+    snprintf(out->listen[0], sizeof out->listen[0], family == AF_INET ? "%s:%u" : "[%s]:%u",
+             out->host, out->port);
+    out->loopback = is_loopback(family, out->host);
+    return BTZ_OK;
+}
+
+/* ---- paths -------------------------------------------------------------------------------------------------------- */
+
+/* nginx reads quoted strings; what could end them or stand for a variable is refused rather than guessed at. */
+static enum btz_err check_path(const char *what, const char *path)
+{
+    for (const char *p = path; *p; p++)
+        if ((unsigned char)*p < ' ' || strchr("\"'\\$;{}#", *p))
+            return btz_fail(BTZ_USAGE, "%s: \"%.200s\" has a character that nginx cannot take",
+                            what, path);
+    return BTZ_OK;
+}
+
+static enum btz_err absolute(const char *what, const char *path, char *out, size_t size)
+{
+    BTZ_FREE char *real = realpath(path, NULL);
+
+    if (!real)
+        return btz_fail_errno(BTZ_IO, "%s %s", what, path);
+    if (strlen(real) >= size)
+        return btz_fail(BTZ_USAGE, "%s: the path is too long", what);
+    memcpy(out, real, strlen(real) + 1);
+    return check_path(what, out);
+}
+
+static enum btz_err join(const char *folder, const char *name, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s/%s", folder, name);
+
+    return n > 0 && (size_t)n < size ? BTZ_OK
+                                     : btz_fail(BTZ_USAGE, "%s: the path is too long", folder);
+}
+
+/* ---- the text ----------------------------------------------------------------------------------------------------- */
+
+static const char refused[] =
+    "{\"type\":\"urn:bartizan:problem:refused\",\"title\":\"The request was refused before anybody "
+    "looked at it\"}\n";
+static const char down[] =
+    "{\"type\":\"urn:bartizan:problem:unreachable\",\"title\":\"The daemon does not answer\"}\n";
+
+static enum btz_err write_main(const struct btz_front_options *o, const char *folder,
+                               struct btz_buf *out)
+{
+    static const char *const temporary[] = { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" };
+
+    BTZ_TRY(btz_buf_add_str(out, "# Written by `bartizan gate run`; changes are lost.\n"));
+    if (o->worker_user)
+        BTZ_TRY(btz_buf_printf(out, "user %s;\n", o->worker_user));
+    BTZ_TRY(btz_buf_printf(out,
+                           "daemon off;\n"
+                           "worker_processes 2;\n"
+                           "worker_shutdown_timeout 5s;\n"
+                           "pid \"%s/nginx.pid\";\n"
+                           "error_log stderr warn;\n"
+                           "events { worker_connections 1024; }\n"
+                           "http {\n",
+                           folder));
+    for (size_t i = 0; i < BTZ_COUNT(temporary); i++)
+        BTZ_TRY(btz_buf_printf(out, "    %s_temp_path \"%s/temp/%s\";\n", temporary[i], folder,
+                               temporary[i]));
+    return btz_buf_add_str(out,
+                           "    access_log off;\n"
+                           "    server_tokens off;\n"
+                           "    types { }\n"
+                           "    default_type application/octet-stream;\n"
+                           /* Slow and greedy clients. */
+                           "    client_header_timeout 10s;\n"
+                           "    client_body_timeout 10s;\n"
+                           "    send_timeout 20s;\n"
+                           "    keepalive_timeout 30s;\n"
+                           "    keepalive_requests 1000;\n"
+                           "    reset_timedout_connection on;\n"
+                           "    client_header_buffer_size 4k;\n"
+                           "    large_client_header_buffers 4 8k;\n"
+                           "    client_max_body_size 1m;\n"
+                           "    client_body_buffer_size 64k;\n"
+                           "    http2_max_concurrent_streams 64;\n"
+                           "    limit_conn_zone $binary_remote_addr zone=connections:4m;\n"
+                           "    limit_req_zone $binary_remote_addr zone=requests:4m rate=100r/s;\n"
+                           "    limit_conn_status 429;\n"
+                           "    limit_req_status 429;\n");
+}
+
+static enum btz_err write_tls(const struct btz_front_options *o, const struct btz_front *f,
+                              const char *client_ca, struct btz_buf *out)
+{
+    BTZ_TRY(btz_buf_printf(
+        out,
+        "    ssl_certificate \"%s\";\n"
+        "    ssl_certificate_key \"%s\";\n"
+        "    ssl_protocols TLSv1.2 TLSv1.3;\n"
+        "    ssl_ciphers "
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;\n"
+        "    ssl_prefer_server_ciphers off;\n"
+        "    ssl_session_cache shared:tls:4m;\n"
+        "    ssl_session_timeout 1h;\n"
+        "    ssl_session_tickets off;\n",
+        f->certificate, f->key));
+    if (o->client_ca)
+        BTZ_TRY(btz_buf_printf(out,
+                               "    ssl_client_certificate \"%s\";\n"
+                               "    ssl_verify_client optional;\n"
+                               "    ssl_verify_depth 3;\n",
+                               client_ca));
+    return BTZ_OK;
+}
+
+/* What goes on to the daemon. Headers that say who somebody is are set here or taken away. */
+static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_buf *out)
+{
+    static const char *const dropped[] = {
+        "X-Bartizan-Local",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Real-IP",
+        "Forwarded",
+        "Proxy",
+        "Upgrade",
+        "TE",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "Trailer",
+        "Expect",
+    };
+
+    BTZ_TRY(btz_buf_add_str(out,
+                            "        location / {\n"
+                            "            proxy_pass http://daemon;\n"
+                            "            proxy_http_version 1.1;\n"
+                            "            proxy_set_header Connection \"\";\n"
+                            "            proxy_set_header Host $http_host;\n"
+                            "            proxy_set_header X-Bartizan-Address $remote_addr;\n"
+                            "            proxy_set_header X-Bartizan-Request-Id $request_id;\n"));
+    BTZ_TRY(btz_buf_printf(out, "            proxy_set_header X-Bartizan-Client-Cert %s;\n",
+                           o->client_ca ? "$ssl_client_escaped_cert" : "\"\""));
+    for (size_t i = 0; i < BTZ_COUNT(dropped); i++)
+        BTZ_TRY(btz_buf_printf(out, "            proxy_set_header %s \"\";\n", dropped[i]));
+    return btz_buf_add_str(out, "            proxy_next_upstream off;\n"
+                                "            proxy_connect_timeout 5s;\n"
+                                "            proxy_send_timeout 30s;\n"
+                                "            proxy_read_timeout 60s;\n"
+                                "            proxy_buffers 8 16k;\n"
+                                "            proxy_buffer_size 16k;\n"
+                                "            proxy_max_temp_file_size 32m;\n"
+                                "            proxy_redirect off;\n"
+                                "        }\n");
+}
+
+static enum btz_err write_page(const char *status, const char *name, const char *folder,
+                               struct btz_buf *out)
+{
+    return btz_buf_printf(
+        out,
+        "        error_page %s /%s;\n"
+        "        location = /%s {\n"
+        "            internal;\n"
+        "            root \"%s/pages\";\n"
+        "            default_type application/problem+json;\n"
+        "            add_header Content-Security-Policy \"default-src 'none'\" always;\n"
+        "            add_header X-Content-Type-Options nosniff always;\n"
+        "            add_header Cache-Control no-store always;\n"
+        "        }\n",
+        status, name, name, folder);
+}
+
+static enum btz_err write_server(const struct btz_front_options *o, const struct btz_front *f,
+                                 const char *folder, const char *socket_path, struct btz_buf *out)
+{
+    BTZ_TRY(btz_buf_printf(out,
+                           "    upstream daemon { server \"unix:%s\"; keepalive 16; }\n"
+                           "    server {\n",
+                           socket_path));
+    for (size_t i = 0; i < BTZ_COUNT(f->listen) && f->listen[i][0]; i++)
+        BTZ_TRY(btz_buf_printf(out, "        listen %s ssl http2;\n", f->listen[i]));
+    BTZ_TRY(btz_buf_printf(out,
+                           "        server_name _;\n"
+                           "        limit_conn connections 128;\n"
+                           "        limit_req zone=requests burst=400 nodelay;\n"
+                           "        error_page 497 =307 %s/;\n"
+                           "        if ($request_method !~ ^(GET|HEAD|POST|PUT|PATCH|DELETE)$) {\n"
+                           "            return 405;\n"
+                           "        }\n",
+                           f->origin));
+    BTZ_TRY(write_page("400 405 408 413 414 429 431 494 495 496", ".refused.json", folder, out));
+    BTZ_TRY(write_page("500 502 503 504", ".down.json", folder, out));
+    BTZ_TRY(write_proxy(o, out));
+    return btz_buf_add_str(out, "    }\n}\n");
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------------- */
+
+static enum btz_err make_folders(const char *folder)
+{
+    static const char *const below[] = { "temp", "pages" };
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < BTZ_COUNT(below); i++) {
+        BTZ_TRY(join(folder, below[i], path, sizeof path));
+        BTZ_TRY(btz_file_mkdirs(path, 0700));
+    }
+    BTZ_TRY(join(folder, "pages/.refused.json", path, sizeof path));
+    BTZ_TRY(btz_file_write(path, btz_str(refused), 0644));
+    BTZ_TRY(join(folder, "pages/.down.json", path, sizeof path));
+    return btz_file_write(path, btz_str(down), 0644);
+}
+
+static enum btz_err take_certificate(const struct btz_front_options *o, const char *folder,
+                                     struct btz_front *out)
+{
+    if (!o->certificate != !o->key)
+        return btz_fail(BTZ_USAGE, "a certificate and its key are given together");
+    if (o->certificate) {
+        BTZ_TRY(absolute("certificate", o->certificate, out->certificate, sizeof out->certificate));
+        BTZ_TRY(absolute("key", o->key, out->key, sizeof out->key));
+        return btz_front_check_pair(out->certificate, out->key);
+    }
+    out->self_signed = true;
+    BTZ_TRY(join(folder, "self-signed.pem", out->certificate, sizeof out->certificate));
+    BTZ_TRY(join(folder, "self-signed.key", out->key, sizeof out->key));
+    return btz_front_self_signed(out->certificate, out->key, out->host);
+}
+
+static enum btz_err take_origin(const struct btz_front_options *o, struct btz_front *out)
+{
+    bool any = strcmp(out->host, "0.0.0.0") == 0 || strcmp(out->host, "::") == 0;
+
+    if (o->origin && *o->origin) {
+        if (strlen(o->origin) >= sizeof out->origin)
+            return btz_fail(BTZ_USAGE, "origin: too long");
+        memcpy(out->origin, o->origin, strlen(o->origin) + 1);
+        return check_path("origin", out->origin);
+    }
+    if (strcmp(out->host, "127.0.0.1") == 0 || strcmp(out->host, "::1") == 0 || any)
+        snprintf(out->origin, sizeof out->origin, "https://localhost:%u", out->port);
+    else
+        snprintf(out->origin, sizeof out->origin,
+                 strchr(out->host, ':') ? "https://[%s]:%u" : "https://%s:%u", out->host,
+                 out->port);
+    return BTZ_OK;
+}
+
+enum btz_err btz_front_write(const struct btz_front_options *o, struct btz_front *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(CONF_MAX);
+    char folder[2048], client_ca[PATH_MAX] = "";
+
+    memset(out, 0, sizeof *out);
+    BTZ_TRY(btz_file_mkdirs(o->folder, 0700));
+    BTZ_TRY(absolute("state folder", o->folder, folder, sizeof folder));
+    BTZ_TRY(check_path("socket", o->socket));
+    BTZ_TRY(btz_front_listen(o->listen ? o->listen : BTZ_FRONT_LISTEN, out));
+    BTZ_TRY(take_origin(o, out));
+    BTZ_TRY(make_folders(folder));
+    BTZ_TRY(take_certificate(o, folder, out));
+    if (o->client_ca)
+        BTZ_TRY(absolute("client-ca", o->client_ca, client_ca, sizeof client_ca));
+    BTZ_TRY(join(folder, "nginx.conf", out->conf, sizeof out->conf));
+    BTZ_TRY(write_main(o, folder, &text));
+    BTZ_TRY(write_tls(o, out, client_ca, &text));
+    BTZ_TRY(write_server(o, out, folder, o->socket, &text));
+    return btz_file_write(out->conf, btz_buf_slice(&text), 0600);
+}
