@@ -46,6 +46,11 @@ static enum btz_err init(struct btz_call *c)
         err = btz_enrolment_new(c, b.subject, link);
     if (err == BTZ_OK)
         err = btz_json_set(link, "user", json_incref(user));
+    if (err == BTZ_OK) {
+        json_decref(c->after);
+        c->after = json_incref(user);
+        c->target = btz_arena_printf(c->arena, "user/%s", b.subject);
+    }
     json_decref(user);
     if (err != BTZ_OK) {
         json_decref(link);

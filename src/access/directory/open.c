@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "access/directory/directory.h"
+#include "access/oidc.h"
 
 #define HASH_WAITING 4 /* for each that runs */
 #define HASH_WAIT_MS 5000
@@ -251,6 +252,8 @@ enum btz_err btz_access_open(const struct btz_access_options *o, struct btz_acce
         return btz_fail(BTZ_LIMIT, "no memory");
     err = set_up(a, o);
     if (err == BTZ_OK)
+        err = btz_federation_open(o->conf, btz_access_fetch(a), &a->federation);
+    if (err == BTZ_OK)
         err = open_keys(a);
     if (err == BTZ_OK)
         err = complete(a, o);
@@ -278,6 +281,8 @@ void btz_access_close(struct btz_access *a)
         btz_snapshot_close(a->lanes[i].snapshot);
         btz_store_close(a->lanes[i].store);
     }
+    if (a->federation)
+        btz_federation_close(a->federation);
     btz_hasher_free(a->hasher);
     btz_seal_close(a->seal);
     btz_wipe(a->pepper, sizeof a->pepper);

@@ -75,6 +75,9 @@ const struct btz_schema btz_directory_schemas[] = {
       ",\"at\":" TIME ",\"until\":" TIME ",\"reviewed_by\":" MAYBE ",\"reviewed\":" MAYBETIME
       ",\"remark\":" MAYBE "}}" },
     { "emergency-list", LIST_OF("emergency") },
+    { "first-administrator",
+      "{" CLOSED "\"required\":[\"link\",\"expires\",\"user\"],\"properties\":{\"link\":" TEXT
+      ",\"expires\":" TIME ",\"user\":{\"$ref\":\"#/components/schemas/user\"}}}" },
     { "decision",
       "{" CLOSED
       "\"required\":[\"principal\",\"name\",\"action\",\"resource\",\"verdict\",\"why\"],"

@@ -1,4 +1,4 @@
-#include "access/access.h"
+#include "access/oidc.h"
 
 #define DAY 86400000.0
 
@@ -33,6 +33,11 @@ static const struct btz_conf_key keys[] = {
       .offset = AT(issuer_name),
       .fallback = "bartizan",
       .help = "How authenticator apps call this installation." },
+    { .name = "issuers",
+      .kind = BTZ_CONF_STRUCTS,
+      .offset = AT(issuers),
+      .of = &btz_issuer_conf_struct,
+      .help = "Identity providers: sign-in by OpenID Connect, and bearer tokens." },
     { .name = "four_eyes",
       .kind = BTZ_CONF_STRINGS,
       .offset = AT(four_eyes),

@@ -1,4 +1,5 @@
 #include "access/directory/directory.h"
+#include "access/signin.h"
 
 /* People and services: the same table and the same code, two families of operations. */
 
@@ -206,6 +207,8 @@ static enum btz_err update(struct btz_call *c, enum btz_principal_kind kind)
     btz_sql_text(&q, p.id);
     BTZ_TRY(btz_taken(btz_sql_run(c, &q, NULL), "person or service", name));
     c->policy_changed = true;
+    if (status && strcmp(status, "disabled") == 0)
+        BTZ_TRY(btz_sessions_end(c->store, p.id, NULL, c->now_ms, NULL));
     BTZ_TRY(btz_principal_json(c, p.id, &c->after));
     c->out = json_incref(c->after);
     snprintf(c->etag, sizeof c->etag, "%" PRIu64, p.version + 1);
