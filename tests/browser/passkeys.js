@@ -1,5 +1,6 @@
 // passkeys: WebAuthn against Chromium's virtual authenticators, and what an attacker would send.
 'use strict';
+const { execFileSync } = require('child_process');
 const fs = require('fs');
 const https = require('https');
 const path = require('path');
@@ -26,8 +27,9 @@ async function signOut(w, b) {
 // Another site, of the same host name at another port, that got hold of a challenge of ours.
 async function otherSite(w) {
     const port = await freePort();
-    const pem = (name) => fs.readFileSync(path.join(w.front, name));
-    const server = https.createServer({ key: pem('key.pem'), cert: pem('certificate.pem') }, (req, res) => {
+    const pem = ['other.key', 'other.pem'].map((name) => path.join(w.dir, name));
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', pem[0], '-out', pem[1]], { stdio: 'ignore' });
+    const server = https.createServer({ key: fs.readFileSync(pem[0]), cert: fs.readFileSync(pem[1]) }, (req, res) => {
         const script = req.url === '/webauthn.js';
         res.setHeader('Content-Type', script ? 'text/javascript' : 'text/html');
         res.end(script ? fs.readFileSync(path.join(web, 'webauthn.js')) : '<!DOCTYPE html><html lang="en" data-ready="yes"><title>other</title>');
