@@ -36,6 +36,7 @@ struct btz_access_conf {
     int64_t key_max_age_ms, dormant_ms; /* of the review */
     int64_t retain_ms;                  /* content of trail entries; 0: for good */
     const char *auditor_key;            /* base64 X25519, empty: none */
+    struct btz_conf_list forward;       /* struct btz_forward_conf of export.h */
 };
 extern const struct btz_conf_struct btz_access_conf_struct;
 
