@@ -268,6 +268,9 @@ struct btz_access_part {
 };
 extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
 
+/* Deletes what is out of date in all parts; in a transaction of its own. For the daemon. */
+BTZ_CHECKED enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s);
+
 /* For the folder's own files and the daemon. A store handle of the pool: give it back. */
 BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);
 void btz_access_store_back(struct btz_access *a, struct btz_store *s);
