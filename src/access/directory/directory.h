@@ -81,7 +81,6 @@ BTZ_CHECKED enum btz_err btz_lane_take(struct btz_access *a, struct btz_lane **o
 void btz_lane_back(struct btz_access *a, struct btz_lane *lane);
 /* The lane's reader, refreshed. Errors: IO, INPUT: the snapshot cannot be read, nothing may be allowed. */
 BTZ_CHECKED enum btz_err btz_lane_snapshot(struct btz_access *a, struct btz_lane *lane);
-BTZ_CHECKED enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s);
 
 /* ---- publish.c ---- */
 BTZ_CHECKED enum btz_err btz_generation(struct btz_store *s, uint64_t *out);
