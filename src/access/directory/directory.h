@@ -149,7 +149,7 @@ struct btz_call_state {
     uint64_t generation;
     char *resource;
     char rule[160];
-    bool not_found, drifted;
+    bool not_found, drifted, admitted;
     const char *approved_by;
     struct btz_call *inner; /* the call that is being approved */
 };
