@@ -97,6 +97,11 @@ bool btz_model_has_administrator(const struct btz_policy_model *m, uint64_t now_
 BTZ_CHECKED enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
                                             struct btz_policy_model *model);
 
+/* The model as it would be with another text of the policy `name`. */
+BTZ_CHECKED enum btz_err btz_access_model_with(struct btz_access *a, struct btz_store *s,
+                                               struct btz_arena *arena, const char *name,
+                                               const char *text, struct btz_policy_model *out);
+
 /* ---- rights.c ---- */
 bool btz_role_is_administrative(const struct btz_policy_model *m, const char *name);
 /* Is `to` the role `from`, or one that it inherits? */
@@ -149,7 +154,7 @@ struct btz_call_state {
     uint64_t generation;
     char *resource;
     char rule[160];
-    bool not_found, drifted;
+    bool not_found, drifted, admitted;
     const char *approved_by;
     struct btz_call *inner; /* the call that is being approved */
 };
