@@ -36,6 +36,7 @@ struct btz_access_conf {
     int64_t key_max_age_ms, dormant_ms; /* of the review */
     int64_t retain_ms;                  /* content of trail entries; 0: for good */
     const char *auditor_key;            /* base64 X25519, empty: none */
+    struct btz_conf_list forward;       /* struct btz_forward_conf of export.h */
 };
 extern const struct btz_conf_struct btz_access_conf_struct;
 
@@ -266,6 +267,9 @@ struct btz_access_part {
     const struct btz_schema *schemas; /* of answers; the last has no name; may be NULL */
 };
 extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
+
+/* Deletes what is out of date in all parts; in a transaction of its own. For the daemon. */
+BTZ_CHECKED enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s);
 
 /* For the folder's own files and the daemon. A store handle of the pool: give it back. */
 BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);

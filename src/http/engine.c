@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -121,10 +122,48 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
     return register_socket(h, fd, w, w->wanted);
 }
 
+/* Loopback, link-local, private and other ranges that no public server has (RFC 6890). */
+static bool is_private_v4(uint32_t a)
+{
+    static const struct {
+        uint32_t net;
+        unsigned bits;
+    } ranges[] = { { 0x00000000, 8 },  { 0x0A000000, 8 },  { 0x64400000, 10 }, { 0x7F000000, 8 },
+                   { 0xA9FE0000, 16 }, { 0xAC100000, 12 }, { 0xC0000000, 24 }, { 0xC0A80000, 16 },
+                   { 0xC6120000, 15 }, { 0xE0000000, 3 } };
+
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if ((a ^ ranges[i].net) >> (32 - ranges[i].bits) == 0)
+            return true;
+    return false;
+}
+
+static bool is_private(const struct sockaddr *address)
+{
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    const uint8_t *b = six.sin6_addr.s6_addr;
+
+    if (address->sa_family == AF_INET) {
+        memcpy(&four, address, sizeof four);
+        return is_private_v4(ntohl(four.sin_addr.s_addr));
+    }
+    if (address->sa_family != AF_INET6)
+        return true;
+    memcpy(&six, address, sizeof six);
+    if (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+        return is_private_v4((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 | (uint32_t)b[14] << 8 |
+                             b[15]);
+    /* Global unicast is 2000::/3; translated addresses (2002::/16, 64:ff9b::/96) hide others. */
+    return b[0] >> 5 != 1 || (b[0] == 0x20 && b[1] == 0x02);
+}
+
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct btz_http *h = user;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = h->opts.public_only && is_private(&address->addr)
+                 ? -1
+                 : socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     struct watched *w = fd >= 0 ? watched_at(h, fd) : NULL;
 
     (void)purpose;

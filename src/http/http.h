@@ -33,7 +33,8 @@ struct btz_http_opts {
     size_t max_body;     /* reply bytes kept, 0: 4 MiB; past it the request ends as BTZ_LIMIT */
     const char *ca_file; /* PEM; NULL: the system's */
     const char *client_cert, *client_key; /* PEM */
-    const char *unix_socket; /* connect there instead, whatever host the URL names */
+    const char *unix_socket;              /* connect there instead, whatever host the URL names */
+    bool public_only;       /* addresses of this machine and of private networks are not dialled */
     const char *proxy;      /* http, https or socks5 URL; NULL: none, the environment is not read */
     bool insecure;          /* no TLS verification; callers must warn */
     bool http1_only;        /* default: HTTP/2 by ALPN where TLS, HTTP/1.1 else */

@@ -18,7 +18,7 @@ static const struct btz_field item_path[] = {
     { .name = "item", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_PATH, .required = true }
 };
 static const struct btz_field list_fields[] = {
-    { .name = "after", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_QUERY },
+    { .name = "cursor", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_QUERY },
     { .name = "limit", .kind = BTZ_FIELD_INT, .place = BTZ_IN_QUERY },
     { .name = "deep", .kind = BTZ_FIELD_BOOL, .place = BTZ_IN_QUERY },
     { .name = "tag", .kind = BTZ_FIELD_TEXTS, .place = BTZ_IN_QUERY },
@@ -662,11 +662,11 @@ static void test_conditional(void **state)
     /* Lists get one from what they say. */
     r = api_call(api_path, "GET", "/v1/items?limit=2", KEY, NULL);
     assert_int_equal(strlen(api_header(&r, "ETag")), 34);
-    assert_string_equal(api_header(&r, "Link"), "</v1/items?limit=2&after=c%2F2>; rel=\"next\"");
+    assert_string_equal(api_header(&r, "Link"), "</v1/items?limit=2&cursor=c%2F2>; rel=\"next\"");
     api_drop(&r);
-    r = api_call(api_path, "GET", "/v1/items?after=c%2F1&tag=%3E&limit=2", KEY, NULL);
+    r = api_call(api_path, "GET", "/v1/items?cursor=c%2F1&tag=%3E&limit=2", KEY, NULL);
     assert_string_equal(api_header(&r, "Link"),
-                        "</v1/items?tag=%3E&limit=2&after=c%2F2>; rel=\"next\"");
+                        "</v1/items?tag=%3E&limit=2&cursor=c%2F2>; rel=\"next\"");
     api_drop(&r);
 }
 

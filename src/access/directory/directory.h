@@ -81,7 +81,6 @@ BTZ_CHECKED enum btz_err btz_lane_take(struct btz_access *a, struct btz_lane **o
 void btz_lane_back(struct btz_access *a, struct btz_lane *lane);
 /* The lane's reader, refreshed. Errors: IO, INPUT: the snapshot cannot be read, nothing may be allowed. */
 BTZ_CHECKED enum btz_err btz_lane_snapshot(struct btz_access *a, struct btz_lane *lane);
-BTZ_CHECKED enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s);
 
 /* ---- publish.c ---- */
 BTZ_CHECKED enum btz_err btz_generation(struct btz_store *s, uint64_t *out);
@@ -113,6 +112,8 @@ enum btz_err btz_call_refuse(struct btz_call *c, const char *reason);
 /* Would the policy let the caller do this as well? */
 BTZ_CHECKED enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *resource,
                                       bool *out);
+/* Changing an account is having it: may the caller, if it has administrative roles? By id or name. */
+BTZ_CHECKED enum btz_err btz_rights_over(struct btz_call *c, const char *name);
 /* May the caller change who is in the group (`principal` NULL: remove the group)? */
 BTZ_CHECKED enum btz_err btz_rights_through_group(struct btz_call *c, const char *group,
                                                   const char *principal);
@@ -148,7 +149,7 @@ struct btz_call_state {
     uint64_t generation;
     char *resource;
     char rule[160];
-    bool not_found, drifted;
+    bool not_found, drifted, admitted;
     const char *approved_by;
     struct btz_call *inner; /* the call that is being approved */
 };

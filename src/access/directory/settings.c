@@ -1,3 +1,5 @@
+#include "access/access.h"
+#include "access/export.h"
 #include "access/oidc.h"
 
 #define DAY 86400000.0
@@ -131,6 +133,11 @@ static const struct btz_conf_key keys[] = {
       .offset = AT(auditor_key),
       .fallback = "\"\"",
       .help = "X25519 public key (base64) that secret evidence is sealed to; empty is none." },
+    { .name = "forward",
+      .kind = BTZ_CONF_STRUCTS,
+      .offset = AT(forward),
+      .of = &btz_forward_conf_struct,
+      .help = "Syslog receivers that every entry of the audit trail is sent to." },
 };
 
 const struct btz_conf_struct btz_access_conf_struct = { "access", sizeof(struct btz_access_conf),

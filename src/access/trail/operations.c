@@ -10,7 +10,7 @@
 #define LOOK_AT        50000 /* ledger entries a page looks at */
 #define EXPORT_MOST    100000
 #define EXPORT_DEFAULT 10000
-#define DOCUMENT_MAX   (64u << 20)
+#define DOCUMENT_MAX   (15u << 20) /* a front end carries 16 MiB */
 
 static const char *const verdicts[] = { "allow", "deny", "error", "step-up", NULL };
 static const char *const events[] = { "sign-in",     "sign-out", "step-up",  "refusal",
@@ -196,6 +196,7 @@ static enum btz_err fill_document(struct btz_call *c, struct export *x, json_t *
     char host[256] = "", origin[BTZ_KEY_NAME_MAX + 1];
     struct btz_trail_filter f;
     uint64_t next, size;
+    enum btz_err err;
 
     if (gethostname(host, sizeof host - 1) < 0)
         host[0] = '\0';
@@ -203,8 +204,14 @@ static enum btz_err fill_document(struct btz_call *c, struct export *x, json_t *
     f.limit = (size_t)btz_call_int(c, "limit", EXPORT_DEFAULT);
     BTZ_TRY(size_of(c, &size, origin, sizeof origin));
     x->source = (struct btz_export_source){ .host = host, .origin = origin };
-    if (btz_trail_read(btz_access_trail(c->access), c->store, &f, add_line, x, &next) != BTZ_OK)
-        return btz_fail_context(BTZ_LIMIT, "export of %" PRIu64 " entries", x->count);
+    err = btz_trail_read(btz_access_trail(c->access), c->store, &f, add_line, x, &next);
+    if (err == BTZ_LIMIT || (err == BTZ_OK && next < size && !btz_call_has(c, "limit")))
+        return btz_fail(BTZ_LIMIT,
+                        "the export is larger than %u entries or %u MiB: narrow it with `from` and "
+                        "`until`, or take it in parts with `limit` and `cursor` (the ledger index "
+                        "behind the last entry)",
+                        EXPORT_DEFAULT, DOCUMENT_MAX >> 20);
+    BTZ_TRY(err);
     *out = json_pack("{s:s, s:o, s:I, s:o}", "media_type", x->format->media_type, "document",
                      btz_json_text(btz_buf_slice(&x->document)), "entries", (json_int_t)x->count,
                      "next", next < size ? json_sprintf("%" PRIu64, next) : json_null());
@@ -261,7 +268,7 @@ static const struct btz_field export_fields[] = {
       .place = BTZ_IN_QUERY,
       .min_int = 1,
       .max_int = EXPORT_MOST,
-      .help = "How many at most; 10,000 when not given." },
+      .help = "How many at most. When not given, an export that is not complete is refused." },
     TEXT_FILTER("cursor", "`next` of the export before."),
 };
 

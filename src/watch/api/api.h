@@ -122,6 +122,8 @@ struct btz_api_backend {
     enum btz_err (*address)(const char *text, struct btz_address *out);
 };
 
+void btz_api_backend_init(struct btz_access *access, struct btz_api_backend *out);
+
 /* ---- the whole (api.c) --------------------------------------------------------------------------------------------- */
 
 struct btz_api_options {

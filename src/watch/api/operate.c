@@ -186,20 +186,20 @@ static enum btz_err give_link(struct btz_api_exchange *x, const struct btz_call 
     BTZ_BUF_RELEASE struct btz_buf link = BTZ_BUF(3 * BTZ_API_TARGET_MAX + 1024);
     const char *text;
 
-    if (!cursor || !field_of(call->op, "after"))
+    if (!cursor || !field_of(call->op, "cursor"))
         return BTZ_OK;
     BTZ_TRY(btz_buf_printf(&link, "<%s?", x->target.path));
     for (size_t i = 0; i < x->target.query_count; i++) {
         const struct btz_api_pair *p = &x->target.query[i];
 
-        if (strcmp(p->name, "after") == 0)
+        if (strcmp(p->name, "cursor") == 0)
             continue;
         BTZ_TRY(btz_api_encode(btz_str(p->name), &link));
         BTZ_TRY(btz_buf_add_byte(&link, '='));
         BTZ_TRY(btz_api_encode(btz_str(p->value), &link));
         BTZ_TRY(btz_buf_add_byte(&link, '&'));
     }
-    BTZ_TRY(btz_buf_add_str(&link, "after="));
+    BTZ_TRY(btz_buf_add_str(&link, "cursor="));
     BTZ_TRY(btz_api_encode(btz_str(cursor), &link));
     BTZ_TRY(btz_buf_add_str(&link, ">; rel=\"next\""));
     BTZ_TRY(btz_buf_cstr(&link, &text));

@@ -1,0 +1,29 @@
+#include "watch/api/api.h"
+
+static enum btz_err refuse(struct btz_access *a, struct btz_slice given, struct btz_caller *io)
+{
+    (void)a;
+    (void)given;
+    (void)io;
+    return btz_fail(BTZ_DENIED, "no issuer is known");
+}
+
+/* What the server needs of an installation. */
+void btz_api_backend_init(struct btz_access *access, struct btz_api_backend *out)
+{
+    *out = (struct btz_api_backend){ .access = access,
+                                     .call = btz_access_call,
+                                     .release = btz_call_release,
+                                     .was_not_found = btz_call_was_not_found,
+                                     .session = btz_caller_session,
+                                     .key = btz_caller_key,
+                                     .token = refuse,
+                                     .cert = refuse,
+                                     .local = btz_caller_local,
+                                     .schema = btz_access_schema,
+                                     .store = btz_access_store,
+                                     .store_back = btz_access_store_back,
+                                     .seal = btz_access_seal(access),
+                                     .now_ms = btz_access_now_ms,
+                                     .address = btz_address_parse };
+}
