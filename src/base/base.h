@@ -171,6 +171,8 @@ BTZ_CHECKED enum btz_err btz_file_read(const char *path, size_t cap, struct btz_
 /* Write beside, fsync, rename, fsync the folder: the file is old or new, never half. `mode` is narrowed by the umask. A
  * symbolic link is replaced, never followed; a device or pipe is written to. */
 BTZ_CHECKED enum btz_err btz_file_write(const char *path, struct btz_slice bytes, unsigned mode);
+/* Makes the name of a file durable: syncs the folder it is in. */
+BTZ_CHECKED enum btz_err btz_file_sync_folder(const char *path);
 BTZ_CHECKED enum btz_err btz_file_mkdirs(const char *path, unsigned mode);
 BTZ_CHECKED enum btz_err btz_fd_write_all(int fd, struct btz_slice bytes, const char *what);
 BTZ_CHECKED enum btz_err btz_fd_pread_all(int fd, void *out, size_t n, uint64_t at,

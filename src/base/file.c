@@ -70,7 +70,7 @@ enum btz_err btz_fd_pread_all(int fd, void *out, size_t n, uint64_t at, const ch
     return BTZ_OK;
 }
 
-static enum btz_err sync_parent(const char *path)
+enum btz_err btz_file_sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     BTZ_FREE char *dir =
@@ -128,7 +128,7 @@ enum btz_err btz_file_write(const char *path, struct btz_slice bytes, unsigned m
         unlink(beside);
         return err;
     }
-    return sync_parent(path);
+    return btz_file_sync_folder(path);
 }
 
 enum btz_err btz_file_mkdirs(const char *path, unsigned mode)

@@ -1,9 +1,5 @@
 #include "store/engine.h"
 
-#define TABLE                                                                                      \
-    "CREATE TABLE IF NOT EXISTS migrations (part {text} NOT NULL, version {int} NOT NULL, "        \
-    "digest {text} NOT NULL, applied_ms {int} NOT NULL, PRIMARY KEY (part, version))"
-
 static void digest_of(const struct btz_migration *m, char out[2 * BTZ_SHA256_LEN + 1])
 {
     uint8_t digest[BTZ_SHA256_LEN];
@@ -49,7 +45,7 @@ static enum btz_err apply_one(struct btz_store *s, const char *part, const struc
 enum btz_err btz_store_apply(struct btz_store *s, const char *part,
                              const struct btz_migration *migrations, unsigned from, unsigned to)
 {
-    BTZ_TRY(btz_store_ddl(s, btz_str(TABLE)));
+    BTZ_TRY(btz_store_ddl(s, btz_str(BTZ_STORE_MIGRATIONS)));
     for (unsigned v = from + 1; v <= to; v++) {
         enum btz_err err = apply_one(s, part, &migrations[v - 1]);
 
@@ -104,7 +100,7 @@ static enum btz_err read_applied(struct btz_store *s, struct applied *a)
 
 static enum btz_err migrate_within(struct btz_store *s, struct applied *a)
 {
-    BTZ_TRY(btz_store_ddl(s, btz_str(TABLE)));
+    BTZ_TRY(btz_store_ddl(s, btz_str(BTZ_STORE_MIGRATIONS)));
     BTZ_TRY(read_applied(s, a));
     BTZ_TRY(btz_store_apply(s, a->part, a->migrations, a->last, (unsigned)a->count));
     return btz_store_commit(s);

@@ -31,5 +31,16 @@ void btz_postgres_forget_prepared(struct btz_postgres *p);
 /* The error of a result (NULL: of the connection). Values, which servers put into their details, are left out. */
 enum btz_err btz_postgres_fail(struct btz_postgres *p, const PGresult *r);
 bool btz_postgres_is_lost(const struct btz_postgres *p);
+/* One command without values, whose rows are not wanted. */
+BTZ_CHECKED enum btz_err btz_postgres_simple(struct btz_postgres *p, const char *sql);
+/* Every row of a result. */
+BTZ_CHECKED enum btz_err btz_postgres_rows(const PGresult *r, btz_row_fn *fn, void *user);
+
+/* ---- postgres_load.c: for backup and restore, see struct btz_engine ---- */
+enum btz_err btz_postgres_scan(struct btz_store *s, const char *sql, btz_row_fn *row, void *user);
+enum btz_err btz_postgres_last_id(struct btz_store *s, const char *table, uint64_t *out);
+enum btz_err btz_postgres_set_last_id(struct btz_store *s, const char *table, uint64_t id);
+enum btz_err btz_postgres_loading(struct btz_store *s, enum btz_loading step,
+                                  const struct btz_tables *tables);
 
 #endif

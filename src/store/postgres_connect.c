@@ -70,6 +70,17 @@ bool btz_postgres_is_lost(const struct btz_postgres *p)
     return !p->c || PQstatus(p->c) != CONNECTION_OK;
 }
 
+static enum btz_err lost(struct btz_postgres *p, const char *said)
+{
+    char text[512];
+
+    clean(p, said, text, sizeof text);
+    btz_postgres_forget_prepared(p);
+    PQfinish(p->c);
+    p->c = NULL;
+    return btz_fail(BTZ_UNREACHABLE, "store: the connection to PostgreSQL was lost: %s", text);
+}
+
 enum btz_err btz_postgres_fail(struct btz_postgres *p, const PGresult *r)
 {
     const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
@@ -77,15 +88,13 @@ enum btz_err btz_postgres_fail(struct btz_postgres *p, const PGresult *r)
     char text[512];
     enum btz_err err;
 
-    if (!state || btz_postgres_is_lost(p)) {
-        clean(p, p->c ? PQerrorMessage(p->c) : "no connection", text, sizeof text);
-        if (btz_postgres_is_lost(p))
-            return btz_fail(BTZ_UNREACHABLE, "store: the connection to PostgreSQL was lost: %s",
-                            text);
-        return btz_fail(BTZ_INTERNAL, "store: PostgreSQL: %s", text);
-    }
+    /* What no server said comes of the connection. */
+    if (!p->c || !state)
+        return lost(p, p->c ? PQerrorMessage(p->c) : "it is closed");
     err = err_of(state, &says);
-    if (err == BTZ_IO && strcmp(state, "25006") == 0 && p->base.state == BTZ_STORE_READING)
+    if (err == BTZ_UNREACHABLE)
+        return lost(p, said ? said : "");
+    if (strcmp(state, "25006") == 0 && p->base.state == BTZ_STORE_READING)
         return btz_fail(BTZ_INTERNAL, "store: a write inside a reading transaction");
     clean(p, says ? says : said ? said : "", text, sizeof text);
     return btz_fail(err, "store: PostgreSQL: %s (%s)", text, state);

@@ -30,11 +30,18 @@ struct sqlite {
 
 /* ---- errors ---- */
 
+/* SQLite knows a full disk as SQLITE_FULL; a quota or a limit of file sizes is an input-output error to it. */
 static bool is_full(sqlite3 *db)
 {
-    int error = sqlite3_system_errno(db);
+    sqlite3_file *log = NULL;
+    int of_file = 0, of_log = 0;
 
-    return error == ENOSPC || error == EDQUOT || error == EFBIG;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &of_file);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
+    return of_file == EDQUOT || of_file == EFBIG || of_log == EDQUOT || of_log == EFBIG ||
+           of_file == ENOSPC || of_log == ENOSPC;
 }
 
 static enum btz_err fail(sqlite3 *db, int code)
@@ -419,6 +426,81 @@ static enum btz_err sqlite_commit(struct btz_store *s)
     return simple((struct sqlite *)s, "COMMIT");
 }
 
+/* ---- backup and restore ---- */
+
+static enum btz_err sqlite_scan(struct btz_store *s, const char *sql, btz_row_fn *row, void *user)
+{
+    return btz_store_query(s, sql, NULL, 0, row, user);
+}
+
+static enum btz_err keep_int(void *user, const struct btz_value *columns, size_t count)
+{
+    (void)count;
+    *(int64_t *)user = columns[0].i;
+    return BTZ_OK;
+}
+
+static enum btz_err gives_numbers(struct btz_store *s, const struct btz_value *table, int64_t *out)
+{
+    return btz_store_query(
+        s,
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ? AND "
+        "sql LIKE '%AUTOINCREMENT%'",
+        table, 1, keep_int, out);
+}
+
+static enum btz_err sqlite_last_id(struct btz_store *s, const char *table, uint64_t *out)
+{
+    const struct btz_value name = btz_value_str(table);
+    int64_t there = 0, id = 0;
+
+    BTZ_TRY(gives_numbers(s, &name, &there));
+    if (there)
+        BTZ_TRY(btz_store_query(s, "SELECT seq FROM sqlite_sequence WHERE name = ?", &name, 1,
+                                keep_int, &id));
+    *out = id > 0 ? (uint64_t)id : 0;
+    return BTZ_OK;
+}
+
+static enum btz_err sqlite_set_last_id(struct btz_store *s, const char *table, uint64_t id)
+{
+    const struct btz_value values[] = { btz_value_str(table), btz_value_int((int64_t)id) };
+    int64_t there = 0;
+
+    BTZ_TRY(gives_numbers(s, &values[0], &there));
+    if (!there)
+        return btz_fail(BTZ_INPUT, "backup: table %s gives out no numbers", table);
+    BTZ_TRY(btz_store_run(s, "DELETE FROM sqlite_sequence WHERE name = ?", values, 1, NULL));
+    return btz_store_run(s, "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values, 2,
+                         NULL);
+}
+
+static enum btz_err dangling(void *user, const struct btz_value *columns, size_t count)
+{
+    (void)user, (void)count;
+    return btz_fail(BTZ_INPUT, "backup: a row of table %.*s refers to a row that is not there",
+                    BTZ_SLICE_ARG(columns[0].bytes));
+}
+
+static enum btz_err sqlite_loading(struct btz_store *s, enum btz_loading step,
+                                   const struct btz_tables *tables)
+{
+    struct sqlite *q = (struct sqlite *)s;
+
+    (void)tables;
+    switch (step) {
+    case BTZ_LOADING_BEFORE:
+        return simple(q, "PRAGMA foreign_keys = OFF");
+    case BTZ_LOADING_START:
+        break;
+    case BTZ_LOADING_CHECK:
+        return btz_store_query(s, "PRAGMA foreign_key_check", NULL, 0, dangling, NULL);
+    case BTZ_LOADING_AFTER:
+        return simple(q, "PRAGMA foreign_keys = ON");
+    }
+    return BTZ_OK;
+}
+
 static const char *const prefixes[] = { "sqlite:", NULL };
 
 const struct btz_engine btz_engine_sqlite = {
@@ -429,7 +511,8 @@ const struct btz_engine btz_engine_sqlite = {
                  .text_type = "TEXT",
                  .blob_type = "BLOB",
                  .id_type = "INTEGER PRIMARY KEY AUTOINCREMENT",
-                 .table_end = " STRICT" },
+                 .table_end = " STRICT",
+                 .drop_end = "" },
     .open = sqlite_open,
     .close = sqlite_close,
     .set_busy = sqlite_set_busy,
@@ -437,4 +520,12 @@ const struct btz_engine btz_engine_sqlite = {
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .tables_sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> "
+                  "'sqlite_' ORDER BY name",
+    .columns_sql = "SELECT name, CASE type WHEN 'INTEGER' THEN 'int' ELSE lower(type) END "
+                   "FROM pragma_table_info(?) ORDER BY cid",
+    .scan = sqlite_scan,
+    .last_id = sqlite_last_id,
+    .set_last_id = sqlite_set_last_id,
+    .loading = sqlite_loading,
 };

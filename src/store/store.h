@@ -84,10 +84,18 @@ struct btz_migration {
 BTZ_CHECKED enum btz_err btz_store_migrate(struct btz_store *s, const char *part,
                                            const struct btz_migration *migrations, size_t count);
 
-/* A consistent copy of everything in a file of our own format, the same for both engines, while others go on; 0600.
- * Restore refuses a store that holds rows (CONFLICT) unless `replace`, and is all or nothing. Errors: INPUT (damaged:
- * a digest is at its end), those of run. */
-BTZ_CHECKED enum btz_err btz_store_backup(struct btz_store *s, const char *path);
-BTZ_CHECKED enum btz_err btz_store_restore(struct btz_store *s, const char *path, bool replace);
+/*
+ * A consistent copy of everything in a file of our own format (dump.h), the same for both engines, while others go on;
+ * 0600. Equal content gives equal bytes. `key` (32 bytes, may be NULL) signs it: a file that somebody else made or changed
+ * is then refused (DENIED). All parts must have been given to btz_store_migrate through this handle.
+ *
+ * Restore refuses a store that holds rows (CONFLICT) unless `replace`, and is all or nothing. A backup of older versions
+ * is brought up to date. Errors: INPUT (damaged, or rows that do not belong together), UNSUPPORTED (of a newer program),
+ * those of run.
+ */
+BTZ_CHECKED enum btz_err btz_store_backup(struct btz_store *s, const char *path,
+                                          const uint8_t *key);
+BTZ_CHECKED enum btz_err btz_store_restore(struct btz_store *s, const char *path,
+                                           const uint8_t *key, bool replace);
 
 #endif

@@ -283,6 +283,19 @@ static enum btz_err fresh(struct btz_call *c)
     return BTZ_OK;
 }
 
+/* Whoever changes an account can make it his own. */
+static enum btz_err over_account(struct btz_call *c)
+{
+    const char *user = btz_call_text(c, "user"), *service = btz_call_text(c, "service");
+    const char *who = user ? user : service, *resource = c->op->resource;
+
+    if (!who || c->caller->kind == BTZ_CALLER_LOCAL || !(c->op->needs & BTZ_NEEDS_STEP_UP) ||
+        !resource ||
+        (strcmp(resource, "user/{user}") != 0 && strcmp(resource, "service/{service}") != 0))
+        return BTZ_OK;
+    return btz_rights_over(c, who);
+}
+
 enum btz_err btz_call_admit(struct btz_call *c)
 {
     unsigned needs = c->op->needs;
@@ -303,5 +316,7 @@ enum btz_err btz_call_admit(struct btz_call *c)
         BTZ_TRY(permitted(c));
     else
         BTZ_TRY(still_there(c));
-    return needs & BTZ_NEEDS_STEP_UP ? fresh(c) : BTZ_OK;
+    if (needs & BTZ_NEEDS_STEP_UP)
+        BTZ_TRY(fresh(c));
+    return over_account(c);
 }

@@ -112,6 +112,8 @@ enum btz_err btz_call_refuse(struct btz_call *c, const char *reason);
 /* Would the policy let the caller do this as well? */
 BTZ_CHECKED enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *resource,
                                       bool *out);
+/* Changing an account is having it: may the caller, if it has administrative roles? By id or name. */
+BTZ_CHECKED enum btz_err btz_rights_over(struct btz_call *c, const char *name);
 /* May the caller change who is in the group (`principal` NULL: remove the group)? */
 BTZ_CHECKED enum btz_err btz_rights_through_group(struct btz_call *c, const char *group,
                                                   const char *principal);

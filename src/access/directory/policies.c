@@ -85,6 +85,17 @@ static enum btz_err get(struct btz_call *c)
 
 /* ---- changes ---- */
 
+/* Rules are named after their policy: whoever reads of one in the trail must find it. */
+static enum btz_err check_rule_name(const char *name, const struct btz_rule_model *rule)
+{
+    size_t n = strlen(name);
+
+    if (strncmp(rule->id, name, n) == 0 && rule->id[n] == '/')
+        return BTZ_OK;
+    return btz_fail(BTZ_USAGE, "%s: the text begins with `policy: %.*s`; write `policy: %s`", name,
+                    (int)strcspn(rule->id, "/"), rule->id, name);
+}
+
 /* A stored policy brings roles; who holds them is in the directory, not in a text. */
 enum btz_err btz_policy_text_check(struct btz_call *c, const char *name, const char *text,
                                    struct btz_policy_model *out)
@@ -97,6 +108,9 @@ enum btz_err btz_policy_text_check(struct btz_call *c, const char *name, const c
                         "%s: an installed policy holds roles only; people, groups, bindings and "
                         "keys have commands of their own",
                         name);
+    for (size_t r = 0; r < model.role_count; r++)
+        for (size_t i = 0; i < model.roles[r].rule_count; i++)
+            BTZ_TRY(check_rule_name(name, &model.roles[r].rules[i]));
     *out = model;
     return BTZ_OK;
 }

@@ -84,6 +84,11 @@ enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *re
     return BTZ_OK;
 }
 
+#define ROLES_OF                                                                                   \
+    "SELECT role FROM bindings WHERE subject = ? UNION SELECT b.role FROM bindings b JOIN "        \
+    "members "                                                                                     \
+    "m ON m.group_id = b.subject WHERE m.principal_id = ?"
+
 struct bound {
     struct btz_call *call;
     const char **roles;
@@ -153,5 +158,36 @@ enum btz_err btz_holds_role(struct btz_call *c, const struct btz_policy_model *m
                  principal, &bound));
     for (size_t i = 0; i < bound.count && !*out; i++)
         *out = btz_role_reaches(m, bound.roles[i], role, 0);
+    return BTZ_OK;
+}
+
+enum btz_err btz_rights_over(struct btz_call *c, const char *name)
+{
+    struct btz_policy_model model = { 0 };
+    struct btz_value v[2] = { btz_value_str(name), btz_value_str(name) };
+    const struct btz_value *row;
+    struct bound bound;
+    bool may;
+
+    BTZ_TRY(btz_store_one(c->store, "SELECT id FROM principals WHERE id = ? OR name = ?", v, 2,
+                          c->arena, 1, &row));
+    if (!row || btz_slice_is(row[0].bytes, c->caller->principal))
+        return BTZ_OK;
+    BTZ_TRY(roles_of(c, ROLES_OF, btz_column_text(c->arena, &row[0]), &bound));
+    if (bound.count == 0)
+        return BTZ_OK;
+    BTZ_TRY(btz_policies_parse(c->store, c->arena, &model));
+    for (size_t i = 0; i < bound.count; i++) {
+        const char *resource = btz_arena_printf(c->arena, "role/%s", bound.roles[i]);
+
+        if (!resource)
+            return BTZ_LIMIT;
+        if (!btz_role_is_administrative(&model, bound.roles[i]))
+            continue;
+        BTZ_TRY(btz_call_may(c, "role.bind", resource, &may));
+        if (!may)
+            return btz_call_refuse(c, "the account has an administrative role that you may not "
+                                      "give");
+    }
     return BTZ_OK;
 }

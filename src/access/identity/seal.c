@@ -100,17 +100,6 @@ static enum btz_err write_beside(const char *beside, struct btz_slice text)
     return BTZ_OK;
 }
 
-static enum btz_err sync_folder(const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    BTZ_FREE char *dir = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
-    BTZ_CLOSE_FD int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-    if (fd < 0 || fsync(fd) < 0)
-        return btz_fail_errno(BTZ_IO, "sync the folder of %s", file);
-    return BTZ_OK;
-}
-
 /* A whole file appears under the name, or the one that another process made first stays. */
 static enum btz_err create_with(const char *file, const char *beside, struct btz_slice text)
 {
@@ -119,7 +108,7 @@ static enum btz_err create_with(const char *file, const char *beside, struct btz
     if (err == BTZ_OK && link(beside, file) < 0 && errno != EEXIST)
         err = btz_fail_errno(BTZ_IO, "create %s", file);
     unlink(beside);
-    return err == BTZ_OK ? sync_folder(file) : err;
+    return err == BTZ_OK ? btz_file_sync_folder(file) : err;
 }
 
 static enum btz_err create_file(const char *file)

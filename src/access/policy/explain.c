@@ -17,7 +17,7 @@ struct explain {
     struct btz_decision decision;
     json_t *matching, *nearest;
     size_t nearest_count;
-    bool nearest_held;
+    int nearest_rank; /* 2: the role is held, 1: at other times or for other resources, 0: not */
 };
 
 static enum btz_err no_memory(void)
@@ -202,13 +202,13 @@ static enum btz_err add_obstacles(const struct explain *e, struct btz_unmet *u)
 }
 
 static enum btz_err keep_nearest(struct explain *e, const struct btz_rule_model *rule,
-                                 const struct btz_role_model *role, struct btz_unmet *u, bool held)
+                                 const struct btz_role_model *role, struct btz_unmet *u, int rank)
 {
     json_t *j;
 
     BTZ_TRY(add_obstacles(e, u));
     if (e->nearest &&
-        (u->count > e->nearest_count || (u->count == e->nearest_count && held <= e->nearest_held)))
+        (u->count > e->nearest_count || (u->count == e->nearest_count && rank <= e->nearest_rank)))
         return BTZ_OK;
     j = rule_json(rule, role, NULL);
     if (!j || json_object_set(j, "unmet", u->words) != 0) {
@@ -218,7 +218,7 @@ static enum btz_err keep_nearest(struct explain *e, const struct btz_rule_model 
     json_decref(e->nearest);
     e->nearest = j;
     e->nearest_count = u->count;
-    e->nearest_held = held;
+    e->nearest_rank = rank;
     return BTZ_OK;
 }
 
@@ -251,7 +251,7 @@ static enum btz_err check_rule(struct explain *e, const struct btz_rule_model *r
     else if (!held)
         BTZ_TRY(btz_unmet_add(&u, false, "%s does not hold role %s",
                               e->caller ? e->caller->name : "nobody", role->name));
-    return keep_nearest(e, rule, role, &u, held);
+    return keep_nearest(e, rule, role, &u, held ? 2 : fault ? 1 : 0);
 }
 
 static int by_id(const void *a, const void *b)

@@ -1,6 +1,6 @@
 // approvals: changes that wait for a second pair of eyes.
 import { $, facts, fill, h, name, pill, when } from './dom.js';
-import { post, url } from './api.js';
+import { post, query, url } from './api.js';
 import { start } from './shell.js';
 import { act, ask, field, list, say } from './ui.js';
 
@@ -41,7 +41,22 @@ start((me) => {
             ['', (a) => decide(a, me, () => approvals.reload())],
         ],
     });
+    // Who broke the glass, until somebody else has looked at it.
+    const emergencies = list({
+        path: '/v1/emergencies', caption: 'Emergencies', none: 'No emergency waits for a review.',
+        columns: [
+            ['Who', (e) => name(e.name)], ['Why', (e) => name(e.reason)], ['From', (e) => when(e.at)], ['Until', (e) => when(e.until)],
+            ['', (e) => e.principal === me.id ? h('span', { class: 'soft' }, 'yours: somebody else reviews') : act('Review', `emergency of ${e.name} at ${e.at.slice(0, 19)}`, async () => {
+                const done = await ask('Review the emergency', [h('p', null, 'Look at what was done in that time: ', h('a', { href: query('/admin/audit', { principal: e.name }) }, 'audit trail of ', name(e.name)), '.')],
+                    [{ name: 'remark', label: 'What was done, and was it right?', kind: 'textarea', required: true, max: 500 }], 'Reviewed', (v) => post(url`/v1/emergencies/${e.id}` + '/review', v));
+                if (done)
+                    emergencies.reload();
+            })],
+        ],
+    });
     $('select', state).addEventListener('change', approvals.reload);
-    fill(host, h('section', { class: 'card', 'aria-label': 'Approvals' }, h('div', { class: 'bar' }, state), approvals.node));
+    fill(host, h('section', { class: 'card', 'aria-label': 'Approvals' }, h('div', { class: 'bar' }, state), approvals.node),
+        h('section', { class: 'card', 'aria-label': 'Emergencies' }, h('h2', null, 'Broken glass'), emergencies.node));
     approvals.reload();
+    emergencies.reload();
 });

@@ -22,24 +22,18 @@ export function keyBody(v) {
 
 export const showSecret = (body) => showOnce('Store this key now', 'It is shown only this once. bartizan keeps a hash of it and cannot show it again. If it is lost, make another.', body.secret || body.key);
 
-function state(k) {
-    if (k.status === 'revoked')
-        return pill('revoked');
-    if (k.expires && Date.parse(k.expires) < Date.now())
-        return pill('expired');
-    return pill('active');
-}
-
-export function keySection({ path, own, owner, fields, none }) {
+// `owner`: keys of that one only. `readOnly`: nobody gets the secret of another person's key.
+export function keySection({ path, own, owner, readOnly, fields, none }) {
+    const isPerson = (k) => !own && k.principal.startsWith('usr_');
     const columns = [
         ['Key', (k) => [name(k.name), h('span', { class: 'soft mono' }, k.shown)]],
         !own && !owner && ['Owner', (k) => name(k.principal_name || k.principal)],
-        ['Status', state],
+        ['Status', (k) => pill(k.status)],
         ['May', (k) => k.scopes?.length ? h('ul', { class: 'plain' }, k.scopes.map((s) => h('li', null, h('code', null, s)))) : h('span', { class: 'soft' }, 'what its owner may')],
         ['Until', (k) => when(k.expires) || h('span', { class: 'soft' }, 'for good')],
         ['Last used', (k) => when(k.last_used) || h('span', { class: 'soft' }, 'never')],
-        ['', (k) => k.status === 'revoked' ? null : [
-            act('Rotate', k.name, async () => {
+        ['', (k) => k.status !== 'active' ? null : [
+            !readOnly && !isPerson(k) && act('Rotate', k.name, async () => {
                 const answer = await ask('Rotate the key', [h('p', null, 'A new key takes over from ', h('strong', null, name(k.name)), '. The old one goes on working for the overlap, so that nothing breaks while you change it.')],
                     [{ name: 'overlap', label: 'Overlap', kind: 'select', options: [['0s', 'none: the old key stops now'], ['1h', '1 hour'], ['24h', '1 day'], ['7d', '7 days']], value: '24h' }],
                     'Rotate', (v) => post(`${path}/${encodeURIComponent(k.id)}/rotate`, v));
@@ -60,8 +54,8 @@ export function keySection({ path, own, owner, fields, none }) {
     const keys = list({ path, fields, caption: 'Keys', columns, none: none || 'No keys.', hint: own ? 'A key lets a program act for you. Give it only what it needs.' : null });
     keys.reload();
     return h('section', { class: 'card', 'aria-label': own ? 'Your API keys' : 'Keys' }, h('div', { class: 'headline' }, h('h2', null, own ? 'Your API keys' : owner ? 'Keys' : 'All keys'),
-        act('Make a key', '', async () => {
-            const answer = await ask('Make a key', [], own || owner ? keyFields : [{ name: 'principal', label: 'Who it acts for', hint: 'Name of a person or service.', required: true }, ...keyFields], 'Make the key',
+        !readOnly && act('Make a key', '', async () => {
+            const answer = await ask('Make a key', [], own || owner ? keyFields : [{ name: 'principal', label: 'Service', hint: 'The service that the key acts for. People make their own keys.', required: true }, ...keyFields], 'Make the key',
                 (v) => post(path, keyBody(owner ? { ...v, principal: owner } : v)));
             if (answer && !pending(answer))
                 await showSecret(answer.body);

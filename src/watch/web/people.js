@@ -156,7 +156,7 @@ async function one(kind, called) {
             if (answer)
                 reloadSessions();
         }, 'bad')), open));
-    host.append(keySection({ path: '/v1/keys', fields: () => ({ principal: person.id }), owner: person.name }));
+    host.append(keySection({ path: '/v1/keys', fields: () => ({ principal: person.id }), owner: person.name, readOnly: kind === 'user' }));
     reloadRoles();
     if (kind === 'user')
         reloadSessions();

@@ -1,5 +1,5 @@
 // policies: the text of the rules, what a change would do, and why somebody may or may not do something.
-import { $, facts, fill, h, name, pill, when } from './dom.js';
+import { $, fill, h, name, pill, span, when } from './dom.js';
 import { all, del, get, post, put, query, url } from './api.js';
 import { start } from './shell.js';
 import { act, ask, empty, field, form, given, list, note, pending, say, section, table } from './ui.js';
@@ -17,19 +17,20 @@ roles:
         resources: ["model/small-*"]
 `;
 
-function overview() {
+function overview(actions) {
     const policies = list({
         path: '/v1/policies', caption: 'Policies', none: 'No policy of your own yet.', hint: 'The ready roles always exist. A policy adds finer ones.',
         columns: [
             ['Policy', (p) => h('a', { href: query('/admin/policies', { policy: p.name }) }, name(p.name))],
+            ['Roles', (p) => name((p.roles || []).join(', '))],
             ['Changed', (p) => when(p.updated)],
-            ['By', (p) => name(p.updated_by_name || p.updated_by || '')],
+            ['By', (p) => name(p.updated_by || '')],
         ],
     });
     fill(host, h('section', { class: 'card', 'aria-label': 'Policies' }, h('div', { class: 'headline' }, h('h2', null, 'Your policies'), act('Write a policy', '', async () => {
         await ask('Write a policy', [], [{ name: 'name', label: 'Name', required: true, max: 127, hint: 'Small letters, digits and . _ - @ +.' }], 'Go on',
             (v) => location.assign(query('/admin/policies', { policy: v.name, new: 1 })));
-    }, 'main')), policies.node), explainer());
+    }, 'main')), policies.node), explainer(actions));
     policies.reload();
 }
 
@@ -52,7 +53,7 @@ function changes(body) {
 
 function editor(called, policy, etag) {
     const result = h('div', { 'aria-live': 'polite' });
-    const text = field({ name: 'text', label: 'Rules as YAML', kind: 'textarea', class: 'mono', rows: 24, value: policy?.text ?? sample(called), hint: 'Default is deny; a rule that denies overrides every rule that allows.' });
+    const text = field({ name: 'text', label: 'Rules as YAML', kind: 'textarea', class: 'mono', rows: 16, value: policy?.text ?? sample(called), hint: 'Default is deny; a rule that denies overrides every rule that allows.' });
     const area = $('textarea', text);
     let saved = policy ? area.value : null;
     area.setAttribute('wrap', 'off');
@@ -100,12 +101,12 @@ function editor(called, policy, etag) {
         }, 'bad')), result);
 }
 
-async function one(called, fresh) {
+async function one(called, fresh, actions) {
     const place = h('div');
     fill($('#title'), name(called));
     document.title = `${called} · bartizan`;
     fill($('#lead'), h('a', { href: '/admin/policies' }, 'All policies'));
-    fill(host, place, explainer());
+    fill(host, place, explainer(actions));
     if (fresh)
         fill(place, editor(called, null, null));
     else
@@ -114,39 +115,38 @@ async function one(called, fresh) {
 
 /* ---- who may do what, and why ---- */
 
-const actions = ['model.invoke', 'model.read', 'model.write', 'model.release', 'endpoint.use', 'tool.call', 'dataset.read', 'dataset.write', 'artifact.read', 'artifact.write', 'scan.run', 'user.read',
-    'user.write', 'group.write', 'role.bind', 'key.write', 'policy.write', 'approval.decide', 'audit.read', 'audit.export', 'system.operate'];
-
-function explained(body) {
-    const verdict = body.verdict || body.decision;
-    const { verdict: _v, why, reason, text, rule, role, binding, matched, nearest_miss, nearest, ...rest } = body;
-    const miss = nearest_miss ?? nearest;
-    return [
-        h('p', null, pill(verdict), ' ', why || reason || text || ''),
-        h('dl', { class: 'facts' }, rule && [h('dt', null, 'Deciding rule'), h('dd', null, facts(rule))], role && [h('dt', null, 'By the role'), h('dd', null, facts(role))],
-            binding && [h('dt', null, 'Given by'), h('dd', null, facts(binding))], matched?.length ? [h('dt', null, 'All rules that fit'), h('dd', null, facts(matched))] : null,
-            miss && [h('dt', null, 'Nearest miss'), h('dd', null, facts(miss))]),
-        Object.keys(rest).length > 0 && h('details', null, h('summary', null, 'Everything'), facts(rest)),
-    ];
+// A rule of an explanation: which, of which role, and by what its role came to whoever asks.
+function ruleLine(r) {
+    return [h('code', null, r.id), ' ', pill(r.effect), ' of role ', h('a', { href: query('/admin/roles', { role: r.role }) }, name(r.role)),
+        r.bindings?.length ? [', held ', r.bindings.map((b, i) => [i ? ', ' : '', b.group ? ['by group ', name(b.group)] : 'directly', b.role !== r.role ? [' through ', name(b.role)] : null])] : null];
 }
 
-function explainer() {
+function explained(x) {
+    const miss = x.nearest;
+    return h('div', { class: 'note ' + (x.verdict === 'allow' ? 'good' : x.verdict === 'deny' ? 'bad' : 'warn') },
+        h('p', null, pill(x.verdict), ' ', x.why),
+        x.note && h('p', null, x.note),
+        x.verdict === 'step-up' && x.mfa_within_s ? h('p', null, `A second factor shown within ${span(x.mfa_within_s)} would allow it.`) : null,
+        h('dl', { class: 'facts' }, x.rule && [h('dt', null, 'Deciding rule'), h('dd', null, ruleLine(x.rule))],
+            x.matching?.length > 1 ? [h('dt', null, 'All rules that fit'), h('dd', null, h('ul', { class: 'plain' }, x.matching.map((r) => h('li', null, ruleLine(r)))))] : null,
+            miss && [h('dt', null, 'Nearest miss'), h('dd', null, ruleLine(miss), h('ul', null, (miss.unmet || []).map((u) => h('li', null, name(u)))))]));
+}
+
+function explainer(actions) {
     const result = h('div', { 'aria-live': 'polite' });
     return h('section', { class: 'card', 'aria-label': 'Explain' }, h('h2', null, 'Who may do what, and why'),
         h('p', { class: 'soft' }, 'Ask as the rules are now. Leave the rest empty when it does not matter: what is not known counts against the caller.'),
         form([h('div', { class: 'filters' }, [
-            { name: 'principal', label: 'Person or service', required: true }, { name: 'action', label: 'Action', required: true, options: actions },
+            { name: 'principal', label: 'Person or service', required: true }, { name: 'action', label: 'Action', required: true, options: actions.map((a) => [a.name, a.about]) },
             { name: 'resource', label: 'Resource', required: true, placeholder: 'model/gpt-4o' }, { name: 'model', label: 'Model' }, { name: 'endpoint', label: 'Endpoint' }, { name: 'tool', label: 'Tool' },
-            { name: 'cost', label: 'Cost', kind: 'number', min: 0 },
+            { name: 'cost', label: 'Cost' , inputmode: 'decimal' },
         ].map(field))], 'Explain', async (v) => {
-            const asked = given(v);
-            if (asked.cost !== undefined)
-                asked.cost = Number(asked.cost);
-            fill(result, explained((await post('/v1/explain', asked)).body));
+            fill(result, explained((await post('/v1/explain', given(v))).body));
         }), result);
 }
 
-start(() => {
+start(async () => {
     const asked = new URLSearchParams(location.search);
-    return asked.get('policy') ? one(asked.get('policy'), asked.has('new')) : overview();
+    const actions = await all('/v1/actions').catch(() => []);
+    return asked.get('policy') ? one(asked.get('policy'), asked.has('new'), actions) : overview(actions);
 });

@@ -1,5 +1,5 @@
 // roles: what each may do, in words and rules, and who holds it.
-import { $, fill, h, name, pill } from './dom.js';
+import { $, fill, h, name, pill, span, when } from './dom.js';
 import { all, get, query, url } from './api.js';
 import { bindDialog, bindingTable } from './bindings.js';
 import { start } from './shell.js';
@@ -14,9 +14,10 @@ function overview() {
         path: '/v1/roles', caption: 'Roles', none: 'No roles.',
         columns: [
             ['Role', (r) => h('a', { href: query('/admin/roles', { role: r.name }) }, name(r.name))],
-            ['For', (r) => r.about || r.description || ''],
+            ['For', (r) => r.about || ''],
             ['Includes', (r) => r.inherits?.length ? name(r.inherits.join(', ')) : null],
-            ['Held by', (r) => r.holders ?? r.binding_count ?? null, 'n'],
+            ['From', (r) => r.policy ? h('a', { href: query('/admin/policies', { policy: r.policy }) }, name(r.policy)) : h('span', { class: 'soft' }, 'ready role')],
+            ['Kind', (r) => r.administrative ? pill('administrative', 'warn') : null],
         ],
     });
     fill(host, h('section', { class: 'card', 'aria-label': 'Roles' }, roles.node),
@@ -24,8 +25,14 @@ function overview() {
     roles.reload();
 }
 
-const conditions = (when) => when && Object.keys(when).length
-    ? h('ul', { class: 'plain' }, Object.entries(when).map(([k, v]) => h('li', null, k.replaceAll('_', ' ') + ': ', h('code', null, typeof v === 'object' ? JSON.stringify(v) : String(v)))))
+const asText = {
+    models: (v) => ['model is ', v.join(' or ')], endpoints: (v) => ['endpoint is ', v.join(' or ')], tools: (v) => ['tool is ', v.join(' or ')], addresses: (v) => ['from ', v.join(' or ')],
+    cost_max: (v) => [`costs at most ${v}`], mfa_within_s: (v) => [`second factor within ${span(v)}`], client_cert: () => ['with a client certificate'],
+    from: (v) => ['after ', when(v)], until: (v) => ['before ', when(v)], time_zone: (v) => ['time zone ', v], times: (v) => ['at ', v.join(' or ')],
+};
+
+const conditions = (asked) => Object.keys(asked || {}).length
+    ? h('ul', { class: 'plain' }, Object.entries(asked).map(([k, v]) => h('li', null, asText[k] ? asText[k](v) : `${k}: ${JSON.stringify(v)}`)))
     : h('span', { class: 'soft' }, 'always');
 
 async function one(called) {
