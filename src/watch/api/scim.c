@@ -57,7 +57,11 @@ static enum btz_err reword(struct scim *s, const char *type)
         detail = json_string_value(json_object_get(problem, "detail"));
     if (json_object_get(problem, "needs"))
         detail = "a fresh second factor is needed, or a key whose scopes name the action";
-    return fail(s, a->status, a->status == 409 ? "uniqueness" : type, detail);
+    return fail(s, a->status,
+                a->status == 409   ? "uniqueness"
+                : a->status == 400 ? type
+                                   : NULL,
+                detail);
 }
 
 static const struct btz_operation *find(const struct scim *s, const char *id)
@@ -215,6 +219,14 @@ static enum btz_err consider(struct scim *s, struct listing *l, json_t *item)
     return err;
 }
 
+/* What no name can be is left to the filter, which finds nothing. */
+static bool may_be_name(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._@+-");
+
+    return n > 0 && n <= 127 && text[n] == '\0' && isalnum((unsigned char)text[0]);
+}
+
 /* userName eq "x" and externalId eq "x" are questions that the store answers at once. */
 static json_t *narrow(const struct scim *s, const struct btz_scim_filter *f)
 {
@@ -229,7 +241,8 @@ static json_t *narrow(const struct scim *s, const struct btz_scim_filter *f)
     if (s->type == BTZ_SCIM_USER && strcasecmp(f->attribute, "userName") == 0) {
         for (size_t i = 0; i <= strlen(f->text); i++)
             name[i] = (char)tolower((unsigned char)f->text[i]);
-        json_object_set_new(in, "name", json_string(name));
+        if (may_be_name(name))
+            json_object_set_new(in, "name", json_string(name));
     }
     return in;
 }

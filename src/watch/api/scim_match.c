@@ -30,7 +30,7 @@ json_t *btz_scim_get(const json_t *object, const char *name)
 /* caseExact in RFC 7643 section 8.7.1. */
 static bool is_exact(const char *attribute)
 {
-    static const char *const exact[] = { "id", "externalId", "value", "location", "version" };
+    static const char *const exact[] = { "id", "externalId", "location", "version" };
 
     for (size_t i = 0; i < BTZ_COUNT(exact); i++)
         if (strcasecmp(exact[i], attribute) == 0)
