@@ -325,22 +325,25 @@ static enum btz_err set_sections(const struct btz_yaml *root,
 
     while (practices[s->section_count])
         s->section_count++;
+    while (btz_sections[count])
+        count++;
     sections = btz_arena_array(arena, s->section_count + 1, sizeof *sections);
-    if (!sections)
+    others = btz_arena_array(arena, count + 1, sizeof *others);
+    if (!sections || !others)
         return BTZ_LIMIT;
     for (size_t i = 0; i < s->section_count; i++) {
         sections[i].ops = practices[i];
         sections[i].conf = btz_yaml_get(root, practices[i]->name) ? raw + at : NULL;
         at += aligned(practices[i]->conf_size);
     }
-    while (btz_sections[count])
-        count++;
-    others = btz_arena_array(arena, count + 1, sizeof *others);
-    if (!others)
-        return BTZ_LIMIT;
     for (size_t i = 0; i < count; i++) {
         others[i] = raw + at;
         at += aligned(btz_sections[i]->of->size);
+        /* A practice without keys has those of the section of its name. */
+        for (size_t k = 0; k < s->section_count; k++)
+            if (sections[k].conf && practices[k]->key_count == 0 &&
+                strcmp(practices[k]->name, btz_sections[i]->name) == 0)
+                sections[k].conf = others[i];
     }
     s->others = others;
     s->sections = sections;

@@ -229,4 +229,46 @@ static inline struct btz_caller access_person(struct access_fixture *f, const ch
     return c;
 }
 
+/* A new service with a role (NULL: none). */
+static inline const char *access_service(struct access_fixture *f, const char *name,
+                                         const char *role)
+{
+    json_t *service = access_ok(f, &f->local, "service.create", json_pack("{s:s}", "name", name));
+    const char *id = access_text(f, service, "id");
+
+    json_decref(service);
+    if (role)
+        access_do(f, &f->local, "binding.create",
+                  json_pack("{s:s, s:s}", "role", role, "subject", id));
+    return id;
+}
+
+/* Who comes with that key; the key must be accepted. */
+static inline struct btz_caller access_by_key(struct access_fixture *f, const char *secret)
+{
+    struct btz_caller c = { .kind = BTZ_CALLER_NOBODY, .address_text = "192.0.2.7" };
+
+    access_must(btz_address_parse("192.0.2.7", &c.address));
+    access_must(btz_caller_key(f->access, btz_str(secret), &c));
+    return c;
+}
+
+/* A new key, with one scope or none (NULL), and who comes with it. `secret` may be NULL. */
+static inline struct btz_caller access_key(struct access_fixture *f, const char *principal,
+                                           const char *scope, const char **secret)
+{
+    json_t *in = json_pack("{s:s, s:s}", "principal", principal, "name", "key");
+    const char *text;
+    json_t *key;
+
+    if (scope)
+        json_object_set_new(in, "scopes", json_pack("[s]", scope));
+    key = access_ok(f, &f->local, "key.create", in);
+    text = access_text(f, key, "secret");
+    json_decref(key);
+    if (secret)
+        *secret = text;
+    return access_by_key(f, text);
+}
+
 #endif

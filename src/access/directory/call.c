@@ -121,7 +121,8 @@ static void note_refusal(struct btz_call *c)
 
     snprintf(detail, sizeof detail, "%s", btz_error_detail());
     btz_call_entry(c, &e);
-    if (!c->note.event && !c->op->event)
+    /* A sign-in that failed is a sign-in; who was not let near an operation was refused. */
+    if (!c->note.event && !(c->state->admitted && c->op->event))
         e.event = "refusal";
     e.verdict = "deny";
     e.before = e.after = NULL;
@@ -299,6 +300,7 @@ static enum btz_err go(struct btz_call *c)
 {
     enum btz_err err = btz_call_admit(c);
 
+    c->state->admitted = err == BTZ_OK;
     if (err == BTZ_OK && needs_second(c))
         return suspend(c);
     if (err == BTZ_OK && c->op->prepare)

@@ -117,6 +117,30 @@ static enum btz_err decide(struct btz_call *c)
                                                          : json_null());
 }
 
+/* The whole model is read: others write meanwhile. */
+static enum btz_err explain_prepare(struct btz_call *c)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4u << 20);
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct question q = { .action = NULL };
+    struct btz_policy_model model;
+    struct btz_decision d;
+
+    btz_arena_init(&arena, MODEL_MAX);
+    BTZ_TRY(ask(c, &q, &d));
+    BTZ_TRY(btz_store_begin_read(c->store));
+    BTZ_TRY(btz_access_model(c->access, c->store, &arena, &model));
+    btz_store_rollback(c->store);
+    BTZ_TRY(btz_explain(&model, c->state->lane->snapshot, &q.request, &text));
+    return btz_json_parse(btz_buf_slice(&text), 4u << 20, "explanation", &c->out);
+}
+
+static enum btz_err explain(struct btz_call *c)
+{
+    (void)c;
+    return BTZ_OK;
+}
+
 static const struct btz_field fields[] = {
     { .name = "action",
       .kind = BTZ_FIELD_TEXT,
@@ -178,4 +202,20 @@ const struct btz_operation btz_operation_decide = {
     .result = "decision",
     .event = "decision",
     .run = decide,
+};
+const struct btz_operation btz_operation_explain = {
+    .id = "explain",
+    .method = "POST",
+    .path = "/v1/explain",
+    .command = "explain",
+    .summary =
+        "Ask for a decision and what it came from: rule, role, binding, and what was missing.",
+    .tag = "decisions",
+    .needs = BTZ_NEEDS_CALLER,
+    .fields = fields,
+    .field_count = BTZ_COUNT(fields),
+    .result = "explanation",
+    .event = "decision",
+    .prepare = explain_prepare,
+    .run = explain,
 };

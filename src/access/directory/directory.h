@@ -77,6 +77,8 @@ struct btz_access {
 };
 
 /* ---- open.c ---- */
+/* The tables of all parts: a store handle that has seen them can be backed up and restored. */
+BTZ_CHECKED enum btz_err btz_access_migrate(struct btz_store *s);
 BTZ_CHECKED enum btz_err btz_lane_take(struct btz_access *a, struct btz_lane **out);
 void btz_lane_back(struct btz_access *a, struct btz_lane *lane);
 /* The lane's reader, refreshed. Errors: IO, INPUT: the snapshot cannot be read, nothing may be allowed. */
@@ -96,6 +98,11 @@ bool btz_model_has_administrator(const struct btz_policy_model *m, uint64_t now_
 /* Ready roles and those of all policies, added to the model. */
 BTZ_CHECKED enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
                                             struct btz_policy_model *model);
+
+/* The model as it would be with another text of the policy `name`. */
+BTZ_CHECKED enum btz_err btz_access_model_with(struct btz_access *a, struct btz_store *s,
+                                               struct btz_arena *arena, const char *name,
+                                               const char *text, struct btz_policy_model *out);
 
 /* ---- rights.c ---- */
 bool btz_role_is_administrative(const struct btz_policy_model *m, const char *name);
@@ -149,7 +156,7 @@ struct btz_call_state {
     uint64_t generation;
     char *resource;
     char rule[160];
-    bool not_found, drifted;
+    bool not_found, drifted, admitted;
     const char *approved_by;
     struct btz_call *inner; /* the call that is being approved */
 };

@@ -8,6 +8,7 @@ struct fill {
     void *items;
     size_t count, room;
     uint64_t now_s;
+    const char *skip; /* name of a policy that is left out; NULL: none */
 };
 
 const char *btz_column_text(struct btz_arena *arena, const struct btz_value *v)
@@ -229,7 +230,16 @@ static enum btz_err policy_row(void *user, const struct btz_value *v, size_t cou
     (void)count;
     if (!name || !text)
         return BTZ_LIMIT;
+    if (f->skip && strcmp(f->skip, name) == 0)
+        return BTZ_OK;
     return btz_policy_parse(btz_slice_of(text, v[1].bytes.len), name, f->arena, f->model);
+}
+
+static enum btz_err parse_policies(struct btz_store *s, struct fill *f)
+{
+    BTZ_TRY(btz_policy_parse(btz_str(btz_policy_ready), "ready roles", f->arena, f->model));
+    return btz_store_query(s, "SELECT name, text FROM policies ORDER BY name", NULL, 0, policy_row,
+                           f);
 }
 
 enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
@@ -237,22 +247,31 @@ enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
 {
     struct fill f = { .arena = arena, .model = model };
 
-    BTZ_TRY(btz_policy_parse(btz_str(btz_policy_ready), "ready roles", arena, model));
-    return btz_store_query(s, "SELECT name, text FROM policies ORDER BY name", NULL, 0, policy_row,
-                           &f);
+    return parse_policies(s, &f);
 }
 
-enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s, struct btz_arena *arena,
-                              struct btz_policy_model *out)
+enum btz_err btz_access_model_with(struct btz_access *a, struct btz_store *s,
+                                   struct btz_arena *arena, const char *name, const char *text,
+                                   struct btz_policy_model *out)
 {
     struct btz_policy_model model = { 0 };
-    struct fill f = { .arena = arena, .model = &model, .now_s = btz_access_now_ms(a) / 1000 };
+    struct fill f = {
+        .arena = arena, .model = &model, .now_s = btz_access_now_ms(a) / 1000, .skip = name
+    };
 
-    BTZ_TRY(btz_policies_parse(s, arena, &model));
+    BTZ_TRY(parse_policies(s, &f));
+    if (text)
+        BTZ_TRY(btz_policy_parse(btz_str(text), name, arena, &model));
     BTZ_TRY(add_principals(s, &f));
     BTZ_TRY(add_groups(s, &f));
     BTZ_TRY(add_bindings(s, &f));
     BTZ_TRY(add_keys(s, &f));
     *out = model;
     return BTZ_OK;
+}
+
+enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s, struct btz_arena *arena,
+                              struct btz_policy_model *out)
+{
+    return btz_access_model_with(a, s, arena, NULL, NULL, out);
 }

@@ -12,6 +12,7 @@
 #define NUMBER    "{\"type\":\"integer\"}"
 #define KIND      "{\"enum\":[\"user\",\"service\"]}"
 #define BOOL      "{\"type\":\"boolean\"}"
+#define VERDICT   "{\"enum\":[\"allow\",\"deny\",\"step-up\"]}"
 #define CLOSED    "\"type\":\"object\",\"additionalProperties\":false,"
 #define LIST_OF(name)                                                                              \
     "{" CLOSED "\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":\"array\","  \
@@ -75,6 +76,18 @@ const struct btz_schema btz_directory_schemas[] = {
       ",\"at\":" TIME ",\"until\":" TIME ",\"reviewed_by\":" MAYBE ",\"reviewed\":" MAYBETIME
       ",\"remark\":" MAYBE "}}" },
     { "emergency-list", LIST_OF("emergency") },
+    { "explanation",
+      "{" CLOSED "\"required\":[\"principal\",\"verdict\",\"why\",\"matching\"],\"properties\":{"
+      "\"principal\":{" CLOSED "\"properties\":{\"id\":" TEXT ",\"name\":" TEXT "}},\"key\":" MAYBE
+      ",\"action\":" MAYBE ",\"resource\":" TEXT ",\"verdict\":" VERDICT ",\"why\":" TEXT
+      ",\"note\":" MAYBE ",\"mfa_within_s\":" NUMBER ",\"rule\":{\"type\":[\"object\",\"null\"]},"
+      "\"matching\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
+      "\"nearest\":{\"type\":[\"object\",\"null\"]}}}" },
+    { "policy-difference",
+      "{\"type\":\"object\",\"required\":[\"changes\",\"changed\"],\"properties\":{"
+      "\"changes\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"principals\","
+      "\"action\",\"resource\",\"before\",\"after\"],\"properties\":{\"before\":" VERDICT
+      ",\"after\":" VERDICT "}}},\"changed\":" NUMBER "}}" },
     { "first-administrator",
       "{" CLOSED "\"required\":[\"link\",\"expires\",\"user\"],\"properties\":{\"link\":" TEXT
       ",\"expires\":" TIME ",\"user\":{\"$ref\":\"#/components/schemas/user\"}}}" },
@@ -82,8 +95,8 @@ const struct btz_schema btz_directory_schemas[] = {
       "{" CLOSED
       "\"required\":[\"principal\",\"name\",\"action\",\"resource\",\"verdict\",\"why\"],"
       "\"properties\":{\"principal\":" TEXT ",\"name\":" TEXT ",\"action\":" TEXT
-      ",\"resource\":" TEXT ",\"verdict\":{\"enum\":[\"allow\",\"deny\",\"step-up\"]},\"why\":" TEXT
-      ",\"rule\":" MAYBE ",\"second_factor_within_s\":{\"type\":[\"integer\",\"null\"]}}}" },
+      ",\"resource\":" TEXT ",\"verdict\":" VERDICT ",\"why\":" TEXT ",\"rule\":" MAYBE
+      ",\"second_factor_within_s\":{\"type\":[\"integer\",\"null\"]}}}" },
     { "binding",
       "{" CLOSED "\"required\":[\"id\",\"role\",\"subject\",\"subject_kind\",\"kind\",\"created\"],"
       "\"properties\":{\"id\":" TEXT ",\"role\":" TEXT ",\"subject\":" TEXT
