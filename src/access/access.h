@@ -255,6 +255,10 @@ struct btz_schema {
     const char *name,
         *text; /* JSON Schema 2020-12; another one is {"$ref":"#/components/schemas/NAME"} */
 };
+/* A column of sealed secrets: rows are told apart by `key`, and sealed about `before` + key + `after`. */
+struct btz_sealed_column {
+    const char *table, *column, *key, *before, *after;
+};
 struct btz_access_part {
     const char *name; /* of its migrations */
     const struct btz_migration *migrations;
@@ -265,6 +269,10 @@ struct btz_access_part {
     /* Deletes what belongs to a principal that is being deleted; may be NULL. Inside its transaction. */
     enum btz_err (*forget)(struct btz_store *s, const char *principal);
     const struct btz_schema *schemas; /* of answers; the last has no name; may be NULL */
+    const struct btz_sealed_column
+        *sealed; /* for seal.rotate; the last has no table; may be NULL */
+    /* Statements behind a restore: what must not come to life again; NULL-terminated; may be NULL. */
+    const char *const *after_restore;
 };
 extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
 

@@ -44,6 +44,9 @@ BTZ_CHECKED enum btz_err btz_policy_case_request(const struct btz_snapshot *s,
 BTZ_CHECKED enum btz_err btz_policy_snapshot(const struct btz_policy_model *model,
                                              struct btz_buf *bytes, struct btz_snapshot **out);
 
+/* docs/access-roles.md, from the tables (roles_page.c). */
+BTZ_CHECKED enum btz_err btz_policy_roles_page(struct btz_buf *out);
+
 /* ---- unit tests (policy_test.c) --------------------------------------------------------------------------------------- */
 
 /* Runs the tests of a file. JSON object: {"file","passed","failed","tests":[{"name","line","passed","principal","action",

@@ -1,9 +1,10 @@
-/* bartizan help: the help of a command, the manual pages and the reference of the configuration. */
+/* bartizan help: the help of a command, the manual pages, the reference of the configuration and of the roles. */
+#include "access/policy_tools.h"
 #include "cli/options.h"
 #include "watch/watch.h"
 
 struct args {
-    bool manual, configuration;
+    bool manual, configuration, roles;
 };
 
 /* What tables cannot say. */
@@ -39,6 +40,10 @@ static const struct btz_option options[] = {
       .kind = BTZ_OPTION_FLAG,
       .offset = offsetof(struct args, configuration),
       .help = "Print the reference of bartizan.yaml, as Markdown." },
+    { .name = "roles",
+      .kind = BTZ_OPTION_FLAG,
+      .offset = offsetof(struct args, roles),
+      .help = "Print what each ready role may do, as Markdown." },
 };
 
 static enum btz_err configuration(struct btz_buf *out)
@@ -64,6 +69,8 @@ static enum btz_err render(struct btz_cli *cli, const struct args *args,
 
     if (args->configuration)
         return configuration(out);
+    if (args->roles)
+        return btz_policy_roles_page(out);
     if (count > 2) {
         snprintf(two, sizeof two, "%.40s %.40s", operands[1], operands[2]);
         verb = two;

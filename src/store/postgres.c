@@ -211,7 +211,7 @@ static void bind(struct bound *b, size_t i, const struct btz_value *v)
     switch (v->kind) {
     case BTZ_VALUE_REAL:
         memcpy(&bits, &v->real, sizeof bits);
-        /* fall through */
+        __attribute__((fallthrough));
     case BTZ_VALUE_INT:
         b->numbers[i] = htobe64(bits);
         b->values[i] = (const char *)&b->numbers[i];

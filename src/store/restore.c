@@ -12,6 +12,8 @@
 struct restore {
     struct btz_store *s;
     struct btz_tables tables;
+    btz_restored_fn *finish;
+    void *user;
     unsigned from[BTZ_STORE_PARTS_MAX]; /* version of each known part in the file */
     char insert[BTZ_STORE_COLUMNS_MAX * (BTZ_STORE_NAME + 6) + 200];
 };
@@ -186,6 +188,8 @@ static enum btz_err load(struct restore *r, int fd, const uint8_t *key, bool rep
     BTZ_TRY(btz_dump_read(read_in, &fd, key, &sink));
     BTZ_TRY(r->s->engine->loading(r->s, BTZ_LOADING_CHECK, &r->tables));
     BTZ_TRY(update_tables(r));
+    if (r->finish)
+        BTZ_TRY(r->finish(r->user, r->s));
     return btz_store_commit(r->s);
 }
 
@@ -207,7 +211,7 @@ static enum btz_err restore(struct restore *r, int fd, const uint8_t *key, bool 
 }
 
 enum btz_err btz_store_restore(struct btz_store *s, const char *path, const uint8_t *key,
-                               bool replace)
+                               bool replace, btz_restored_fn *finish, void *user)
 {
     BTZ_CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct restore *r = calloc(1, sizeof *r);
@@ -219,6 +223,8 @@ enum btz_err btz_store_restore(struct btz_store *s, const char *path, const uint
                       : btz_fail(BTZ_LIMIT, "out of memory");
     }
     r->s = s;
+    r->finish = finish;
+    r->user = user;
     if (s->state != BTZ_STORE_IDLE)
         err = btz_fail(BTZ_INTERNAL, "store: a transaction is open already");
     else

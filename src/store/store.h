@@ -90,12 +90,14 @@ BTZ_CHECKED enum btz_err btz_store_migrate(struct btz_store *s, const char *part
  * is then refused (DENIED). All parts must have been given to btz_store_migrate through this handle.
  *
  * Restore refuses a store that holds rows (CONFLICT) unless `replace`, and is all or nothing. A backup of older versions
- * is brought up to date. Errors: INPUT (damaged, or rows that do not belong together), UNSUPPORTED (of a newer program),
- * those of run.
+ * is brought up to date. `finish` (may be NULL) runs inside its transaction, behind everything else. Errors: INPUT
+ * (damaged, or rows that do not belong together), UNSUPPORTED (of a newer program), those of run.
  */
 BTZ_CHECKED enum btz_err btz_store_backup(struct btz_store *s, const char *path,
                                           const uint8_t *key);
+typedef enum btz_err btz_restored_fn(void *user, struct btz_store *s);
 BTZ_CHECKED enum btz_err btz_store_restore(struct btz_store *s, const char *path,
-                                           const uint8_t *key, bool replace);
+                                           const uint8_t *key, bool replace,
+                                           btz_restored_fn *finish, void *user);
 
 #endif

@@ -266,8 +266,8 @@ static struct reference_request random_request(struct btz_rng *r, const struct b
     return q;
 }
 
-static struct btz_request compiled_request(const struct btz_snapshot *s,
-                                           const struct reference_request *q)
+__attribute__((unused)) static struct btz_request
+compiled_request(const struct btz_snapshot *s, const struct reference_request *q)
 {
     struct btz_request r = { .principal =
                                  q->caller ? btz_snapshot_principal(s, q->caller->id) : BTZ_NOBODY,

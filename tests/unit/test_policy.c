@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "access/access.h"
 #include "access/policy/snapshot.h"
 #include "base/json.h"
 
@@ -106,6 +107,99 @@ static void test_ready(void **state)
     assert_string_equal(answer(&f, "nobody", "model.list", "model/*"), "deny");
     assert_string_equal(answer(&f, "alice", "model.list", "dataset/x"), "deny");
     done(&f);
+}
+
+static bool ends_with_any(const char *name, const char *const *endings)
+{
+    for (; *endings; endings++) {
+        size_t n = strlen(name), k = strlen(*endings);
+
+        if (n >= k && strcmp(name + n - k, *endings) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the duties of the ready roles forbid, action by action, with a fresh factor, even with all the ready roles that one
+ * may hold together. */
+static void test_duties(void **state)
+{
+    static const char *const reads[] = { ".list", ".read", ".verify", ".export", ".ask", NULL };
+    static const char *const access[] = { "user.",    "service.", "group.",    "role.",   "key.",
+                                          "session.", "policy.",  "approval.", "config.", NULL };
+    struct fixture f = { 0 };
+    (void)state;
+
+    assert_int_equal(add(&f, btz_policy_ready), BTZ_OK);
+    assert_int_equal(add(&f, "principals: {aud: {}, adm: {}, ste: {}, use: {}, vie: {}}\n"
+                             "bindings:\n"
+                             "  - {role: auditor, principal: aud}\n"
+                             "  - {role: ml-engineer, principal: aud}\n"
+                             "  - {role: data-steward, principal: aud}\n"
+                             "  - {role: red-teamer, principal: aud}\n"
+                             "  - {role: admin, principal: adm}\n"
+                             "  - {role: data-steward, principal: ste}\n"
+                             "  - {role: ml-engineer, principal: ste}\n"
+                             "  - {role: user, principal: use}\n"
+                             "  - {role: viewer, principal: vie}\n"),
+                     BTZ_OK);
+    compile(&f);
+    for (size_t a = 0; a < btz_action_count; a++) {
+        const char *name = btz_actions[a].name;
+        char any[64];
+        struct btz_request r;
+
+        snprintf(any, sizeof any, "%s/x", btz_actions[a].resource);
+        r = ask(&f, "aud", name, any);
+        r.mfa_age_s = 0;
+        /* Changes nothing, whatever else he is; using a model and his own keys changes nothing of that. */
+        if (strcmp(verdict(&f, &r), "allow") == 0)
+            assert_true(ends_with_any(name, reads) || strcmp(name, "model.invoke") == 0 ||
+                        ends_with_any(name, (const char *const[]){ ".use", ".call", NULL }));
+        r.principal = btz_snapshot_principal(f.s, "adm");
+        /* Changes access and nothing but access; reads no data, uses no model. */
+        if (strcmp(verdict(&f, &r), "allow") == 0 && !ends_with_any(name, reads)) {
+            bool found = false;
+
+            for (size_t i = 0; access[i]; i++)
+                found |= strncmp(name, access[i], strlen(access[i])) == 0;
+            assert_true(found);
+        }
+        if (strncmp(name, "dataset.", 8) == 0 || strncmp(name, "artifact.", 9) == 0)
+            assert_string_equal(verdict(&f, &r), "deny");
+        r.principal = btz_snapshot_principal(f.s, "ste");
+        if (strstr(name, ".release"))
+            assert_string_equal(verdict(&f, &r), "deny");
+        if (btz_actions[a].administrative) {
+            assert_string_equal(verdict(&f, &r), "deny");
+            r.principal = btz_snapshot_principal(f.s, "use");
+            assert_string_equal(verdict(&f, &r), "deny");
+            r.principal = btz_snapshot_principal(f.s, "vie");
+            assert_string_equal(verdict(&f, &r), "deny");
+        }
+        /* The log is written by what happens, not by anybody. */
+        if (btz_actions[a].resource[0] == 'l' || strncmp(name, "audit.", 6) == 0)
+            assert_true(ends_with_any(name, reads));
+    }
+    done(&f);
+}
+
+/* What operations ask for is an action, on resources of its kind: anything else would be denied for good. */
+static void test_operations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; btz_operations[i]; i++) {
+        const struct btz_operation *op = btz_operations[i];
+        int action = op->action ? btz_action_find(op->action) : -1;
+
+        if (!op->action)
+            continue;
+        if (action < 0)
+            fail_msg("%s asks for %s, which is no action", op->id, op->action);
+        if (op->resource &&
+            !btz_resource_has_kind(btz_str(op->resource), btz_actions[action].resource))
+            fail_msg("%s asks for %s on %s", op->id, op->action, op->resource);
+    }
 }
 
 static void test_separation(void **state)
@@ -296,10 +390,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ready),
-        cmocka_unit_test(test_separation),
-        cmocka_unit_test(test_explain),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_ready),      cmocka_unit_test(test_duties),
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_separation),
+        cmocka_unit_test(test_explain),    cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,8 +108,8 @@ static void test_there_and_back(void **state)
         target = engine_fresh(&engines[e]);
         s = open_shop(target, 2);
         /* Holds what the migrations put in. */
-        assert_err(btz_store_restore(s, first, key, false), BTZ_CONFLICT);
-        assert_ok(btz_store_restore(s, first, key, true));
+        assert_err(btz_store_restore(s, first, key, false, NULL, NULL), BTZ_CONFLICT);
+        assert_ok(btz_store_restore(s, first, key, true, NULL, NULL));
         assert_int_equal(store_int(s, "SELECT count(*) FROM persons"), 300);
         assert_int_equal(store_int(s, "SELECT count(*) FROM persons WHERE favourite = 'b'"), 8);
         assert_ok(btz_store_backup(s, second, key));
@@ -120,7 +120,7 @@ static void test_there_and_back(void **state)
         assert_int_equal(store_int(s, "SELECT id FROM persons WHERE name = 'new'"), 302);
         assert_ok(btz_store_migrate(s, "shop", shop, 2));
         /* Over rows, twice. */
-        assert_ok(btz_store_restore(s, first, key, true));
+        assert_ok(btz_store_restore(s, first, key, true, NULL, NULL));
         assert_ok(btz_store_backup(s, second, key));
         assert_same_files(first, second);
         btz_store_close(s);
@@ -140,7 +140,7 @@ static void test_versions(void **state)
     assert_ok(btz_store_backup(s, old, NULL));
     btz_store_close(s);
     s = open_shop(b, 3);
-    assert_ok(btz_store_restore(s, old, NULL, true));
+    assert_ok(btz_store_restore(s, old, NULL, true, NULL, NULL));
     assert_int_equal(store_int(s, "SELECT \"order\" FROM goods"), 3);
     assert_int_equal(store_int(s, "SELECT count(*) FROM later"), 0);
     assert_int_equal(store_int(s, "SELECT max(version) FROM migrations"), 3);
@@ -148,7 +148,7 @@ static void test_versions(void **state)
     assert_ok(btz_store_backup(s, new, NULL));
     btz_store_close(s);
     s = open_shop(a, 2);
-    assert_err(btz_store_restore(s, new, NULL, true), BTZ_UNSUPPORTED);
+    assert_err(btz_store_restore(s, new, NULL, true, NULL, NULL), BTZ_UNSUPPORTED);
     assert_int_equal(store_int(s, "SELECT count(*) FROM persons"), 300);
     assert_err(run(s, "INSERT INTO carts (code, person) VALUES ('z', 100000)"), BTZ_CONFLICT);
     btz_store_close(s);
@@ -190,26 +190,26 @@ static void test_damage(void **state)
 
         bytes.ptr[i] ^= (uint8_t)(1u << i % 8);
         write_file(bad, btz_buf_slice(&bytes));
-        err = btz_store_restore(s, bad, NULL, true);
+        err = btz_store_restore(s, bad, NULL, true, NULL, NULL);
         if (err != BTZ_INPUT && err != BTZ_DENIED)
             fail_msg("byte %zu: %s", i, btz_err_name(err));
         bytes.ptr[i] ^= (uint8_t)(1u << i % 8);
         if (i % 5 == 0) {
             write_file(bad, btz_slice_sub(btz_buf_slice(&bytes), 0, i));
-            assert_err(btz_store_restore(s, bad, NULL, true), BTZ_INPUT);
+            assert_err(btz_store_restore(s, bad, NULL, true, NULL, NULL), BTZ_INPUT);
         }
     }
     assert_ok(btz_buf_add_byte(&bytes, 'R'));
     write_file(bad, btz_buf_slice(&bytes));
-    assert_err(btz_store_restore(s, bad, NULL, true), BTZ_INPUT);
+    assert_err(btz_store_restore(s, bad, NULL, true, NULL, NULL), BTZ_INPUT);
     /* A key where there was none, another key, none where there was one. */
-    assert_err(btz_store_restore(s, file, key, true), BTZ_DENIED);
+    assert_err(btz_store_restore(s, file, key, true, NULL, NULL), BTZ_DENIED);
     assert_ok(btz_store_backup(s, file, key));
-    assert_err(btz_store_restore(s, file, wrong, true), BTZ_DENIED);
-    assert_err(btz_store_restore(s, file, NULL, true), BTZ_DENIED);
-    assert_err(btz_store_restore(s, "/nowhere", key, true), BTZ_IO);
+    assert_err(btz_store_restore(s, file, wrong, true, NULL, NULL), BTZ_DENIED);
+    assert_err(btz_store_restore(s, file, NULL, true, NULL, NULL), BTZ_DENIED);
+    assert_err(btz_store_restore(s, "/nowhere", key, true, NULL, NULL), BTZ_IO);
     assert_int_equal(store_int(s, "SELECT count(*) FROM notes WHERE k = 'kept'"), 1);
-    assert_ok(btz_store_restore(s, file, key, true));
+    assert_ok(btz_store_restore(s, file, key, true, NULL, NULL));
     btz_store_close(s);
 }
 
@@ -245,7 +245,7 @@ static void assert_crafted(struct btz_store *s, struct btz_dump_writer *w, struc
 
     assert_ok(btz_dump_end(w));
     write_file(file, btz_buf_slice(&m->bytes));
-    assert_err(btz_store_restore(s, file, NULL, true), want);
+    assert_err(btz_store_restore(s, file, NULL, true, NULL, NULL), want);
     if (want != BTZ_OK)
         assert_int_equal(store_int(s, "SELECT count(*) FROM notes WHERE k = 'kept'"), 1);
     btz_buf_release(&w->pending);

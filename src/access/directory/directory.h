@@ -77,6 +77,8 @@ struct btz_access {
 };
 
 /* ---- open.c ---- */
+/* The tables of all parts: a store handle that has seen them can be backed up and restored. */
+BTZ_CHECKED enum btz_err btz_access_migrate(struct btz_store *s);
 BTZ_CHECKED enum btz_err btz_lane_take(struct btz_access *a, struct btz_lane **out);
 void btz_lane_back(struct btz_access *a, struct btz_lane *lane);
 /* The lane's reader, refreshed. Errors: IO, INPUT: the snapshot cannot be read, nothing may be allowed. */

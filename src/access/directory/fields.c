@@ -301,6 +301,9 @@ enum btz_err btz_name_check(const char *what, const char *text, struct btz_arena
                             "letter or digit; put other spellings into display_name",
                             what, others);
     }
+    /* Ids are in upper case but for their digits: no name may be one of digits alone. */
+    if (len > 4 && name[3] == '_' && len - 4 == strspn(name + 4, "0123456789"))
+        return btz_fail(BTZ_USAGE, "the name of a %s must not look like an id", what);
     *out = name;
     return BTZ_OK;
 }

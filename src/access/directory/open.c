@@ -162,7 +162,7 @@ static enum btz_err open_trail(struct btz_access *a, const char *state, struct b
     return btz_trail_open(&o, s, &a->trail);
 }
 
-static enum btz_err migrate(struct btz_store *s)
+enum btz_err btz_access_migrate(struct btz_store *s)
 {
     BTZ_TRY(btz_trail_migrate(s));
     for (size_t i = 0; btz_access_parts[i]; i++)
@@ -234,7 +234,7 @@ static enum btz_err complete(struct btz_access *a, const struct btz_access_optio
     enum btz_err err;
 
     BTZ_TRY(btz_lane_take(a, &lane));
-    err = migrate(lane->store);
+    err = btz_access_migrate(lane->store);
     if (err == BTZ_OK)
         err = open_trail(a, o->state_dir, lane->store);
     if (err == BTZ_OK)

@@ -80,9 +80,16 @@ static enum btz_err forget(struct btz_store *s, const char *principal)
     return BTZ_OK;
 }
 
+static const struct btz_sealed_column sealed[] = {
+    { "approvals", "input", "id", "approvals/input/", "" },
+    { "approvals", "result", "id", "approvals/result/", "" },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
 const struct btz_access_part btz_access_part_directory = { .name = "directory",
                                                            .migrations = migrations,
                                                            .migration_count = BTZ_COUNT(migrations),
                                                            .tidy = tidy,
                                                            .forget = forget,
-                                                           .schemas = btz_directory_schemas };
+                                                           .schemas = btz_directory_schemas,
+                                                           .sealed = sealed };

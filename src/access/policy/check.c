@@ -1,6 +1,5 @@
 /* What can be wrong with a whole model though each line of it is right. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "access/policy/index.h"
 
@@ -13,7 +12,7 @@ static int by_text(const void *a, const void *b)
 
 static enum btz_err check_duplicates(const char **ids, size_t count, const char *what)
 {
-    qsort(ids, count, sizeof *ids, by_text);
+    btz_sort(ids, count, sizeof *ids, by_text);
     for (size_t i = 1; i < count; i++)
         if (strcmp(ids[i - 1], ids[i]) == 0)
             return btz_fail(BTZ_USAGE, "two %s have the id `%s`", what, ids[i]);

@@ -90,7 +90,7 @@ enum btz_err btz_compile_keys(struct btz_compile *c)
         return BTZ_LIMIT;
     for (size_t i = 0; i < m->key_count; i++)
         keys[i] = &m->keys[i];
-    qsort(keys, m->key_count, sizeof *keys, by_key_id);
+    btz_sort(keys, m->key_count, sizeof *keys, by_key_id);
     for (size_t i = 0; i < m->key_count; i++) {
         struct btz_snap_key record = { .principal =
                                            btz_index_principal(&c->index, keys[i]->principal),

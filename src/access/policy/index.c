@@ -44,6 +44,17 @@ static int by_principal_name(const void *a, const void *b, void *user)
     return strcmp(list[x]->name, list[y]->name);
 }
 
+void btz_sort(void *list, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    const char *at = list;
+
+    for (size_t i = 1; i < count; i++, at += size)
+        if (compare(at, at + size) > 0) {
+            qsort(list, count, size, compare);
+            return;
+        }
+}
+
 /* ---- look-ups ---- */
 
 uint32_t btz_index_role(const struct btz_model_index *x, const char *name)
@@ -226,7 +237,7 @@ static enum btz_err index_principals(struct btz_model_index *x, struct btz_arena
         x->principals[i] = &m->principals[i];
         x->by_name[i] = (uint32_t)i;
     }
-    qsort(x->principals, n, sizeof *x->principals, by_principal_id);
+    btz_sort(x->principals, n, sizeof *x->principals, by_principal_id);
     qsort_r(x->by_name, n, sizeof *x->by_name, by_principal_name, x->principals);
     for (size_t i = 0; i < n; i++) {
         const struct btz_principal_model *p = x->principals[i];

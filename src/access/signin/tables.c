@@ -65,9 +65,19 @@ static enum btz_err forget(struct btz_store *s, const char *principal)
     return btz_throttle_clear(s, BTZ_THROTTLE_FACTOR, principal);
 }
 
+static const struct btz_sealed_column sealed[] = {
+    { "totp", "secret", "principal", "totp/", "/secret" },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+/* Who was signed in then, and what was being done, is over. */
+static const char *const after_restore[] = { "DELETE FROM sessions", "DELETE FROM tickets", NULL };
+
 const struct btz_access_part btz_access_part_signin = { .name = "signin",
                                                         .migrations = migrations,
                                                         .migration_count = BTZ_COUNT(migrations),
                                                         .tidy = tidy,
                                                         .forget = forget,
-                                                        .schemas = btz_signin_schemas };
+                                                        .schemas = btz_signin_schemas,
+                                                        .sealed = sealed,
+                                                        .after_restore = after_restore };

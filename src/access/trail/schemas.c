@@ -52,4 +52,11 @@ static const struct btz_schema schemas[] = {
 };
 
 /* The tables are those of btz_trail_migrate. */
-const struct btz_access_part btz_access_part_audit = { .name = "audit", .schemas = schemas };
+static const struct btz_sealed_column sealed[] = {
+    { "trail_months", "sealed", "month", "trail_months/", "" },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+const struct btz_access_part btz_access_part_audit = { .name = "audit",
+                                                       .schemas = schemas,
+                                                       .sealed = sealed };
