@@ -12,6 +12,7 @@
 
 #include "watch/api/exchange.h"
 #include "watch/fetch.h"
+#include "watch/forward.h"
 
 #define UPKEEP_MS 60000
 #define RETAIN_MS 3600000
@@ -27,6 +28,7 @@ struct btz_daemon {
     struct btz_api_backend backend;
     struct btz_api *api;
     struct btz_api_server *server;
+    struct btz_forwarders *forwarders;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t upkeep;
