@@ -1,5 +1,4 @@
 #include "watch/daemon.h"
-#include "watch/forward.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +22,6 @@ struct btz_daemon {
     char folder[PATH_MAX], socket[PATH_MAX + 16], local_socket[PATH_MAX + 16];
     int lock_fd;
     struct btz_fetcher *fetcher;
-    struct btz_forwarders *forwarders; /* NULL: none */
     struct btz_access *access;
     struct btz_api_backend backend;
     struct btz_api *api;
