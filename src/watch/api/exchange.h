@@ -24,7 +24,6 @@ struct btz_api_exchange {
     struct btz_api_target target;
     struct btz_caller caller;
     bool by_cookie;
-    bool scim; /* errors in the form of RFC 7644 */
 };
 
 /* ---- callers.c ---- */
@@ -63,6 +62,10 @@ BTZ_CHECKED enum btz_err btz_api_once_end(struct btz_api_exchange *x,
                                           const struct btz_api_once *once);
 /* Forgets what is older than a day; what was under way in a process that is gone stays refused until then. */
 BTZ_CHECKED enum btz_err btz_api_once_tidy(struct btz_store *s, uint64_t now_ms);
+
+/* ---- oidc.c ---- */
+/* /v1/oidc/{issuer}/start and /callback. */
+BTZ_CHECKED enum btz_err btz_api_oidc(struct btz_api_exchange *x);
 
 /* ---- pages.c ---- */
 BTZ_CHECKED enum btz_err btz_api_page(struct btz_api_exchange *x);
