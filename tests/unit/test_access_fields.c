@@ -404,8 +404,9 @@ static void check(struct access_fixture *f, const struct btz_caller *caller,
 
 static bool is_destructive(const struct btz_operation *op)
 {
-    return strcmp(op->id, "access.init") == 0 || strncmp(op->id, "store.", 6) == 0 ||
-           strncmp(op->id, "seal.", 5) == 0 || strncmp(op->id, "audit.", 6) == 0;
+    return strcmp(op->id, "access.init") == 0 || strcmp(op->id, "user.delete") == 0 ||
+           strncmp(op->id, "store.", 6) == 0 || strncmp(op->id, "seal.", 5) == 0 ||
+           strncmp(op->id, "audit.", 6) == 0;
 }
 
 static void test_hostile_text_in_every_field(void **state)
@@ -452,6 +453,8 @@ static void test_hostile_text_in_every_field(void **state)
     /* Everything is still there: nothing was dropped, nobody was added who was not named so. */
     assert_true(rows(&f, "group.list") >= before);
     access_do(&f, &f.local, "user.get", json_pack("{s:s}", "user", target));
+    for (size_t h = 0; h < BTZ_COUNT(hostile); h++)
+        check(&f, &f.local, btz_operation_find("user.delete"), 0, json_string(hostile[h]));
     access_do(&f, &f.local, "user.get", json_pack("{s:s}", "user", "root-admin"));
     access_stop(&f);
 }
