@@ -154,8 +154,8 @@ struct btz_operation {
     const char
         *raw; /* member of the answer that front ends deliver as it is (an export), with the member
                       * "media_type" as its type; NULL: the JSON object */
-    const char
-        *event; /* of its trail entry; NULL: "change" for methods other than GET, none for GET */
+    /* Of its trail entry. NULL: "change" for methods other than GET, none for GET. "": none. */
+    const char *event;
     /* Slow, outside any transaction (password hashing, fetching); may be NULL. c->store may be used, also for a
      * transaction of its own that is over when prepare() returns. */
     enum btz_err (*prepare)(struct btz_call *c);

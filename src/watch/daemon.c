@@ -11,6 +11,7 @@
 
 #include "watch/api/exchange.h"
 #include "watch/fetch.h"
+#include "watch/forward.h"
 
 #define UPKEEP_MS 60000
 #define RETAIN_MS 3600000
@@ -25,6 +26,7 @@ struct btz_daemon {
     struct btz_api_backend backend;
     struct btz_api *api;
     struct btz_api_server *server;
+    struct btz_forwarders *forwarders;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t upkeep;
@@ -195,6 +197,7 @@ static enum btz_err start(struct btz_daemon *d)
     BTZ_TRY(btz_access_open(&options, &d->access));
     BTZ_TRY(migrate(d));
     BTZ_TRY(serve(d));
+    BTZ_TRY(btz_forwarders_start(d->access, d->o.state_dir, d->o.log, &d->forwarders));
     if (pthread_create(&d->upkeep, NULL, upkeep, d) != 0)
         return btz_fail(BTZ_LIMIT, "cannot start a thread");
     d->upkeep_runs = true;
@@ -236,6 +239,7 @@ void btz_daemon_stop(struct btz_daemon *d)
     pthread_mutex_unlock(&d->lock);
     if (d->upkeep_runs)
         pthread_join(d->upkeep, NULL);
+    btz_forwarders_stop(d->forwarders);
     btz_api_free(d->api);
     btz_access_close(d->access);
     btz_fetcher_free(d->fetcher);

@@ -9,8 +9,13 @@ static bool is_read(const struct btz_operation *op)
     return op->method && strcmp(op->method, "GET") == 0;
 }
 
-/* Reads leave no entry, unless they say so (exports). */
+/* Reads leave no entry, unless they say so (exports); a challenge that was handed out (event "") leaves none either. */
 static bool has_entry(const struct btz_operation *op)
+{
+    return op->event ? op->event[0] : !is_read(op);
+}
+
+static bool writes(const struct btz_operation *op)
 {
     return !is_read(op) || op->event;
 }
@@ -81,7 +86,7 @@ void btz_call_entry(const struct btz_call *c, struct btz_trail_entry *e)
 {
     *e = c->note;
     if (!e->event)
-        e->event = c->op->event ? c->op->event : "change";
+        e->event = c->op->event && c->op->event[0] ? c->op->event : "change";
     if (!e->verdict)
         e->verdict = "allow";
     e->operation = c->op->id;
@@ -122,7 +127,7 @@ static void note_refusal(struct btz_call *c)
     snprintf(detail, sizeof detail, "%s", btz_error_detail());
     btz_call_entry(c, &e);
     /* A sign-in that failed is a sign-in; who was not let near an operation was refused. */
-    if (!c->note.event && !(c->state->admitted && c->op->event))
+    if (!c->note.event && !(c->state->admitted && c->op->event && c->op->event[0]))
         e.event = "refusal";
     e.verdict = "deny";
     e.before = e.after = NULL;
@@ -183,9 +188,11 @@ static enum btz_err inside(struct btz_call *c)
     return btz_generation_next(c->store, 0, &s->generation);
 }
 
-/* Has the refusal an entry of its own? */
+/* Has the refusal an entry of its own? An alarm always: only who holds a key of ours can raise it. */
 static bool is_counted(struct btz_call *c)
 {
+    if (c->note.event && strcmp(c->note.event, "alarm") == 0)
+        return true;
     return btz_refusal_count(c->access, c->caller, &c->note);
 }
 
@@ -221,11 +228,10 @@ static enum btz_err catch_up(struct btz_call *c)
 
 static enum btz_err transact(struct btz_call *c)
 {
-    bool writes = has_entry(c->op);
     uint64_t generation;
     enum btz_err err;
 
-    if (writes) {
+    if (writes(c->op)) {
         BTZ_TRY(catch_up(c));
         BTZ_TRY(btz_store_begin(c->store));
     } else {

@@ -141,7 +141,7 @@ static enum btz_err check_replace(struct btz_call *c)
     BTZ_TRY(btz_store_one(c->store, "SELECT count(*) FROM principals", NULL, 0, c->arena, 1, &row));
     if (row && row[0].i > 0)
         return btz_fail(BTZ_CONFLICT,
-                        "the store holds %" PRId64 " people and services; `replace` puts "
+                        "the store holds %" PRId64 " people and services; `--replace true` puts "
                         "the backup in their place",
                         row[0].i);
     return BTZ_OK;

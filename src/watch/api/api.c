@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "watch/api/exchange.h"
+#include "watch/api/scim.h"
 
 #define OPENAPI_MAX ((size_t)4 << 20)
 
@@ -179,6 +179,8 @@ static enum btz_err answer(struct btz_api_exchange *x)
         BTZ_TRY(btz_api_check_host(x, page));
     if (x->answer->status)
         return BTZ_OK;
+    if (is_below(x->target.path, "/scim"))
+        return btz_scim_answer(x);
     return page ? btz_api_page(x) : answer_operation(x);
 }
 

@@ -24,7 +24,6 @@ struct btz_api_exchange {
     struct btz_api_target target;
     struct btz_caller caller;
     bool by_cookie;
-    bool scim; /* errors in the form of RFC 7644 */
 };
 
 /* ---- callers.c ---- */
