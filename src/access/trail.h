@@ -114,9 +114,6 @@ BTZ_CHECKED enum btz_err btz_trail_retain(struct btz_trail *t, struct btz_store 
 /* Then, in the transaction of the entry that says so: deletes their keys. What a killed run left, the next one does. */
 BTZ_CHECKED enum btz_err btz_trail_retain_keys(struct btz_trail *t, struct btz_store *s,
                                                uint64_t before_ms);
-/* After a rotation of the seal's key: month keys that an older one sealed, sealed by the current one. In the caller's
- * transaction. */
-BTZ_CHECKED enum btz_err btz_trail_reseal(struct btz_trail *t, struct btz_store *s);
 /* Somebody answers for a ledger that was put back to an older state: entries are added again. `lost` is how many are
  * missing, 0: nothing is wrong. In the caller's transaction, which adds an alarm to the trail. */
 BTZ_CHECKED enum btz_err btz_trail_accept_loss(struct btz_trail *t, struct btz_store *s,

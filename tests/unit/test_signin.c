@@ -551,6 +551,53 @@ static void test_administration(void **state)
     site_free(s);
 }
 
+/* New keys for what is sealed, and the old ones gone: authenticator apps and recovery codes go on. */
+static void test_seal_rotation(void **state)
+{
+    struct site *s = site_new("{}");
+    char token[BTZ_TOKEN_TEXT], code[16];
+    struct app app;
+    struct reply r;
+    (void)state;
+    person_with_app(s, "alice", &app, token);
+    r = ask_ok(s, session_of(s, token), "me.recovery-codes", json_object());
+    snprintf(code, sizeof code, "%s",
+             json_string_value(json_array_get(json_object_get(r.out, "codes"), 0)));
+    r = ask_ok(s, local(s), "seal.rotate", json_object());
+    assert_true(json_integer_value(json_object_get(r.out, "resealed")) >= 1);
+    ask_ok(s, local(s), "seal.forget", json_object());
+    assert_int_equal(sign_in_both(s, "alice", &app).err, BTZ_OK);
+    site_reopen(s);
+    assert_int_equal(sign_in_both(s, "alice", &app).err, BTZ_OK);
+    r = sign_in(s, "alice", PASSWORD);
+    assert_int_equal(with_code(s, "sign-in.recovery", r.ticket, code).err, BTZ_OK);
+    site_free(s);
+}
+
+/* Another person's sealed secret in one's own row opens nothing. */
+static void test_swapped_secrets(void **state)
+{
+    struct site *s = site_new("{}");
+    char token[BTZ_TOKEN_TEXT], alice[BTZ_ID_TEXT], bob[BTZ_ID_TEXT];
+    struct app alices, bobs;
+    struct reply r;
+    (void)state;
+    person_with_app(s, "alice", &alices, token);
+    person_with_app(s, "bob", &bobs, token);
+    id_of(s, "alice", alice);
+    id_of(s, "bob", bob);
+    change(s,
+           "UPDATE totp SET secret = (SELECT secret FROM totp WHERE principal = ?) WHERE "
+           "principal = ?",
+           bob, alice);
+    s->now_ms += 30000;
+    r = sign_in(s, "alice", PASSWORD);
+    r = with_code(s, "sign-in.totp", r.ticket, app_code(&bobs, s->now_ms));
+    assert_int_not_equal(r.err, BTZ_OK);
+    assert_string_equal(r.token, "");
+    site_free(s);
+}
+
 /* ---- the trail ---- */
 
 struct tally {
@@ -641,6 +688,8 @@ int main(void)
         cmocka_unit_test(test_breached_list),
         cmocka_unit_test(test_stale_hash),
         cmocka_unit_test(test_administration),
+        cmocka_unit_test(test_seal_rotation),
+        cmocka_unit_test(test_swapped_secrets),
         cmocka_unit_test(test_trail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -475,29 +475,6 @@ static void test_retention_and_clock(void **state)
     free_fixture(f);
 }
 
-static void test_reseal(void **state)
-{
-    struct fixture *f = new_fixture();
-    struct btz_trail_entry e = { .event = "alarm", .verdict = "error", .reason = "kept" };
-    struct btz_trail_filter all = { 0 };
-    BTZ_JSON json_t *got = NULL;
-    (void)state;
-    open_trail(f);
-    for (int i = 0; i < 3; i++, f->now_ms += 31 * DAY_MS)
-        log_entry(f, &e, NULL);
-    assert_ok(btz_seal_rotate(f->seal));
-    assert_ok(btz_store_begin(f->store));
-    assert_ok(btz_trail_reseal(f->trail, f->store));
-    assert_ok(btz_store_commit(f->store));
-    assert_ok(btz_seal_forget(f->seal));
-    close_trail(f);
-    open_trail(f);
-    got = collect(f, &all);
-    for (size_t i = 0; i < 3; i++)
-        assert_string_equal(member(json_array_get(got, i), "reason"), "kept");
-    free_fixture(f);
-}
-
 /* ---- the ledger beside the store ---- */
 
 static void append_foreign(struct fixture *f, const char *text)
@@ -950,7 +927,6 @@ int main(void)
         cmocka_unit_test(test_auditor_key_forms),
         cmocka_unit_test(test_retention),
         cmocka_unit_test(test_retention_and_clock),
-        cmocka_unit_test(test_reseal),
         cmocka_unit_test(test_foreign_entries),
         cmocka_unit_test(test_store_put_back),
         cmocka_unit_test(test_ledger_put_back),

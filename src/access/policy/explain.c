@@ -4,6 +4,10 @@
 #include "access/policy/conditions.h"
 #include "access/policy/snapshot.h"
 
+struct held {
+    const struct btz_binding_model *binding;
+    const char *group; /* NULL: his own */
+};
 struct explain {
     struct btz_model_index index;
     struct btz_arena *arena;
@@ -14,6 +18,8 @@ struct explain {
     const char *resource;                     /* with names for ids, as the compiler has it */
     const char *own;                          /* "user/self" ... when it is the caller's */
     const char *note;                         /* why no rule can be about it; NULL */
+    struct held *mine;
+    size_t mine_count;
     struct btz_decision decision;
     json_t *matching, *nearest;
     size_t nearest_count;
@@ -100,11 +106,11 @@ static bool matches_any(const struct explain *e, const char *const *patterns)
 
 /* ---- by which binding a role is held ---- */
 
-static bool is_subject(const struct explain *e, const struct btz_binding_model *b,
+static bool is_subject(const struct explain *e, const struct btz_binding_model *b, uint32_t me,
                        const char **group)
 {
     const uint32_t *list;
-    uint32_t one, me = btz_index_principal(&e->index, e->caller->id);
+    uint32_t one;
     size_t count;
 
     btz_index_subjects(&e->index, b, &one, &list, &count);
@@ -113,6 +119,24 @@ static bool is_subject(const struct explain *e, const struct btz_binding_model *
         if (list[i] == me)
             return true;
     return false;
+}
+
+/* The caller's bindings, once: every rule asks for them. */
+static enum btz_err gather_bindings(struct explain *e)
+{
+    const struct btz_policy_model *m = e->index.model;
+    uint32_t me = e->caller ? btz_index_principal(&e->index, e->caller->id) : BTZ_NOBODY;
+
+    e->mine = btz_arena_array(e->arena, m->binding_count + 1, sizeof *e->mine);
+    if (!e->mine)
+        return BTZ_LIMIT;
+    for (size_t i = 0; e->caller && i < m->binding_count; i++) {
+        const char *group;
+
+        if (is_subject(e, &m->bindings[i], me, &group))
+            e->mine[e->mine_count++] = (struct held){ &m->bindings[i], group };
+    }
+    return BTZ_OK;
 }
 
 /* NULL: it counts for this request. Otherwise why not, in words. */
@@ -137,17 +161,15 @@ static const char *binding_fault(const struct explain *e, const struct btz_bindi
 static enum btz_err find_bindings(struct explain *e, uint32_t role, json_t *bindings, bool *held,
                                   const char **fault)
 {
-    const struct btz_policy_model *m = e->index.model;
-
     *held = false;
     *fault = NULL;
-    for (size_t i = 0; e->caller && i < m->binding_count; i++) {
-        const struct btz_binding_model *b = &m->bindings[i];
-        const char *group, *wrong;
+    for (size_t i = 0; i < e->mine_count; i++) {
+        const struct btz_binding_model *b = e->mine[i].binding;
+        const char *wrong;
         uint32_t given = btz_index_role(&e->index, b->role);
         json_t *j;
 
-        if (!btz_bit(btz_index_closure(&e->index, given), role) || !is_subject(e, b, &group))
+        if (!btz_bit(btz_index_closure(&e->index, given), role))
             continue;
         wrong = binding_fault(e, b);
         if (wrong) {
@@ -155,7 +177,7 @@ static enum btz_err find_bindings(struct explain *e, uint32_t role, json_t *bind
             continue;
         }
         *held = true;
-        j = json_pack("{s:s, s:s, s:s*}", "id", b->id, "role", b->role, "group", group);
+        j = json_pack("{s:s, s:s, s:s*}", "id", b->id, "role", b->role, "group", e->mine[i].group);
         if (!j || json_array_append_new(bindings, j) != 0)
             return no_memory();
     }
@@ -318,6 +340,7 @@ static enum btz_err explain(struct explain *e, struct btz_buf *out)
 {
     btz_decide(e->s, e->r, &e->decision);
     BTZ_TRY(name_resource(e));
+    BTZ_TRY(gather_bindings(e));
     e->note = impossible(e);
     for (size_t i = 0; !e->note && i < e->index.model->role_count; i++)
         BTZ_TRY(check_role(e, (uint32_t)i));

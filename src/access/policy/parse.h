@@ -7,8 +7,10 @@
 
 #define BTZ_POLICY_WORDS_MAX 256 /* items of one list */
 
+struct btz_policy_names; /* parse_people.c */
 struct btz_policy_reader {
     const char *file, *policy;
+    struct btz_policy_names *names;
     struct btz_arena *arena;
     struct btz_policy_model *model;
 };

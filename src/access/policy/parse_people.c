@@ -1,4 +1,6 @@
 /* Principals, groups, bindings and keys of a file, for tests and comparisons; and roles that exclude each other. */
+#include <stdlib.h>
+
 #include "access/policy/parse.h"
 
 #define PEOPLE_MAX (1u << 20)
@@ -61,20 +63,75 @@ static enum btz_err parse_principals(const struct btz_policy_reader *r, const st
     return BTZ_OK;
 }
 
-static const char *principal_id(const struct btz_policy_model *m, const char *word)
+/* ---- words to ids: names and ids, sorted once after each section that adds some ---- */
+
+struct word {
+    const char *text, *id;
+};
+struct btz_policy_names {
+    struct word *people, *groups;
+    size_t people_count, group_count;
+};
+
+static int by_word(const void *a, const void *b)
 {
-    for (size_t i = 0; i < m->principal_count; i++)
-        if (strcmp(m->principals[i].id, word) == 0 || strcmp(m->principals[i].name, word) == 0)
-            return m->principals[i].id;
-    return NULL;
+    const struct word *x = a, *y = b;
+
+    return strcmp(x->text, y->text);
 }
 
-static const char *group_id(const struct btz_policy_model *m, const char *word)
+static const char *find_word(const struct word *list, size_t count, const char *text)
 {
-    for (size_t i = 0; i < m->group_count; i++)
-        if (strcmp(m->groups[i].id, word) == 0 || strcmp(m->groups[i].name, word) == 0)
-            return m->groups[i].id;
-    return NULL;
+    const struct word wanted = { text, NULL };
+    const struct word *found = count ? bsearch(&wanted, list, count, sizeof *list, by_word) : NULL;
+
+    return found ? found->id : NULL;
+}
+
+static enum btz_err sort_people(const struct btz_policy_reader *r)
+{
+    const struct btz_policy_model *m = r->model;
+    struct word *list = btz_arena_array(r->arena, 2 * m->principal_count + 1, sizeof *list);
+    size_t n = 0;
+
+    if (!list)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < m->principal_count; i++) {
+        list[n++] = (struct word){ m->principals[i].id, m->principals[i].id };
+        list[n++] = (struct word){ m->principals[i].name, m->principals[i].id };
+    }
+    qsort(list, n, sizeof *list, by_word);
+    r->names->people = list;
+    r->names->people_count = n;
+    return BTZ_OK;
+}
+
+static enum btz_err sort_groups(const struct btz_policy_reader *r)
+{
+    const struct btz_policy_model *m = r->model;
+    struct word *list = btz_arena_array(r->arena, 2 * m->group_count + 1, sizeof *list);
+    size_t n = 0;
+
+    if (!list)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < m->group_count; i++) {
+        list[n++] = (struct word){ m->groups[i].id, m->groups[i].id };
+        list[n++] = (struct word){ m->groups[i].name, m->groups[i].id };
+    }
+    qsort(list, n, sizeof *list, by_word);
+    r->names->groups = list;
+    r->names->group_count = n;
+    return BTZ_OK;
+}
+
+static const char *principal_id(const struct btz_policy_reader *r, const char *word)
+{
+    return find_word(r->names->people, r->names->people_count, word);
+}
+
+static const char *group_id(const struct btz_policy_reader *r, const char *word)
+{
+    return find_word(r->names->groups, r->names->group_count, word);
 }
 
 /* An unknown word, with the nearest known one. */
@@ -124,7 +181,7 @@ static enum btz_err parse_groups(const struct btz_policy_reader *r, const struct
         if (!ids)
             return BTZ_LIMIT;
         for (size_t i = 0; i < count; i++) {
-            ids[i] = principal_id(m, words[i]);
+            ids[i] = principal_id(r, words[i]);
             if (!ids[i])
                 return unknown(r, n->line, "principal", words[i]);
         }
@@ -145,7 +202,7 @@ static enum btz_err parse_subject(const struct btz_policy_reader *r, const struc
         return btz_policy_at(r, c->line, BTZ_USAGE);
     }
     BTZ_TRY(btz_policy_text(r, who ? who : group, &word));
-    b->subject = who ? principal_id(r->model, word) : group_id(r->model, word);
+    b->subject = who ? principal_id(r, word) : group_id(r, word);
     return b->subject ? BTZ_OK : unknown(r, c->line, who ? "principal" : "group", word);
 }
 
@@ -209,7 +266,7 @@ static enum btz_err parse_key(const struct btz_policy_reader *r, const struct bt
         return btz_policy_at(r, c->line, BTZ_USAGE);
     }
     BTZ_TRY(btz_policy_text(r, n, &word));
-    if (!(k->principal = principal_id(r->model, word)))
+    if (!(k->principal = principal_id(r, word)))
         return unknown(r, n->line, "principal", word);
     if ((n = btz_yaml_get(c, "scopes")))
         BTZ_TRY(btz_policy_texts(r, n, SCOPES_MAX, NULL, &k->scopes));
@@ -272,11 +329,20 @@ enum btz_err btz_policy_people(const struct btz_policy_reader *r, const struct b
         { "exclusive", parse_exclusive },
     };
 
+    struct btz_policy_names names = { 0 };
+    struct btz_policy_reader reader = *r;
+
+    reader.names = &names;
     for (size_t i = 0; i < BTZ_COUNT(sections); i++) {
         const struct btz_yaml *n = btz_yaml_get(root, sections[i].key);
 
         if (n)
-            BTZ_TRY(sections[i].parse(r, n));
+            BTZ_TRY(sections[i].parse(&reader, n));
+        /* Also where the file adds none: an included one may have. */
+        if (i == 0)
+            BTZ_TRY(sort_people(&reader));
+        if (i == 1)
+            BTZ_TRY(sort_groups(&reader));
     }
     return BTZ_OK;
 }

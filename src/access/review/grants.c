@@ -73,6 +73,59 @@ bool btz_review_role_allows(const struct btz_review *r, const char *role, const 
     return found != NULL;
 }
 
+bool btz_review_role_denies(const struct btz_review *r, const char *role, const char *action)
+{
+    uint32_t at = btz_index_role(&r->index, role);
+
+    for (size_t i = 0; at != BTZ_NOBODY && i < r->model->role_count; i++) {
+        const struct btz_role_model *part = r->index.roles[i];
+
+        if (!btz_bit(btz_index_closure(&r->index, at), i))
+            continue;
+        for (size_t k = 0; k < part->rule_count; k++)
+            if (part->rules[k].effect == BTZ_EFFECT_DENY && names_action(&part->rules[k], action) &&
+                names_all(part->rules[k].resources) && is_unconditional(&part->rules[k].when))
+                return true;
+    }
+    return false;
+}
+
+static bool fits(const char *pattern, const char *resource, const char *principal)
+{
+    const char *slash = strchr(resource, '/');
+    const struct btz_pattern p = btz_pattern_of(pattern);
+
+    if (btz_pattern_matches(&p, btz_str(resource)))
+        return true;
+    if (strcmp(pattern, "key/own") == 0)
+        return strncmp(resource, "key/", 4) == 0;
+    return slash && principal && strcmp(slash + 1, principal) == 0 &&
+           (strcmp(pattern, "user/self") == 0 || strcmp(pattern, "service/self") == 0);
+}
+
+bool btz_review_role_covers(const struct btz_review *r, const char *role, const char *action,
+                            const char *resource, const char *principal)
+{
+    uint32_t at = btz_index_role(&r->index, role);
+
+    for (size_t i = 0; at != BTZ_NOBODY && i < r->model->role_count; i++) {
+        const struct btz_role_model *part = r->index.roles[i];
+
+        if (!btz_bit(btz_index_closure(&r->index, at), i))
+            continue;
+        for (size_t k = 0; k < part->rule_count; k++) {
+            const struct btz_rule_model *rule = &part->rules[k];
+
+            if (rule->effect != BTZ_EFFECT_ALLOW || !names_action(rule, action))
+                continue;
+            for (size_t n = 0; rule->resources[n]; n++)
+                if (fits(rule->resources[n], resource, principal))
+                    return !btz_review_role_denies(r, role, action);
+        }
+    }
+    return false;
+}
+
 bool btz_review_role_is_everything(const struct btz_review *r, const char *role)
 {
     uint32_t at = btz_index_role(&r->index, role);

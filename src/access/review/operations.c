@@ -107,3 +107,57 @@ const struct btz_operation btz_operation_review_run = {
     .result = "review",
     .run = review,
 };
+
+/* ---- advise ---- */
+
+static enum btz_err advise(struct btz_call *c)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_review r;
+    uint8_t random[8];
+    char hex[2 * sizeof random + 1], *scratch;
+
+    btz_arena_init(&arena, MEMORY);
+    btz_random_bytes(random, sizeof random);
+    btz_hex(random, sizeof random, hex);
+    scratch = btz_arena_printf(&arena, "%s.advise.%s", btz_access_snapshot_path(c->access), hex);
+    if (!scratch)
+        return BTZ_LIMIT;
+    BTZ_TRY(btz_review_gather(c->access, c->store, &arena, btz_call_ms(c, "window", WINDOW_DEFAULT),
+                              &r));
+    return btz_advise(&r, btz_call_text(c, "subject"), scratch, &c->out);
+}
+
+static const struct btz_field advise_fields[] = {
+    { .name = "subject",
+      .kind = BTZ_FIELD_TEXT,
+      .place = BTZ_IN_QUERY,
+      .operand = true,
+      .help = "One person, service or group, by id or name; all that hold roles when not given." },
+    { .name = "window",
+      .kind = BTZ_FIELD_DURATION,
+      .place = BTZ_IN_QUERY,
+      .help = "What was used in that time counts; 30 days when not given." },
+};
+
+const struct btz_operation btz_operation_advise = {
+    .id = "advise",
+    .method = "GET",
+    .path = "/v1/advise",
+    .command = "advise",
+    .summary = "Propose narrower roles from what was used.",
+    .details = "For each person and group that holds roles for good: the smallest set of roles "
+               "that there are which allows all that was used in the window, or a policy with a "
+               "new role. All requests of the window are decided again with the proposals: "
+               "`allowed_now` and `allowed_then` are what came of it, `vanish` what would be gone. "
+               "Reading that leaves no entry in the trail is kept (`unseen`). `complete` is false "
+               "when the trail does not reach back over the window: seldom duties may be missing.",
+    .tag = "review",
+    .action = "advise.read",
+    .resource = "advise/access",
+    .needs = BTZ_NEEDS_PERMISSION,
+    .fields = advise_fields,
+    .field_count = BTZ_COUNT(advise_fields),
+    .result = "advice",
+    .run = advise,
+};

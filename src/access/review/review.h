@@ -89,6 +89,11 @@ bool btz_review_binding_is_on(const struct btz_review *r, const struct btz_revie
  * everything; conditions do not. `pattern` (may be NULL) gets the resource pattern. */
 bool btz_review_role_allows(const struct btz_review *r, const char *role, const char *action,
                             const char **pattern);
+/* Does the role deny the action on everything, without a condition? */
+bool btz_review_role_denies(const struct btz_review *r, const char *role, const char *action);
+/* Is there an allow of the role for this resource? Patterns for what is one's own fit `principal`'s. */
+bool btz_review_role_covers(const struct btz_review *r, const char *role, const char *action,
+                            const char *resource, const char *principal);
 /* Does a rule of the role, itself or inherited, name all actions on all resources? */
 bool btz_review_role_is_everything(const struct btz_review *r, const char *role);
 /* Role by which a principal may do the action by a binding that is on, NULL: none. */
@@ -97,6 +102,14 @@ bool btz_review_is_administrative(const struct btz_review *r, const char *princi
 /* Is the binding for this principal, himself or by a group? */
 bool btz_review_binding_has(const struct btz_review *r, const struct btz_review_binding *b,
                             const char *principal);
+
+/* ---- advice (advise.c) ------------------------------------------------------------------------------------------------ */
+
+/* Narrower roles for each person and group that holds some, or for one of them (`only`, id or name; NULL: all), with
+ * the replay of the window's requests. `scratch` is a file that may be written and goes again. Object in *out:
+ * {"items":[...],...}. Errors: USAGE (no such subject). */
+BTZ_CHECKED enum btz_err btz_advise(const struct btz_review *r, const char *only,
+                                    const char *scratch, json_t **out);
 
 /* ---- gathering ------------------------------------------------------------------------------------------------------- */
 

@@ -202,24 +202,36 @@ struct change {
     const char *before; /* that was verified; NULL: there was none */
 };
 
+static enum btz_err count_try(struct btz_call *c, const char *id, bool back)
+{
+    enum btz_err err;
+
+    BTZ_TRY(btz_store_begin(c->store));
+    err = back ? btz_throttle_undo(c, BTZ_THROTTLE_FACTOR, id)
+               : btz_throttle_check(c, BTZ_THROTTLE_FACTOR, id);
+    if (err == BTZ_OK && !back)
+        err = btz_throttle_add(c, BTZ_THROTTLE_FACTOR, id);
+    if (err == BTZ_OK)
+        err = btz_store_commit(c->store);
+    btz_store_rollback(c->store);
+    return err;
+}
+
+/* Counted first, as in signing in; taken back when it was right, or was not looked at. */
 static enum btz_err verify_current(struct btz_call *c, const struct btz_account *me)
 {
     struct btz_slice current = btz_str(btz_call_text(c, "current"));
     enum btz_err err;
 
-    /* Counted first, as in signing in; taken back when it was right. */
-    BTZ_TRY(btz_store_begin(c->store));
-    err = btz_throttle_check(c, BTZ_THROTTLE_FACTOR, me->id);
-    if (err == BTZ_OK)
-        err = btz_throttle_add(c, BTZ_THROTTLE_FACTOR, me->id);
-    if (err == BTZ_OK)
-        err = btz_store_commit(c->store);
-    btz_store_rollback(c->store);
-    BTZ_TRY(err);
+    BTZ_TRY(count_try(c, me->id, false));
     err = btz_password_verify(btz_access_hasher(c->access), me->hash, current, NULL);
     if (err == BTZ_DENIED) {
         c->note.reason = "wrong current password";
         return btz_fail(BTZ_DENIED, "wrong current password");
+    }
+    if (err == BTZ_LIMIT) {
+        BTZ_TRY(count_try(c, me->id, true));
+        return btz_fail(BTZ_LIMIT, "too many passwords are being checked; try again in a moment");
     }
     return err;
 }
@@ -240,6 +252,8 @@ static enum btz_err password_prepare(struct btz_call *c)
     else
         BTZ_TRY(btz_factor_may_change(c));
     change->before = me.hash;
+    if (me.hash)
+        BTZ_TRY(count_try(c, me.id, true));
     return new_hash(c, "new", me.name, &change->hash);
 }
 
@@ -251,8 +265,6 @@ static enum btz_err password_run(struct btz_call *c)
     BTZ_TRY(btz_account_by_id(c, c->caller->principal, &me));
     if (!me.id || strcmp(me.hash ? me.hash : "", change->before ? change->before : "") != 0)
         return btz_fail(BTZ_CONFLICT, "the password was changed meanwhile");
-    if (change->before)
-        BTZ_TRY(btz_throttle_undo(c, BTZ_THROTTLE_FACTOR, me.id));
     BTZ_TRY(btz_password_store(c, me.id, change->hash));
     BTZ_TRY(btz_sessions_end(c->store, me.id, c->caller->session, c->now_ms, NULL));
     c->note.reason = "the password was changed";

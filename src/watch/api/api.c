@@ -134,6 +134,13 @@ static enum btz_err answer_own(struct btz_api_exchange *x, bool *done)
 
 /* ---- the way --------------------------------------------------------------------------------------------------------- */
 
+static bool is_below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
 static enum btz_err answer_operation(struct btz_api_exchange *x)
 {
     struct btz_api_match match;
@@ -142,6 +149,8 @@ static enum btz_err answer_operation(struct btz_api_exchange *x)
     BTZ_TRY(answer_own(x, &done));
     if (done)
         return BTZ_OK;
+    if (is_below(x->target.path, "/v1/oidc"))
+        return btz_api_oidc(x);
     switch (btz_api_router_find(x->api->router, x->request->method, &x->target, &match)) {
     case BTZ_API_ROUTE_FOUND:
         return btz_api_operate(x, &match);
@@ -151,13 +160,6 @@ static enum btz_err answer_operation(struct btz_api_exchange *x)
     default:
         return btz_api_refuse(x->answer, x->arena, 404, NULL);
     }
-}
-
-static bool is_below(const char *path, const char *folder)
-{
-    size_t n = strlen(folder);
-
-    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
 static enum btz_err answer(struct btz_api_exchange *x)

@@ -1,13 +1,5 @@
 #include "watch/api/api.h"
 
-static enum btz_err refuse(struct btz_access *a, struct btz_slice given, struct btz_caller *io)
-{
-    (void)a;
-    (void)given;
-    (void)io;
-    return btz_fail(BTZ_DENIED, "no issuer is known");
-}
-
 /* What the server needs of an installation. */
 void btz_api_backend_init(struct btz_access *access, struct btz_api_backend *out)
 {
@@ -17,8 +9,8 @@ void btz_api_backend_init(struct btz_access *access, struct btz_api_backend *out
                                      .was_not_found = btz_call_was_not_found,
                                      .session = btz_caller_session,
                                      .key = btz_caller_key,
-                                     .token = refuse,
-                                     .cert = refuse,
+                                     .token = btz_caller_token,
+                                     .cert = btz_caller_cert,
                                      .local = btz_caller_local,
                                      .schema = btz_access_schema,
                                      .store = btz_access_store,

@@ -63,6 +63,10 @@ BTZ_CHECKED enum btz_err btz_api_once_end(struct btz_api_exchange *x,
 /* Forgets what is older than a day; what was under way in a process that is gone stays refused until then. */
 BTZ_CHECKED enum btz_err btz_api_once_tidy(struct btz_store *s, uint64_t now_ms);
 
+/* ---- oidc.c ---- */
+/* /v1/oidc/{issuer}/start and /callback. */
+BTZ_CHECKED enum btz_err btz_api_oidc(struct btz_api_exchange *x);
+
 /* ---- pages.c ---- */
 BTZ_CHECKED enum btz_err btz_api_page(struct btz_api_exchange *x);
 /* Headers that every answer has. */
