@@ -53,7 +53,7 @@ uint32_t btz_compile_count(const struct btz_compile *c, enum btz_snap_section s)
 enum btz_err btz_compile_put(struct btz_compile *c, enum btz_snap_section s, const void *record,
                              uint32_t *at)
 {
-    uint32_t index = btz_compile_count(c, s);
+    uint32_t index = btz_compile_count(c, (enum btz_snap_section)s);
 
     BTZ_TRY(btz_buf_add(&c->section[s], record, btz_snap_sizes[s]));
     if (at)
@@ -98,7 +98,7 @@ static enum btz_err assemble(struct btz_compile *c, uint64_t generation, const u
 
     for (size_t s = 0; s < BTZ_SNAP_SECTIONS; s++) {
         h.section[s].at = at;
-        h.section[s].count = btz_compile_count(c, s);
+        h.section[s].count = btz_compile_count(c, (enum btz_snap_section)s);
         at += (c->section[s].len + 7) & ~(uint64_t)7;
     }
     h.size = at;
