@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (btz_sql_translate(&btz_engine_postgres.dialect, btz_str(text), &out, &values) != BTZ_OK)
         return 0;
     check(values <= count_of(btz_str(text), "?"));
-    /* What is inside quotes is all there, byte for byte. */
-    check(count_of(btz_buf_slice(&out), "'") == count_of(btz_str(text), "'"));
+    /* What is inside quotes is all there; comments around a statement may go. */
+    if (!strstr(text, "--") && !strstr(text, "/*"))
+        check(count_of(btz_buf_slice(&out), "'") == count_of(btz_str(text), "'"));
     return 0;
 }

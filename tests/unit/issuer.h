@@ -197,6 +197,13 @@ static inline void issuer_init(struct issuer *i, enum btz_jose_alg alg, uint64_t
     *i = (struct issuer){ .alg = alg, .now_s = now_s };
     if (alg == BTZ_JOSE_HS256) {
         assert_ok(btz_jwk_of_secret(btz_str(SECRET), &i->signer));
+    } else if (alg == BTZ_JOSE_RS256) { /* the key of RFC 7515 A.2: new ones are never made */
+        json_t *all = golden("jose/rfc.json");
+
+        i->signer =
+            jwk_of(json_object_get(json_array_get(json_object_get(all, "compact"), 1), "key"));
+        json_decref(all);
+        i->keys[i->key_count++] = i->signer;
     } else {
         assert_ok(btz_jwk_new(alg, NULL, &i->signer));
         i->keys[i->key_count++] = i->signer;

@@ -338,6 +338,57 @@ static void test_break_glass(void **state)
     access_stop(&f);
 }
 
+/* What is old goes: requests that nobody decided, answers that nobody collected. */
+static void test_tidied(void **state)
+{
+    static const char *const actions[] = { "key.write" };
+    struct btz_caller alice, bob;
+    struct access_fixture f;
+    char id[BTZ_ID_TEXT];
+    struct btz_store *s;
+    json_t *out;
+
+    (void)state;
+    start_with_four_eyes(&f, actions, 1);
+    alice = access_person(&f, "alice", "admin");
+    bob = access_person(&f, "bob", "admin");
+    access_service(&f, "robot", "user");
+    access_do(&f, &alice, "key.create", json_pack("{s:s, s:s}", "principal", "robot", "name", "k"));
+    snprintf(id, sizeof id, "%s", f.approval);
+    access_do(&f, &bob, "approval.approve", json_pack("{s:s}", "approval", id));
+    access_do(&f, &alice, "key.create", json_pack("{s:s, s:s}", "principal", "robot", "name", "l"));
+    f.now_ms += UINT64_C(8) * 86400000;
+    access_must(btz_access_store(f.access, &s));
+    access_must(btz_access_tidy(f.access, s));
+    btz_access_store_back(f.access, s);
+    access_refused(&f, &alice, "me.approval.collect", json_pack("{s:s}", "approval", id),
+                   BTZ_CONFLICT);
+    out = access_ok(&f, &bob, "approval.list", json_pack("{s:s}", "status", "expired"));
+    assert_int_equal(json_array_size(json_object_get(out, "items")), 1);
+    json_decref(out);
+    access_stop(&f);
+}
+
+static void test_settings_that_cannot_be(void **state)
+{
+    static const char *const wrong[] = { "approval.decide", "break-glass.use", "role.bnd" };
+    struct access_fixture f;
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(wrong); i++) {
+        struct btz_access_options o;
+
+        access_prepare(&f);
+        f.conf.four_eyes =
+            (struct btz_conf_list){ .items = (void *)(uintptr_t)&wrong[i], .count = 1 };
+        o = (struct btz_access_options){ .state_dir = f.dir, .conf = &f.conf };
+        assert_int_equal(btz_access_open(&o, &f.access), BTZ_USAGE);
+        assert_non_null(strstr(btz_error_detail(), wrong[i]));
+        f.access = NULL;
+        access_stop(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +399,8 @@ int main(void)
         cmocka_unit_test(test_answer_is_for_whoever_asked),
         cmocka_unit_test(test_elevation),
         cmocka_unit_test(test_break_glass),
+        cmocka_unit_test(test_tidied),
+        cmocka_unit_test(test_settings_that_cannot_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

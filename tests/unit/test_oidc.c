@@ -3,12 +3,16 @@
 #include <pthread.h>
 
 #include "issuer.h"
+#include "watch/fetch.h"
+
+#include "test_server.c"
 
 #define NOW    1700000000u
 #define NOW_MS (NOW * UINT64_C(1000))
 
 static const char *const algs_es[] = { "ES256" }, *const algs_ed[] = { "EdDSA" },
-                         *const algs_hs[] = { "HS256" }, *const scopes[] = { "profile", "openid" };
+                         *const algs_hs[] = { "HS256" }, *const algs_rs[] = { "RS256" },
+                         *const scopes[] = { "profile", "openid" };
 
 static struct btz_issuer_conf conf_new(void)
 {
@@ -35,6 +39,8 @@ static void world_open(struct world *w, enum btz_jose_alg alg)
     w->conf = conf_new();
     if (alg == BTZ_JOSE_EDDSA)
         w->conf.algorithms.items = (void *)(uintptr_t)algs_ed;
+    if (alg == BTZ_JOSE_RS256)
+        w->conf.algorithms.items = (void *)(uintptr_t)algs_rs;
     if (alg == BTZ_JOSE_HS256)
         w->conf.algorithms.items = (void *)(uintptr_t)algs_hs;
     w->fetch = (struct btz_fetch){ issuer_fetch, &w->issuer };
@@ -86,7 +92,8 @@ static enum btz_err sign_in(struct world *w)
 
 static void test_flow(void **state)
 {
-    static const enum btz_jose_alg algs[] = { BTZ_JOSE_ES256, BTZ_JOSE_EDDSA, BTZ_JOSE_HS256 };
+    static const enum btz_jose_alg algs[] = { BTZ_JOSE_ES256, BTZ_JOSE_EDDSA, BTZ_JOSE_RS256,
+                                              BTZ_JOSE_HS256 };
     (void)state;
     for (size_t i = 0; i < BTZ_COUNT(algs); i++) {
         struct world w;
@@ -229,6 +236,7 @@ static void test_signers(void **state)
     struct btz_oidc_state s;
     struct btz_arena arena;
     struct world w;
+    json_t *object;
     char *claims, *token;
     (void)state;
     btz_arena_init(&arena, 1 << 20);
@@ -249,7 +257,9 @@ static void test_signers(void **state)
         unsigned len = sizeof mac;
 
         go(&w, &s, NOW_MS);
-        claims = json_dumps(issuer_claims(&w.issuer), JSON_COMPACT);
+        object = issuer_claims(&w.issuer);
+        claims = json_dumps(object, JSON_COMPACT);
+        json_decref(object);
         token = btz_arena_printf(&arena, "%s.%s", b64(&arena, btz_str(headers[k])),
                                  b64(&arena, btz_str(claims)));
         if (k == 1)
@@ -640,6 +650,86 @@ static void test_threads(void **state)
     world_close(&w);
 }
 
+/* ---- over the wire ---- */
+
+static void serve(struct test_conn *c, const struct test_request *r, void *user)
+{
+    struct btz_buf out = BTZ_BUF(1 << 17);
+    struct issuer *i = user;
+    unsigned status = 200;
+    const char *body;
+
+    if (strcmp(r->path, "/realm/.well-known/openid-configuration") == 0)
+        assert_ok(issuer_document(i, &out));
+    else if (strcmp(r->path, "/jwks") == 0)
+        assert_ok(issuer_keys(i, &out));
+    else if (strcmp(r->path, "/token") == 0 && strcmp(r->method, "POST") == 0)
+        assert_ok(issuer_exchange(i, btz_str(r->body), &out));
+    else
+        status = 404;
+    if (btz_slice_has(btz_buf_slice(&out), "invalid_grant"))
+        status = 400;
+    assert_ok(btz_buf_cstr(&out, &body));
+    test_reply(c, status, "Content-Type: application/json\r\n", body);
+    btz_buf_release(&out);
+}
+
+/* The daemon's own fetcher, TLS on loopback: the whole way once; a certificate of another authority; a wrong code. */
+static void test_https(void **state)
+{
+    struct btz_access_conf access = { 0 };
+    struct btz_fetcher *fetcher = NULL, *blind = NULL;
+    struct test_server_opts opts = { 0 };
+    struct btz_oidc_state s;
+    struct test_pki pki;
+    struct test_server *server;
+    struct world w;
+    char url[80], base[64], code[80];
+    json_t *claims = NULL;
+    struct btz_buf way = BTZ_BUF(8192);
+    (void)state;
+    test_pki_make(&pki);
+    world_open(&w, BTZ_JOSE_ES256);
+    opts.cert = pki.server_cert;
+    opts.key = pki.server_key;
+    server = test_server_start(serve, &w.issuer, &opts);
+    snprintf(base, sizeof base, "https://localhost:%u", test_server_port(server));
+    snprintf(url, sizeof url, "%s/realm", base);
+    w.issuer.document =
+        json_pack("{s:s, s:s+, s:s+, s:s+}", "issuer", url, "authorization_endpoint", base, "/auth",
+                  "token_endpoint", base, "/token", "jwks_uri", base, "/jwks");
+    w.issuer.claims = json_pack("{s:s}", "iss", url);
+    btz_oidc_free(w.oidc);
+    w.conf.url = url;
+    access.issuers.items = &w.conf;
+    access.issuers.count = 1;
+    assert_ok(btz_fetcher_new(&access, pki.ca, &fetcher));
+    assert_ok(btz_fetcher_new(&access, pki.other_ca, &blind));
+
+    assert_ok(btz_oidc_new(&w.conf, btz_fetcher_fetch(blind), &w.oidc));
+    assert_int_equal(btz_oidc_start(w.oidc, REDIRECT, NOW_MS, &s, &way), BTZ_UNREACHABLE);
+    btz_oidc_free(w.oidc);
+
+    assert_ok(btz_oidc_new(&w.conf, btz_fetcher_fetch(fetcher), &w.oidc));
+    btz_buf_clear(&way);
+    assert_ok(btz_oidc_start(w.oidc, REDIRECT, NOW_MS, &s, &way));
+    issuer_authorise(&w.issuer, btz_buf_slice(&way));
+    snprintf(code, sizeof code, "%s", w.issuer.code);
+    assert_ok(btz_oidc_finish(w.oidc, &s, s.state, url, code, REDIRECT, NOW_MS, &claims));
+    assert_string_equal(text_of(claims, "sub"), "248289761001");
+    json_decref(claims);
+    claims = NULL;
+    assert_int_not_equal(btz_oidc_finish(w.oidc, &s, s.state, url, code, REDIRECT, NOW_MS, &claims),
+                         BTZ_OK);
+    assert_null(claims);
+    test_server_stop(server);
+    btz_fetcher_free(fetcher);
+    btz_fetcher_free(blind);
+    btz_buf_release(&way);
+    world_close(&w);
+    test_pki_remove(&pki);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,7 +741,7 @@ int main(void)
         cmocka_unit_test(test_flooding),       cmocka_unit_test(test_down),
         cmocka_unit_test(test_bearer),         cmocka_unit_test(test_documents),
         cmocka_unit_test(test_settings),       cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_https),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

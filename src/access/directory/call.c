@@ -267,9 +267,17 @@ static enum btz_err settle(struct btz_call *c)
         btz_log(a->log, BTZ_LOG_ERROR, "the ledger cannot be written: %s", btz_error_detail());
     }
     alarm_log(c);
-    if (c->state->generation)
-        return btz_publish_model(a, c->store, &c->state->model, c->state->generation);
-    return c->state->drifted ? btz_access_publish(a, c->store) : BTZ_OK;
+    if (c->state->generation) {
+        enum btz_err err = btz_publish_model(a, c->store, &c->state->model, c->state->generation);
+
+        return err == BTZ_OK ? err
+                             : btz_fail_context(err, "the change is saved, but not in force yet; "
+                                                     "every later call tries again");
+    }
+    /* What somebody else left behind is no fault of this call. */
+    if (c->state->drifted && btz_access_publish(a, c->store) != BTZ_OK)
+        btz_log(a->log, BTZ_LOG_ERROR, "permissions are behind: %s", btz_error_detail());
+    return BTZ_OK;
 }
 
 /* ---- a second pair of eyes ---- */
@@ -307,6 +315,8 @@ static enum btz_err go(struct btz_call *c)
     enum btz_err err = btz_call_admit(c);
 
     c->state->admitted = err == BTZ_OK;
+    if (err == BTZ_OK && c->caller->kind > BTZ_CALLER_LOCAL)
+        btz_used_note(c->access, c->caller->principal, false);
     if (err == BTZ_OK && needs_second(c))
         return suspend(c);
     if (err == BTZ_OK && c->op->prepare)

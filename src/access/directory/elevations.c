@@ -47,6 +47,8 @@ static enum btz_err grant(struct btz_call *c)
 
     BTZ_TRY(check_request(c, &duration));
     BTZ_TRY(btz_principal_find(c, btz_call_text(c, "principal"), &who));
+    if (who.disabled)
+        return btz_fail(BTZ_CONFLICT, "%s is disabled", who.name);
     b.subject = who.id;
     b.until_s = (c->now_ms + duration) / 1000;
     return btz_binding_add(c, &b, id);

@@ -114,12 +114,17 @@ static enum btz_err check_settings(const struct btz_access_conf *conf)
 {
     const char *const *four_eyes = conf->four_eyes.items;
 
-    for (size_t i = 0; i < conf->four_eyes.count; i++)
+    for (size_t i = 0; i < conf->four_eyes.count; i++) {
+        if (strcmp(four_eyes[i], "approval.decide") == 0 ||
+            strcmp(four_eyes[i], "break-glass.use") == 0)
+            return btz_fail(BTZ_USAGE, "access.four_eyes: %s cannot wait for a second person",
+                            four_eyes[i]);
         if (btz_action_find(four_eyes[i]) < 0)
             return btz_fail(BTZ_USAGE,
                             "access.four_eyes: there is no action `%.80s`; `bartizan "
                             "access role show admin` lists them",
                             four_eyes[i]);
+    }
     return BTZ_OK;
 }
 

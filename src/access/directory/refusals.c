@@ -6,7 +6,7 @@
  */
 
 #define EACH_MAX 10  /* entries a minute for one principal or address */
-#define ALL_MAX  600 /* for everybody together */
+#define ALL_MAX  120 /* for everybody together */
 #define PROBES   8
 #define AT_ONCE  64
 
@@ -60,7 +60,10 @@ bool btz_refusal_count(struct btz_access *a, const struct btz_caller *caller,
     pthread_mutex_lock(&a->refusal_lock);
     if (minute != a->sweep_minute)
         a->minute_entries = 0;
-    r = slot_of(a, who, minute);
+    /* A flood from everywhere: strangers are counted together, people each. */
+    r = a->minute_entries >= ALL_MAX && !caller->principal[0] && !e->principal
+            ? &a->refusals[0]
+            : slot_of(a, who, minute);
     if (r == &a->refusals[0]) {
         r->minute = minute;
         r->count = EACH_MAX;

@@ -52,12 +52,18 @@ static enum btz_err tidy(struct btz_access *a, struct btz_store *s)
     uint64_t now = btz_access_now_ms(a), old = now > KEPT_MS ? now - KEPT_MS : 0;
     const struct btz_value at[] = { btz_value_int((int64_t)now) };
     const struct btz_value before[] = { btz_value_int((int64_t)old) };
+    const struct btz_value week[] = { btz_value_int((int64_t)now - 7 * 86400000LL) };
     const struct btz_value before_s[] = { btz_value_int((int64_t)(old / 1000)) };
 
     BTZ_TRY(btz_store_run(s,
                           "UPDATE approvals SET status = 'expired', result = NULL WHERE status = "
                           "'pending' AND expires_ms <= ?",
                           at, 1, NULL));
+    /* Answers that nobody collected in a week. */
+    BTZ_TRY(btz_store_run(s,
+                          "UPDATE approvals SET result = NULL WHERE result IS NOT NULL AND "
+                          "decided_ms < ?",
+                          week, 1, NULL));
     BTZ_TRY(btz_store_run(s, "DELETE FROM approvals WHERE expires_ms < ? AND status <> 'pending'",
                           before, 1, NULL));
     return btz_store_run(s, "DELETE FROM bindings WHERE until_s > 0 AND until_s < ?", before_s, 1,

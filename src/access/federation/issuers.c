@@ -213,8 +213,9 @@ static enum btz_err finish_prepare(struct btz_call *c)
     BTZ_TRY(find_issuer(c, &a->issuer));
     c->note.method = btz_arena_printf(c->arena, "oidc:%s", btz_oidc_conf(a->issuer)->name);
     err = arrive(c, a);
-    /* What an issuer says wrongly is no fault of the caller's fields. */
-    if (err == BTZ_INPUT || err == BTZ_DENIED) {
+    /* What an issuer says wrongly is no fault of the caller's fields; one that answers a wrong code with status 400 cannot
+     * be told from one that is away. */
+    if (err == BTZ_INPUT || err == BTZ_DENIED || err == BTZ_UNREACHABLE || err == BTZ_UNSUPPORTED) {
         c->note.reason = btz_arena_str(c->arena, btz_str(btz_error_detail()));
         return btz_fail(BTZ_DENIED, "signing in with %s did not work",
                         btz_oidc_conf(a->issuer)->name);

@@ -273,7 +273,8 @@ static enum btz_err unseal_with(const struct btz_ring *ring, const char *about,
     if (!key)
         return btz_fail(BTZ_DENIED, "seal of %s: sealed under a key that is not there", about);
     BTZ_TRY(bound_data(btz_slice_sub(sealed, 0, HEAD), about, &bound));
-    BTZ_TRY(btz_buf_reserve(out, sealed.len - OVERHEAD));
+    /* One more, so that there is storage for an empty text too. */
+    BTZ_TRY(btz_buf_reserve(out, sealed.len - OVERHEAD + 1));
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(out->ptr + out->len, &len, NULL, nonce + NONCE,
                                                    sealed.len - HEAD - NONCE, bound.ptr, bound.len,
                                                    nonce, key) != 0)

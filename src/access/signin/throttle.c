@@ -90,6 +90,8 @@ enum btz_err btz_throttle_check(struct btz_call *c, enum btz_throttle kind, cons
     wait = btz_backoff_ms(&kinds[kind].backoff, count.failures);
     passed = c->now_ms > count.last_ms ? c->now_ms - count.last_ms : 0;
     if (passed < wait)
+        c->retry_after_s = (unsigned)((wait - passed + 999) / 1000);
+    if (passed < wait)
         return btz_fail(BTZ_LIMIT, "too many failed attempts; try again in %" PRIu64 " s",
                         (wait - passed + 999) / 1000);
     return BTZ_OK;

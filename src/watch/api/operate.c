@@ -312,7 +312,7 @@ enum btz_err btz_api_answer_error(struct btz_api_exchange *x, const struct btz_c
         BTZ_TRY(btz_api_add_header(x->answer, x->arena, "WWW-Authenticate",
                                    "Bearer realm=\"bartizan\""));
     /* What went wrong inside is for the log. */
-    if (status >= 500 && status != 507) {
+    if (status >= 500 && status != 507 && err != BTZ_LIMIT) {
         btz_log(x->api->o.log, BTZ_LOG_ERROR, "%s %s: %s", x->request->method, x->target.path,
                 btz_error_detail());
         return btz_api_refuse(x->answer, x->arena, status, NULL);
