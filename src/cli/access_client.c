@@ -117,6 +117,7 @@ static enum btz_err err_of(unsigned status)
 {
     switch (status) {
     case 400:
+    case 421:
         return BTZ_USAGE;
     case 401:
     case 403:

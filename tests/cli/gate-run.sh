@@ -85,6 +85,22 @@ if command -v ss >/dev/null; then
 else
     skip "only this machine" "no ss"
 fi
+# Commands over https, with a key.
+local_api() { # PATH JSON
+    curl -sS --unix-socket state/access/local.sock -H 'X-Bartizan-Local: 1' -H 'Content-Type: application/json' "http://x$1" -d "$2"
+}
+local_api /v1/services '{"name":"ci"}' >/dev/null
+local_api /v1/bindings '{"role":"auditor","subject":"ci"}' >/dev/null
+BARTIZAN_KEY=$(local_api /v1/keys '{"principal":"ci","name":"k"}' | jq -r .secret)
+BARTIZAN_CA=$work/state/gate/self-signed.pem
+export BARTIZAN_KEY BARTIZAN_CA
+run 0 access service list --server "$url" --format json
+is "$(jq -r '.items[].name' .out)" ci "a command over https"
+run 5 access user add eve --server "$url/"
+unset BARTIZAN_CA
+run 4 access service list --server "$url"
+unset BARTIZAN_KEY
+is "$(get -H 'Authorization: Bearer btz_no' -H 'Cookie: __Host-bartizan=x' "$url/v1/me" -o /dev/null -w '%{http_code}')" 400 "one credential at a time"
 # A request that comes drop by drop is cut off, others go on.
 (printf 'GET /v1/health HTTP/1.1\r\nHost: localhost\r\nX-'; for _ in $(seq 14); do sleep 1; printf a; done) 2>/dev/null |
     timeout 30 openssl s_client -quiet -connect "localhost:$port" -CAfile state/gate/self-signed.pem >drops 2>/dev/null &

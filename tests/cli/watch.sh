@@ -42,6 +42,19 @@ is "$(api http://x/v1/users -o /dev/null -w '%{http_code}')" 200 "the owner is k
 is "$(curl -sS --unix-socket state/access/local.sock http://x/v1/users -o /dev/null -w '%{http_code}')" 401 "but not unasked"
 is "$(curl -sS --unix-socket state/access/api.sock -H 'X-Bartizan-Local: 1' http://localhost:8443/v1/users -o /dev/null -w '%{http_code}')" 401 "and not at the other one"
 is "$(api http://x/v1/users -H 'Content-Type: application/json' -d '{"name":"alice"}' -o alice.json -w '%{http_code}')" 201 "he adds a person"
+# The same commands, asked of the daemon.
+run 0 access user list --server state/access/local.sock
+says .out alice
+run 0 access user add bob --display-name "Bob B" --server "$work/state/access/local.sock"
+run 0 access user show bob --server state/access/local.sock --format json
+is "$(jq -r .display_name .out)" "Bob B" "fields arrive"
+run 3 access user show nobody --server state/access/local.sock
+says .err "no such"
+run 2 access user list --server state/access/api.sock
+run 4 access user list --server state/access/none.sock
+run 2 access user list --server https://localhost:1
+says .err BARTIZAN_KEY
+run 2 access user list --server http://localhost:1
 run 2 watch --state state extra
 status=0
 "$bartizan" watch --state state >.out 2>.err || status=$?

@@ -747,6 +747,17 @@ static void test_idempotency(void **state)
     assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"held\"\r\n", "{}"),
                      201);
     assert_int_equal(atomic_load(&creations), before + 1);
+    /* One whose daemon was killed half way stays refused: nobody knows whether it was done. */
+    {
+        struct btz_store *s;
+
+        assert_int_equal(btz_store_open(store_path, &s), BTZ_OK);
+        assert_int_equal(btz_store_run(s, "UPDATE api_once SET state = 0", NULL, 0, NULL), BTZ_OK);
+        btz_store_close(s);
+    }
+    assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"held\"\r\n", "{}"),
+                     409);
+    assert_int_equal(atomic_load(&creations), before + 1);
     /* A day later it is a new request. */
     atomic_fetch_add(&now, 86400001);
     assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"k1\"\r\n", "{}"), 201);

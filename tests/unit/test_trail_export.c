@@ -616,7 +616,7 @@ static void test_trace(void **state)
     assert_string_equal(json_string_value(json_array_get(json_object_get(of_key, "made_by"), 2)),
                         "local:root");
     assert_string_equal(json_string_value(json_array_get(json_object_get(of_key, "made"), 0)),
-                        "service/" SVC_S);
+                        SVC_S);
     of_person = access_ok(&f, &f.local, "audit.trace", json_pack("{s:s}", "principal", USR_B));
     for (size_t i = 0; i < BTZ_COUNT(person_lines); i++)
         if (!has_index(items_of(of_person), person_lines[i], NULL))
@@ -629,6 +629,56 @@ static void test_trace(void **state)
     access_refused(&f, &f.local, "audit.trace", json_object(), BTZ_USAGE);
     access_refused(&f, &f.local, "audit.trace",
                    json_pack("{s:s, s:s}", "key", KEY_K, "principal", USR_B), BTZ_USAGE);
+    access_stop(&f);
+}
+
+/* The same through the real operations: a key, the key it was rotated to, and what that one made. */
+static void test_trace_operations(void **state)
+{
+    struct access_fixture f;
+    struct btz_caller ann, ci;
+    BTZ_JSON json_t *service = NULL;
+    BTZ_JSON json_t *key = NULL;
+    BTZ_JSON json_t *next = NULL;
+    BTZ_JSON json_t *of_old = NULL;
+    BTZ_JSON json_t *of_new = NULL;
+    const char *old_id, *new_id;
+    (void)state;
+    access_start(&f);
+    ann = access_person(&f, "ann", "admin");
+    service = access_ok(&f, &ann, "service.create", json_pack("{s:s}", "name", "ci"));
+    key = access_ok(&f, &ann, "key.create",
+                    json_pack("{s:s, s:s}", "principal", "ci", "name", "build"));
+    old_id = access_text(&f, key, "id");
+    next = access_ok(&f, &ann, "key.rotate", json_pack("{s:s}", "key", old_id));
+    new_id = access_text(&f, next, "id");
+    assert_string_not_equal(old_id, new_id);
+    ci = (struct btz_caller){ .kind = BTZ_CALLER_KEY };
+    snprintf(ci.principal, sizeof ci.principal, "%s", access_text(&f, service, "id"));
+    snprintf(ci.key, sizeof ci.key, "%s", new_id);
+    access_refused(&f, &ci, "user.list", json_object(), BTZ_DENIED);
+    of_new = access_ok(&f, &f.local, "audit.trace", json_pack("{s:s}", "key", new_id));
+    of_old = access_ok(&f, &f.local, "audit.trace", json_pack("{s:s}", "key", old_id));
+    {
+        const char *const operations[] = { "user.create", "key.create", "key.rotate", "user.list" };
+        json_t *const both[] = { of_new, of_old };
+
+        for (size_t k = 0; k < 2; k++)
+            for (size_t i = 0; i < BTZ_COUNT(operations); i++) {
+                bool found = false;
+                size_t n;
+                json_t *item;
+
+                json_array_foreach(items_of(both[k]), n, item)
+                {
+                    const char *op = json_string_value(json_object_get(item, "operation"));
+
+                    found |= op && strcmp(op, operations[i]) == 0;
+                }
+                if (!found)
+                    fail_msg("%s is not in the trace of key %zu", operations[i], k);
+            }
+    }
     access_stop(&f);
 }
 
@@ -743,6 +793,7 @@ int main(void)
         cmocka_unit_test(test_list_pages),
         cmocka_unit_test(test_export_is_logged),
         cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_trace_operations),
         cmocka_unit_test(test_retain_operation),
         cmocka_unit_test(test_auditor_operations),
         cmocka_unit_test(test_accept_loss_needs_one),

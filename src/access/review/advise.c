@@ -73,7 +73,8 @@ static bool is_seen(const char *action)
         if (!op->action || strcmp(op->action, action) != 0)
             continue;
         any = true;
-        if (op->event || !op->method || strcmp(op->method, "GET") != 0)
+        /* An empty event says that there is no entry. */
+        if (op->event ? op->event[0] != '\0' : !op->method || strcmp(op->method, "GET") != 0)
             return true;
     }
     return !any;

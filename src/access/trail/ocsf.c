@@ -54,17 +54,12 @@ static const struct {
     ACCOUNT("service.delete", 6, "Delete"),
     ACCOUNT("user.reset-mfa", 11, "MFA Factor Disable"),
     ACCOUNT("me.password", 3, "Password Change"),
-    ACCOUNT("enrol.finish", 4, "Password Reset"),
     ACCOUNT("enrol", 4, "Password Reset"),
     ACCOUNT("user.invite", 4, "Password Reset"),
-    ACCOUNT("me.totp-confirm", 10, "MFA Factor Enable"),
     ACCOUNT("me.totp.confirm", 10, "MFA Factor Enable"),
-    ACCOUNT("me.totp-delete", 11, "MFA Factor Disable"),
-    ACCOUNT("me.totp.delete", 11, "MFA Factor Disable"),
-    ACCOUNT("me.passkey-add", 10, "MFA Factor Enable"),
-    ACCOUNT("me.passkey.create", 10, "MFA Factor Enable"),
-    ACCOUNT("me.passkey-delete", 11, "MFA Factor Disable"),
-    ACCOUNT("me.passkey.delete", 11, "MFA Factor Disable"),
+    ACCOUNT("me.totp.remove", 11, "MFA Factor Disable"),
+    ACCOUNT("me.passkeys.add", 10, "MFA Factor Enable"),
+    ACCOUNT("me.passkeys.remove", 11, "MFA Factor Disable"),
 #undef ACCOUNT
 };
 
@@ -89,7 +84,8 @@ static int crud(const char *operation, const char **name)
                   { "read", 2 },   { "export", 2 }, { "get", 2 },     { "find", 2 },
                   { "check", 2 },  { "trace", 2 },  { "update", 3 },  { "write", 3 },
                   { "put", 3 },    { "rotate", 3 }, { "approve", 3 }, { "deny", 3 },
-                  { "set", 3 },    { "retain", 4 } };
+                  { "set", 3 },    { "retain", 4 }, { "end", 4 },     { "rename", 3 },
+                  { "confirm", 3 } };
     static const char *const names[] = { NULL, "Create", "Read", "Update", "Delete" };
     const char *dot = operation ? strrchr(operation, '.') : NULL;
 
@@ -217,14 +213,16 @@ static json_t *session(const json_t *entry)
     return id ? json_pack("{s:s}", "uid", id) : NULL;
 }
 
+/* What was made has its id behind it only. */
 static json_t *resource_entity(const json_t *entry)
 {
+    const char *id = json_string_value(json_object_get(json_object_get(entry, "after"), "id"));
     const char *resource = text_of(entry, "resource"), *operation = text_of(entry, "operation");
     const char *slash = resource ? strchr(resource, '/') : NULL;
 
     if (slash)
-        return json_pack("{s:s, s:s%}", "uid", resource, "type", resource,
-                         (size_t)(slash - resource));
+        return json_pack("{s:s, s:s%}", "uid", slash[1] == '*' && id ? id : resource, "type",
+                         resource, (size_t)(slash - resource));
     if (resource)
         return json_pack("{s:s}", "uid", resource);
     return json_pack("{s:s}", "name", operation ? operation : "Unknown");

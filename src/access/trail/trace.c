@@ -35,31 +35,44 @@ static enum btz_err no_memory(void)
     return btz_fail(BTZ_LIMIT, "out of memory for the trace");
 }
 
-/* Does the entry say that something was made, and what? Enrolment and key operations name it as their resource. */
-static const char *made_what(const json_t *entry)
-{
-    static const char *const verbs[] = { ".create", ".key-create", ".rotate", "init" };
-    const char *operation = text_of(entry, "operation"), *verdict = text_of(entry, "verdict");
-    const char *resource = text_of(entry, "resource");
-    size_t len = operation ? strlen(operation) : 0;
-
-    if (!verdict || strcmp(verdict, "allow") != 0 || !resource || !strchr(resource, '/'))
-        return NULL;
-    for (size_t i = 0; i < BTZ_COUNT(verbs); i++) {
-        size_t n = strlen(verbs[i]);
-
-        if (len >= n && strcmp(operation + len - n, verbs[i]) == 0)
-            return resource;
-    }
-    return NULL;
-}
-
 /* "key/key_..." and "key_..." are the same thing. */
 static const char *id_of(const char *resource)
 {
     const char *slash = strchr(resource, '/');
 
     return slash ? slash + 1 : resource;
+}
+
+static bool ends(const char *text, const char *with)
+{
+    size_t len = strlen(text), n = strlen(with);
+
+    return len >= n && strcmp(text + len - n, with) == 0;
+}
+
+/* Id of what the entry says was made: `id` of what is there after it, or its resource when that is deleted. */
+static const char *made_what(const json_t *entry)
+{
+    const char *operation = text_of(entry, "operation"), *verdict = text_of(entry, "verdict");
+    const char *resource = text_of(entry, "resource");
+    const char *id = text_of(json_object_get(entry, "after"), "id");
+
+    if (!operation || !verdict || strcmp(verdict, "allow") != 0 ||
+        !(ends(operation, ".create") || ends(operation, ".rotate") ||
+          strcmp(operation, "access.init") == 0))
+        return NULL;
+    if (id || !resource || ends(operation, ".rotate"))
+        return id;
+    return id_of(resource);
+}
+
+/* What was replaced by it: a rotated key lives on in the next one. */
+static const char *made_from(const json_t *entry)
+{
+    const char *operation = text_of(entry, "operation");
+
+    return operation && ends(operation, ".rotate") ? text_of(json_object_get(entry, "before"), "id")
+                                                   : NULL;
 }
 
 /* ---- first reading: who made what ---- */
@@ -70,12 +83,12 @@ static enum btz_err note_maker(void *user, const struct btz_trail_record *r)
     const char *what = made_what(r->entry);
     json_t *maker;
 
-    if (!what || json_object_size(t->makers) >= 1000000)
+    if (!what || json_object_get(t->makers, what) || json_object_size(t->makers) >= 1000000)
         return BTZ_OK;
-    maker = json_pack("{s:s*, s:s*, s:s*, s:I}", "principal", text_of(r->entry, "principal"),
-                      "session", text_of(r->entry, "session"), "key", text_of(r->entry, "key"),
-                      "index", (json_int_t)r->index);
-    if (!maker || json_object_set_new(t->makers, id_of(what), maker) != 0)
+    maker = json_pack("{s:s*, s:s*, s:s*, s:s*, s:I}", "from", made_from(r->entry), "principal",
+                      text_of(r->entry, "principal"), "session", text_of(r->entry, "session"),
+                      "key", text_of(r->entry, "key"), "index", (json_int_t)r->index);
+    if (!maker || json_object_set_new(t->makers, what, maker) != 0)
         return no_memory();
     return BTZ_OK;
 }
@@ -112,11 +125,13 @@ static enum btz_err climb(struct trace *t, const char *start)
 
     for (int depth = 0; depth < CHAIN_MOST; depth++) {
         const json_t *maker = json_object_get(t->makers, at);
-        const char *next = text_of(maker, "key");
+        const char *next = text_of(maker, "from");
 
         if (!maker)
             return BTZ_OK;
         BTZ_TRY(climb_one(t, maker, at));
+        if (!next)
+            next = text_of(maker, "key");
         if (!next)
             next = text_of(maker, "principal");
         if (!next || strcmp(next, at) == 0)
@@ -170,8 +185,8 @@ static bool is_chain(const struct trace *t, const json_t *entry, struct link *ou
     const char *session = text_of(entry, "session"), *event = text_of(entry, "event");
     const char *what = made_what(entry);
 
-    if (what && json_object_get(t->sessions, id_of(what))) {
-        *out = (struct link){ "made its maker", id_of(what), 1 };
+    if (what && json_object_get(t->sessions, what)) {
+        *out = (struct link){ "made its maker", what, 1 };
         return true;
     }
     if (session && event && (strcmp(event, "sign-in") == 0 || strcmp(event, "step-up") == 0) &&
@@ -193,9 +208,10 @@ static bool touches(const struct trace *t, const json_t *entry, struct link *out
     find(t, text_of(entry, "key"), "did with the key", out);
     find(t, text_of(entry, "session"), "did in the session", out);
     find(t, text_of(entry, "approved_by"), "approved", out);
+    find(t, made_what(entry), "made it", out);
     if (resource) {
         find(t, resource, "done to it", out);
-        find(t, id_of(resource), made_what(entry) ? "made it" : "done to it", out);
+        find(t, id_of(resource), "done to it", out);
     }
     mentions(t, json_object_get(entry, "before"), out);
     mentions(t, json_object_get(entry, "after"), out);
@@ -233,9 +249,10 @@ static enum btz_err follow(void *user, const struct btz_trail_record *r)
     /* What somebody of the set made is in the set from here on. */
     if (what &&
         (find(t, text_of(r->entry, "principal"), "did", &by) ||
-         find(t, text_of(r->entry, "key"), "did", &by)) &&
-        !json_object_get(t->subjects, id_of(what))) {
-        BTZ_TRY(add_subject(t, id_of(what), "made", by.distance + 1));
+         find(t, text_of(r->entry, "key"), "did", &by) ||
+         find(t, made_from(r->entry), "did", &by)) &&
+        !json_object_get(t->subjects, what)) {
+        BTZ_TRY(add_subject(t, what, "made", by.distance + 1));
         if (json_array_append_new(t->made, json_string(what)) != 0)
             return no_memory();
     }
