@@ -94,7 +94,7 @@ static enum btz_err name_peer(struct btz_wire *w, const char *name)
     } else {
         X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         ok = X509_VERIFY_PARAM_set1_host(param, name, 0) &&
-             SSL_set_tlsext_host_name(w->ssl, name) == 1;
+             SSL_set_tlsext_host_name(w->ssl, (void *)(uintptr_t)name) == 1;
     }
     return ok ? BTZ_OK : tls_fail(BTZ_USAGE, name);
 }

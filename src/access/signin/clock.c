@@ -54,8 +54,8 @@ static enum btz_err move_back(struct btz_store *s, uint64_t by)
     static const char *const sql[] = {
         "UPDATE sessions SET created_ms = created_ms - ? WHERE ended_ms = 0",
         "UPDATE sessions SET seen_ms = seen_ms - ? WHERE ended_ms = 0",
-        "UPDATE sessions SET second_factor_ms = second_factor_ms - ? WHERE ended_ms = 0 AND "
-        "second_factor_ms > 0",
+        ("UPDATE sessions SET second_factor_ms = second_factor_ms - ? WHERE ended_ms = 0 AND "
+         "second_factor_ms > 0"),
         "UPDATE tickets SET expires_ms = expires_ms - ?",
         "UPDATE throttle SET last_ms = last_ms - ?",
     };
