@@ -93,8 +93,10 @@ static enum btz_err name_peer(struct btz_wire *w, const char *name)
         ok = X509_VERIFY_PARAM_set1_ip_asc(param, name);
     } else {
         X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        /* What SSL_set_tlsext_host_name() does, whose cast of a constant clang refuses. */
         ok = X509_VERIFY_PARAM_set1_host(param, name, 0) &&
-             SSL_set_tlsext_host_name(w->ssl, (void *)(uintptr_t)name) == 1;
+             SSL_ctrl(w->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                      (void *)(uintptr_t)name) == 1;
     }
     return ok ? BTZ_OK : tls_fail(BTZ_USAGE, name);
 }

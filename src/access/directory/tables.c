@@ -76,7 +76,8 @@ static enum btz_err forget(struct btz_store *s, const char *principal)
         "DELETE FROM members WHERE principal_id = ?",
         "DELETE FROM bindings WHERE subject = ?",
         "DELETE FROM keys WHERE principal = ?",
-        "UPDATE approvals SET status = 'withdrawn', result = NULL WHERE principal = ?",
+        ("UPDATE approvals SET status = 'withdrawn', result = NULL WHERE status IN ('pending', "
+         "'approved') AND principal = ?"),
     };
     const struct btz_value who[] = { btz_value_str(principal) };
 
