@@ -28,6 +28,7 @@ async function people(w, b) {
             w[name] = await w.enrol((await make('POST', `/v1/users/${name}/invite`)).link, { 'User-Agent': name === 'bob' ? 'curl/8' : nasty });
         }
         await make('POST', '/v1/bindings', { role: 'admin', subject: 'bob', reason: nasty });
+        w.cli('access', 'role', 'give', 'operator', 'alice');
         await make('POST', '/v1/services', { name: 'nightly', display_name: nasty });
         await make('POST', '/v1/groups', { name: 'research', display_name: nasty });
         await make('PUT', '/v1/groups/research/members/mallory', undefined);
@@ -49,6 +50,8 @@ async function main() {
         process.exit(1);
     }
     w.nasty = nasty;
+    for (const signal of ['SIGTERM', 'SIGINT'])
+        process.on(signal, () => w.stop().finally(() => process.exit(1)));
     try {
         const b = await w.driver.browser();
         // Answers the question for the second factor when it comes, or waits for `text`.
@@ -62,8 +65,9 @@ async function main() {
                 return text ? (await browser.text()).includes(text) : seen !== 'Add a passkey';
             });
         };
-        // Shows the second factor of the signed-in person now.
-        w.fresh = (browser) => browser.wait(`const w = await import('/assets/webauthn.js');
+        // Shows the second factor of the signed-in person now; waits until it is stale: access.step_up of these tests.
+        w.stale = () => new Promise((done) => setTimeout(done, Math.max(0, 10500 - (Date.now() - w.shown))));
+        w.fresh = (browser) => (w.shown = Date.now(), browser).wait(`const w = await import('/assets/webauthn.js');
             const send = async (path, body) => { const r = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json', 'X-Bartizan-CSRF': '1' }, body: JSON.stringify(body) }); if (!r.ok) throw new Error(path + ' ' + r.status + ' ' + await r.text()); return r.json(); };
             const o = await send('/v1/step-up/passkey/options', {});
             await send('/v1/step-up/passkey', { ticket: o.ticket, credential: await w.assert(o.public_key) });`);

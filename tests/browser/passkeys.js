@@ -136,8 +136,8 @@ async function use(w, b) {
     });
     await test('a cloned authenticator is refused and raises an alarm', async () => {
         const [credential] = await b.credentials(w.key);
-        const other = await b.authenticator();
         await b.call('DELETE', `/webauthn/authenticator/${w.key}`);
+        const other = await b.authenticator();
         await b.call('POST', `/webauthn/authenticator/${other}/credential`, { ...credential, signCount: 1 });
         const signed = await b.wait(sign, {});
         const count = Buffer.from(signed.credential.response.authenticatorData, 'base64url').readUInt32BE(33);

@@ -6,6 +6,7 @@ let failed = 0;
 const clean = (text) => String(text).replace(/[#\n]+/g, ' ');
 
 async function test(name, run) {
+    const began = Date.now();
     count++;
     try {
         const reason = await run();
@@ -19,6 +20,8 @@ async function test(name, run) {
         for (const line of String(error.stack || error).split('\n').slice(0, 8))
             console.log('# ' + line);
     }
+    if (process.env.BTZ_TIMES)
+        console.log(`# ${Date.now() - began} ms`);
 }
 
 function is(found, wanted, what = 'value') {

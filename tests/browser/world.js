@@ -18,7 +18,7 @@ class World {
         fs.mkdirSync(world.dir);
         world.state = path.join(world.dir, 'state');
         fs.writeFileSync(path.join(world.dir, 'bartizan.yaml'), `version: 1\naccess:\n  origin: ${world.base}\n  step_up: 10s\n  four_eyes: [policy.delete]\n`);
-        world.link = world.cli('access', 'init', '--name', 'alice').match(/https:\S+/)[0];
+        world.link = world.cli('access', 'init', 'alice').match(/https:\S+/)[0];
         world.gate = spawn(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${world.port}`, '--state', world.state], { cwd: world.dir, stdio: ['ignore', fs.openSync(path.join(world.dir, 'gate.log'), 'w'), fs.openSync(path.join(world.dir, 'gate.err'), 'w')] });
         world.gate.on('exit', (code) => {
             world.gone = code ?? -1;

@@ -16,22 +16,9 @@ static const char *text(const json_t *o, const char *key)
 static void test_names(void **state)
 {
     static const char *const good[] = { "a", "0", "alice.b_c@d+e-f", "ALICE2", "x1234567890" };
-    static const char *const bad[] = { "",
-                                       "-a",
-                                       ".a",
-                                       "@a",
-                                       "a b",
-                                       "müller",
-                                       "a/b",
-                                       "a*",
-                                       "a\tb",
-                                       "self",
-                                       "own",
-                                       "me",
-                                       "a'--",
-                                       "user:a",
-                                       "a\xe2\x80\xae"
-                                       "b" };
+    static const char *const bad[] = { "",       "-a",  ".a",   "@a",     "a b",
+                                       "müller", "a/b", "a*",   "a\tb",   "self",
+                                       "own",    "me",  "a'--", "user:a", "a\xe2\x80\xaez" };
     struct access_fixture f;
     char longest[200];
 

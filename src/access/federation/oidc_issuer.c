@@ -201,7 +201,7 @@ enum btz_err btz_oidc_metadata_get(struct btz_oidc *o, uint64_t now_ms,
 
 /* ---- keys ---- */
 
-/* May the keys be asked for now? `missed`: a token came with a key that is not among them. */
+/* May the keys be asked for at this moment? `missed`: a token came with a key that is not among them. */
 static bool may_fetch(const struct btz_oidc *o, bool missed, uint64_t now_ms)
 {
     if (!o->tried)

@@ -36,18 +36,18 @@ function overview(actions) {
 
 /* ---- one policy ---- */
 
-const answerOf = (v) => v === null || v === undefined ? h('span', { class: 'soft' }, 'not there') : pill(typeof v === 'string' ? v : v.verdict || v.answer);
-
+// { changes: [{ principals, action, resource, before, after, contexts, of, context }], changed, more, less, capped }
 function changes(body) {
-    const items = body.changes || body.items || [];
-    if (items.length === 0)
-        return note('good', h('p', null, h('strong', null, 'Nobody’s answers change.')));
-    const total = body.total ?? body.count ?? items.length;
-    return [note('warn', h('p', null, h('strong', null, `${total} answer${total === 1 ? '' : 's'} change${total === 1 ? 's' : ''}.`),
-        items.length < total ? ` The first ${items.length} are shown.` : '')),
+    const items = body.changes;
+    if (body.changed === 0)
+        return note('good', h('p', null, h('strong', null, 'Nobody’s answers change.')), h('p', { class: 'soft' }, `${body.questions ?? ''} questions were asked, before and after.`));
+    return [note('warn', h('p', null, h('strong', null, `${body.changed} answer${body.changed === 1 ? '' : 's'} change${body.changed === 1 ? 's' : ''}`),
+        `: ${body.more ?? 0} allow more, ${body.less ?? 0} allow less.`, body.capped ? ` The first ${items.length} are shown.` : '')),
     table('Answers that change', [
-        ['Who', (c) => name(c.principal_name || c.name || c.principal || '')], ['Action', (c) => h('code', null, c.action)], ['Resource', (c) => h('code', null, c.resource)],
-        ['Now', (c) => answerOf(c.before ?? c.old)], ['After saving', (c) => answerOf(c.after ?? c.new)],
+        ['Who', (c) => name(c.principals.slice(0, 8).join(', ') + (c.principals.length > 8 ? ` and ${c.principals.length - 8} more` : ''))],
+        ['Action', (c) => h('code', null, c.action)], ['Resource', (c) => h('code', null, c.resource)],
+        ['Now', (c) => pill(c.before)], ['After saving', (c) => pill(c.after)],
+        ['When', (c) => c.contexts < c.of && c.context ? Object.entries(c.context).map(([k, v]) => `${k.replaceAll('_', ' ')} ${typeof v === 'object' ? JSON.stringify(v) : v}`).join(', ') : 'always'],
     ], items)];
 }
 
@@ -58,7 +58,7 @@ function editor(called, policy, etag) {
     let saved = policy ? area.value : null;
     area.setAttribute('wrap', 'off');
     const check = async () => {
-        const { body } = await post('/v1/policies/check', { name: called, text: area.value });
+        const { body } = await post('/v1/policies/check', { policy: called, text: area.value });
         return body;
     };
     window.addEventListener('beforeunload', (event) => {

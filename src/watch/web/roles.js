@@ -11,7 +11,7 @@ const codes = (v) => h('ul', { class: 'plain' }, words(v).map((w) => h('li', nul
 
 function overview() {
     const roles = list({
-        path: '/v1/roles', caption: 'Roles', none: 'No roles.',
+        path: '/v1/roles', size: null, caption: 'Roles', none: 'No roles.',
         columns: [
             ['Role', (r) => h('a', { href: query('/admin/roles', { role: r.name }) }, name(r.name))],
             ['For', (r) => r.about || ''],
