@@ -44,6 +44,7 @@ async function attacks(w, b) {
         ok(/frame-ancestors 'none'/.test(headers['content-security-policy']), headers['content-security-policy']);
         for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "form-action 'self'", "base-uri 'none'"])
             ok(headers['content-security-policy'].includes(part), part);
+        ok(headers['content-security-policy'].includes("require-trusted-types-for 'script'"), 'trusted types');
         ok(!/unsafe|\*/.test(headers['content-security-policy']), 'unsafe');
         is(headers['x-content-type-options'], 'nosniff', 'nosniff');
     });

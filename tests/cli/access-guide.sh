@@ -35,7 +35,7 @@ while IFS= read -r command; do
     *"key list"*) says .out "evaluation job" ;;
     *"role show evaluator"*) says .out small-models ;;
     *"access log"*) says .out key.create ;;
-    *"trace"*) says .out nightly-eval ;;
+    *"trace"*) says .out key.create ;;
     esac
 done <commands
 done_testing

@@ -776,7 +776,8 @@ static void test_pages(void **state)
     assert_string_equal(api_header(&r, "Content-Security-Policy"),
                         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' "
                         "data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-                        "base-uri 'none'");
+                        "base-uri 'none'; require-trusted-types-for 'script'; "
+                        "trusted-types 'none'");
     snprintf(etag, sizeof etag, "%.40s", api_header(&r, "ETag"));
     api_drop(&r);
     snprintf(headers, sizeof headers, "If-None-Match: %s\r\n", etag);
