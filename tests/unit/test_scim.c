@@ -599,8 +599,8 @@ static void test_discovery(void **state)
     static const char *const places[] = { "/scim/v2/ServiceProviderConfig",
                                           "/scim/v2/ResourceTypes", "/scim/v2/ResourceTypes/User",
                                           "/scim/v2/Schemas",
-                                          "/scim/v2/Schemas/urn:ietf:params:scim:schemas:core:2.0:"
-                                          "Group" };
+                                          ("/scim/v2/Schemas/urn:ietf:params:scim:schemas:core:2.0:"
+                                           "Group") };
     struct site s;
     BTZ_JSON json_t *types = NULL;
 
