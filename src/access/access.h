@@ -164,7 +164,6 @@ struct btz_operation {
 };
 extern const struct btz_operation
     *const btz_operations[]; /* NULL-terminated, from the families' lists */
-extern const size_t btz_operation_count;
 const struct btz_operation *btz_operation_find(const char *id);
 
 /* One run of an operation. */

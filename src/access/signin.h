@@ -46,6 +46,7 @@ BTZ_CHECKED enum btz_err btz_ticket_take(struct btz_call *c, const char *kind, c
 BTZ_CHECKED enum btz_err btz_ticket_peek(struct btz_call *c, const char *kind, const char *token,
                                          struct btz_ticket *out);
 #define BTZ_TICKET_SECOND "second-factor" /* data: method of the first factor, "password" */
+#define BTZ_TICKET_ENROL  "enrol"         /* links, kept until they expire */
 
 /* ---- signing in ----------------------------------------------------------------------------------------------------- */
 

@@ -990,6 +990,62 @@ static void test_escalation(void **state)
     federated_close(&f);
 }
 
+/* ---- floods ---- */
+
+static enum btz_err count_row(void *user, const struct btz_value *v, size_t count)
+{
+    (void)count;
+    *(int64_t *)user = v[0].i;
+    return BTZ_OK;
+}
+
+static int64_t challenges(struct btz_store *store)
+{
+    int64_t count = 0;
+
+    assert_int_equal(btz_store_query(store,
+                                     "SELECT count(*) FROM tickets WHERE kind = 'passkey-sign-in'",
+                                     NULL, 0, count_row, &count),
+                     BTZ_OK);
+    return count;
+}
+
+/* Strangers may ask for challenges without end: the old ones go, and whoever signs in meanwhile is not held up. */
+static void test_flood(void **state)
+{
+    struct site *s = site_new(SETTINGS);
+    char token[BTZ_TOKEN_TEXT];
+    struct authenticator a;
+    struct btz_store *store;
+    int asked = 0;
+
+    (void)state;
+    authenticator_init(&a, BTZ_COSE_ES256);
+    signed_in(s, "alice", token);
+    assert_int_equal(add_passkey(s, token, &a, HONEST).err, BTZ_OK);
+    assert_int_equal(btz_access_store(s->access, &store), BTZ_OK);
+    assert_int_equal(btz_store_begin(store), BTZ_OK);
+    for (int64_t i = 0; i < 30000; i++) {
+        const struct btz_value row[] = { btz_value_blob(&i, sizeof i),
+                                         btz_value_int((int64_t)s->now_ms + 1000) };
+
+        assert_int_equal(btz_store_run(store,
+                                       "INSERT INTO tickets (hash, kind, expires_ms, used, "
+                                       "failures) VALUES (?, 'passkey-sign-in', ?, 0, 0)",
+                                       row, 2, NULL),
+                         BTZ_OK);
+    }
+    assert_int_equal(btz_store_commit(store), BTZ_OK);
+    assert_int_equal(challenges(store), 30000);
+    while (challenges(store) > 20001 && asked++ < 3000)
+        ask_ok(s, nobody(), "sign-in.passkey.options", json_object());
+    print_message("# %d challenges until the old ones went\n", asked);
+    assert_true(challenges(store) <= 20001);
+    btz_access_store_back(s->access, store);
+    assert_int_equal(use_passkey(s, &a, json_object(), HONEST).err, BTZ_OK);
+    site_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1008,6 +1064,7 @@ int main(void)
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_bad_certificates),
         cmocka_unit_test(test_escalation),
+        cmocka_unit_test(test_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

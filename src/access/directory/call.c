@@ -347,7 +347,8 @@ static enum btz_err go(struct btz_call *c)
             btz_error_set("%s", detail);
         return err != BTZ_OK ? err : after;
     }
-    if (err == BTZ_DENIED)
+    /* Who is slowed down is refused too. */
+    if (err == BTZ_DENIED || (err == BTZ_LIMIT && c->retry_after_s))
         note_refusal(c);
     return err;
 }

@@ -1,7 +1,7 @@
 /* Enrolment: a link that works once lets its owner set a password. */
 #include "access/signin/rows.h"
 
-#define ENROL "enrol"
+#define ENROL BTZ_TICKET_ENROL
 
 static enum btz_err drop_links(struct btz_call *c, const char *principal)
 {

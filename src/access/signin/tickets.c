@@ -1,5 +1,25 @@
 #include "access/signin/rows.h"
 
+#define TICKETS_MAX 20000 /* live ones of a kind */
+
+/*
+ * Strangers may ask for challenges as fast as they can. Of one kind only the youngest are kept, so that a flood costs a
+ * bounded room and whoever signs in meanwhile still has minutes. Looked at now and then, by the random hash.
+ */
+static enum btz_err make_room(struct btz_call *c, const char *kind,
+                              const uint8_t hash[BTZ_SHA256_LEN])
+{
+    const struct btz_value values[] = { btz_value_str(kind), btz_value_int(TICKETS_MAX) };
+
+    if (hash[0] >= 2 || strcmp(kind, BTZ_TICKET_ENROL) == 0)
+        return BTZ_OK;
+    return btz_store_run(
+        c->store,
+        "DELETE FROM tickets WHERE hash IN (SELECT hash FROM tickets WHERE kind = ? "
+        "ORDER BY expires_ms DESC LIMIT 100000000 OFFSET ?)",
+        values, 2, NULL);
+}
+
 enum btz_err btz_ticket_new(struct btz_call *c, const char *kind, const char *principal,
                             const char *data, uint64_t life_ms, char token[BTZ_TOKEN_TEXT])
 {
@@ -11,6 +31,7 @@ enum btz_err btz_ticket_new(struct btz_call *c, const char *kind, const char *pr
     BTZ_TRY(btz_signin_clock(c->access, c->store, c->now_ms));
     btz_token_new(token);
     BTZ_TRY(btz_token_hash(btz_str(token), hash));
+    BTZ_TRY(make_room(c, kind, hash));
     row[0] = btz_value_blob(hash, sizeof hash);
     row[1] = btz_value_str(kind);
     row[2] = btz_value_str(principal);
