@@ -142,6 +142,16 @@ BTZ_CHECKED enum btz_err btz_snapshot_write(const struct btz_policy_model *model
                                             uint64_t generation, const uint8_t secret[32],
                                             const char *path);
 
+/* The same in two steps, so that a change of permissions and its publication are one: stage writes the file beside (to
+ * be done before the change is committed: it needs memory and disk), publish puts it in place (after it: needs neither).
+ * unstage takes back what will not be published. */
+BTZ_CHECKED enum btz_err btz_snapshot_stage(const struct btz_policy_model *model,
+                                            uint64_t generation, const uint8_t secret[32],
+                                            const char *path);
+BTZ_CHECKED enum btz_err btz_snapshot_publish(uint64_t generation, const uint8_t secret[32],
+                                              const char *path);
+void btz_snapshot_unstage(uint64_t generation, const char *path);
+
 /* A reader: one per thread. The file is verified once (MAC, bounds of every offset), then trusted. */
 struct btz_snapshot;
 BTZ_CHECKED enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],

@@ -185,7 +185,10 @@ static enum btz_err inside(struct btz_call *c)
     if (!c->policy_changed)
         return BTZ_OK;
     BTZ_TRY(check_change(c));
-    return btz_generation_next(c->store, 0, &s->generation);
+    BTZ_TRY(btz_generation_next(c->store, 0, &s->generation));
+    /* Before the commit: a revocation that readers could not be told must not look like one. */
+    return btz_snapshot_stage(&s->model, s->generation, c->access->snapshot_secret,
+                              c->access->snapshot_path);
 }
 
 /* Has the refusal an entry of its own? An alarm always: only who holds a key of ours can raise it. */
@@ -194,6 +197,14 @@ static bool is_counted(struct btz_call *c)
     if (c->note.event && strcmp(c->note.event, "alarm") == 0)
         return true;
     return btz_refusal_count(c->access, c->caller, &c->note);
+}
+
+/* The change is not made: neither is its snapshot. */
+static void unstage(struct btz_call *c)
+{
+    if (c->state->generation)
+        btz_snapshot_unstage(c->state->generation, c->access->snapshot_path);
+    c->state->generation = 0;
 }
 
 static enum btz_err end(struct btz_call *c, enum btz_err err)
@@ -207,8 +218,10 @@ static enum btz_err end(struct btz_call *c, enum btz_err err)
         end = add_entry(c, err, detail);
     if (keep && end == BTZ_OK)
         end = btz_store_commit(c->store);
-    if (!keep || end != BTZ_OK)
+    if (!keep || end != BTZ_OK) {
         btz_store_rollback(c->store);
+        unstage(c);
+    }
     if (end != BTZ_OK)
         return end;
     if (err != BTZ_OK)
@@ -268,7 +281,7 @@ static enum btz_err settle(struct btz_call *c)
     }
     alarm_log(c);
     if (c->state->generation) {
-        enum btz_err err = btz_publish_model(a, c->store, &c->state->model, c->state->generation);
+        enum btz_err err = btz_publish_staged(a, c->store, c->state->generation);
 
         return err == BTZ_OK ? err
                              : btz_fail_context(err, "the change is saved, but not in force yet; "

@@ -87,10 +87,9 @@ BTZ_CHECKED enum btz_err btz_lane_snapshot(struct btz_access *a, struct btz_lane
 /* ---- publish.c ---- */
 BTZ_CHECKED enum btz_err btz_generation(struct btz_store *s, uint64_t *out);
 BTZ_CHECKED enum btz_err btz_generation_next(struct btz_store *s, uint64_t now_ms, uint64_t *out);
-/* Writes a model that is known to be of this generation, unless a newer one is there. */
-BTZ_CHECKED enum btz_err btz_publish_model(struct btz_access *a, struct btz_store *s,
-                                           const struct btz_policy_model *model,
-                                           uint64_t generation);
+/* Puts the snapshot of a committed change in place, or a newer one. */
+BTZ_CHECKED enum btz_err btz_publish_staged(struct btz_access *a, struct btz_store *s,
+                                            uint64_t generation);
 /* Is somebody left who can manage people, roles and policies? */
 bool btz_model_has_administrator(const struct btz_policy_model *m, uint64_t now_s);
 

@@ -134,8 +134,7 @@ enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s)
     return err == BTZ_OK ? err : btz_fail_context(err, "publishing permissions");
 }
 
-enum btz_err btz_publish_model(struct btz_access *a, struct btz_store *s,
-                               const struct btz_policy_model *model, uint64_t generation)
+enum btz_err btz_publish_staged(struct btz_access *a, struct btz_store *s, uint64_t generation)
 {
     enum btz_err err;
     uint64_t now;
@@ -143,10 +142,12 @@ enum btz_err btz_publish_model(struct btz_access *a, struct btz_store *s,
 
     BTZ_TRY(lock(a, &fd));
     err = btz_generation(s, &now);
-    if (err == BTZ_OK && now == generation && published(a) < generation)
-        err = write_snapshot(a, model, generation);
+    if (err == BTZ_OK && now == generation && published(a) < generation &&
+        btz_snapshot_publish(generation, a->snapshot_secret, a->snapshot_path) == BTZ_OK)
+        atomic_store(&a->live, generation);
     else if (err == BTZ_OK)
-        err = publish_locked(a, s);
+        err = publish_locked(a, s); /* somebody changed more meanwhile */
+    btz_snapshot_unstage(generation, a->snapshot_path);
     unlock(a, fd);
     return err == BTZ_OK ? err : btz_fail_context(err, "publishing permissions");
 }

@@ -54,33 +54,71 @@ static uint64_t generation_there(const char *path, const uint8_t secret[32])
     return generation;
 }
 
-enum btz_err btz_snapshot_write(const struct btz_policy_model *model, uint64_t generation,
+static char *staged_path(const char *path, uint64_t generation)
+{
+    char *out = NULL;
+
+    return asprintf(&out, "%s.%" PRIu64, path, generation) < 0 ? NULL : out;
+}
+
+enum btz_err btz_snapshot_stage(const struct btz_policy_model *model, uint64_t generation,
                                 const uint8_t secret[32], const char *path)
 {
     BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF((size_t)BTZ_SNAP_MAX);
-    BTZ_CLOSE_FD int fd = -1;
+    BTZ_FREE char *staged = staged_path(path, generation);
     BTZ_FREE char *word_path = word_path_of(path);
-    uint64_t there, *word;
-    enum btz_err err;
+    BTZ_CLOSE_FD int fd = -1;
 
-    if (!word_path)
+    if (!staged || !word_path)
         return btz_fail(BTZ_LIMIT, "out of memory");
     BTZ_TRY(btz_snapshot_compile(model, generation, secret, &bytes));
+    BTZ_TRY(open_word(word_path, &fd)); /* its page too must be there before the change */
+    return btz_file_write(staged, btz_buf_slice(&bytes), 0600);
+}
+
+void btz_snapshot_unstage(uint64_t generation, const char *path)
+{
+    BTZ_FREE char *staged = staged_path(path, generation);
+
+    if (staged)
+        unlink(staged);
+}
+
+enum btz_err btz_snapshot_publish(uint64_t generation, const uint8_t secret[32], const char *path)
+{
+    BTZ_FREE char *staged = staged_path(path, generation);
+    BTZ_FREE char *word_path = word_path_of(path);
+    BTZ_CLOSE_FD int fd = -1;
+    uint64_t there, *word;
+
+    if (!staged || !word_path)
+        return btz_fail(BTZ_LIMIT, "out of memory");
     BTZ_TRY(open_word(word_path, &fd)); /* the lock goes with the descriptor */
     there = generation_there(path, secret);
-    if (there > generation)
+    if (there > generation) {
+        unlink(staged);
         return btz_fail(BTZ_CONFLICT,
                         "%s: generation %" PRIu64 " is there already, newer than %" PRIu64, path,
                         there, generation);
+    }
     word = mmap(NULL, WORD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (word == MAP_FAILED)
         return btz_fail_errno(BTZ_IO, "map %s", word_path);
-    err = btz_file_write(path, btz_buf_slice(&bytes), 0600);
+    if (rename(staged, path) < 0) {
+        munmap(word, WORD_SIZE);
+        return btz_fail_errno(BTZ_IO, "rename to %s", path);
+    }
     /* After the file: a reader that sees the new number finds the new file. */
-    if (err == BTZ_OK)
-        __atomic_add_fetch(word, 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(word, 1, __ATOMIC_RELEASE);
     munmap(word, WORD_SIZE);
-    return err;
+    return btz_file_sync_folder(path);
+}
+
+enum btz_err btz_snapshot_write(const struct btz_policy_model *model, uint64_t generation,
+                                const uint8_t secret[32], const char *path)
+{
+    BTZ_TRY(btz_snapshot_stage(model, generation, secret, path));
+    return btz_snapshot_publish(generation, secret, path);
 }
 
 /* ---- reading ---- */
