@@ -150,6 +150,8 @@ struct btz_operation {
     size_t field_count;
     const char *
         result; /* name of the schema of the answer (schemas.c): "user", "user-list"; NULL: empty */
+    const char *
+        columns; /* of its items, where a list is printed as a table: names with blanks between; NULL: all */
     bool created; /* answers 201 */
     const char
         *raw; /* member of the answer that front ends deliver as it is (an export), with the member
