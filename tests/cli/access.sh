@@ -62,6 +62,11 @@ is "$(jq -r .verdict "$work/.out")" deny "and may not change people"
 run 2 access explain user.write
 says .err "needs [PRINCIPAL] ACTION RESOURCE"
 
+run 0 access trace alice --format json
+is "$(jq -r '.items[0].operation' "$work/.out")" user.create "a trace begins with how it came to be"
+run 0 access log
+says .out "user.create"
+
 run 0 completion bash
 says .out "access/'user add')"
 if command -v bash >/dev/null; then

@@ -263,7 +263,8 @@ static const struct btz_field path[] = {
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_PATH,
       .required = true,
-      .help = "Id of the binding." },
+      .help = "Id of the binding.",
+      .names = BTZ_NAMES_BINDING },
 };
 
 const struct btz_operation btz_operation_binding_list = {
@@ -271,6 +272,7 @@ const struct btz_operation btz_operation_binding_list = {
     .method = "GET",
     .path = "/v1/bindings",
     .command = "binding list",
+    .columns = "id role subject_name subject_kind resource until kind created_by reason",
     .summary = "List who has which role.",
     .tag = "roles",
     .action = "role.read",
