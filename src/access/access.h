@@ -247,6 +247,8 @@ BTZ_CHECKED enum btz_err btz_principal_find(struct btz_call *c, const char *id_o
 /* The model of the whole installation, in the arena: for snapshots, explain, review. */
 BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,
                                           struct btz_arena *arena, struct btz_policy_model *out);
+/* Is there somebody who can manage people, roles and policies? */
+BTZ_CHECKED enum btz_err btz_access_has_administrator(struct btz_access *a, bool *out);
 /* Compiles and publishes. */
 BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s);
 
