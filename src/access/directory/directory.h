@@ -103,6 +103,10 @@ BTZ_CHECKED enum btz_err btz_access_model_with(struct btz_access *a, struct btz_
                                                struct btz_arena *arena, const char *name,
                                                const char *text, struct btz_policy_model *out);
 
+/* ---- admit.c ---- */
+/* OK for the local caller and for whoever showed a second factor within step_up_ms; DENIED with c->needs_step_up. */
+BTZ_CHECKED enum btz_err btz_call_fresh(struct btz_call *c);
+
 /* ---- rights.c ---- */
 bool btz_role_is_administrative(const struct btz_policy_model *m, const char *name);
 /* Is `to` the role `from`, or one that it inherits? */
@@ -258,6 +262,12 @@ BTZ_CHECKED enum btz_err btz_policy_text_check(struct btz_call *c, const char *n
 /* USAGE: ill-formed, or more than the owner has; DENIED: more than the caller has. */
 BTZ_CHECKED enum btz_err btz_scopes_check(struct btz_call *c, const struct btz_principal *owner,
                                           const json_t *scopes);
+/*
+ * A key may do without a second factor what its scopes name, for as long as it lives. So a key with an administrative
+ * scope is made and rotated with a fresh one: else a stolen cookie would be worth as much as the factor. `scopes`: JSON
+ * text, NULL: none. Keys have no factor; what they make is bounded by what they may themselves.
+ */
+BTZ_CHECKED enum btz_err btz_scopes_fresh(struct btz_call *c, const char *scopes);
 
 /* ---- users.c ---- */
 /* A person or service as an object of answers, by id. */

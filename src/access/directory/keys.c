@@ -155,6 +155,7 @@ static enum btz_err add(struct btz_call *c, const struct new_key *k, char id[BTZ
     struct btz_sql q = { .len = 0 };
     enum btz_err err;
 
+    BTZ_TRY(btz_scopes_fresh(c, k->scopes));
     BTZ_TRY(check_count(c, k->principal));
     btz_id_new("key_", c->now_ms, id);
     btz_key_new(secret);

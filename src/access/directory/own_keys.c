@@ -7,10 +7,19 @@ static enum btz_err list(struct btz_call *c)
     return btz_keys_list(c, c->caller->principal);
 }
 
+/* A key outlives the session: whoever stole a cookie must not make it last. Who has no second factor cannot show one. */
+static enum btz_err fresh_where_there_is(struct btz_call *c)
+{
+    bool has = c->caller->kind == BTZ_CALLER_SESSION && c->caller->second_factor_ms > 0;
+
+    return has ? btz_call_fresh(c) : BTZ_OK;
+}
+
 static enum btz_err create(struct btz_call *c)
 {
     struct btz_principal me;
 
+    BTZ_TRY(fresh_where_there_is(c));
     BTZ_TRY(btz_principal_find(c, c->caller->principal, &me));
     return btz_keys_create(c, &me);
 }
@@ -19,6 +28,7 @@ static enum btz_err rotate(struct btz_call *c)
 {
     if (c->caller->kind == BTZ_CALLER_KEY && strcmp(c->caller->key, btz_call_text(c, "key")) != 0)
         return btz_call_refuse(c, "a key rotates only itself");
+    BTZ_TRY(fresh_where_there_is(c));
     return btz_keys_rotate(c, c->caller->principal);
 }
 
@@ -63,6 +73,8 @@ const struct btz_operation btz_operation_me_key_create = {
     .method = "POST",
     .path = "/v1/me/keys",
     .summary = "Make a key of mine; the secret is shown once.",
+    .details = "Whoever has a second factor shows it again; for a scope with an administrative "
+               "action everybody does.",
     .tag = "me",
     .action = "key.own",
     .resource = "key/own",
@@ -78,7 +90,8 @@ const struct btz_operation btz_operation_me_key_rotate = {
     .method = "POST",
     .path = "/v1/me/keys/{key}/rotate",
     .summary = "Make a new key with the same rights; the old one goes on for a while.",
-    .details = "A key may rotate itself, and no other.",
+    .details = "A key may rotate itself, and no other. A person shows a second factor as for a "
+               "new key.",
     .tag = "me",
     .action = "key.own",
     .resource = "key/own",
