@@ -146,6 +146,10 @@ struct btz_operation {
     const char *action;   /* "user.write"; NULL where no permission is asked for */
     const char *resource; /* "user/{user}": fields are put in; NULL: all of the kind */
     unsigned needs;
+    /* For four eyes it counts as this action too ("role.bind") where also_if() says so: what it does comes to the same.
+     * Asked before it runs, and again inside its transaction. NULL: as nothing else. */
+    const char *also;
+    enum btz_err (*also_if)(struct btz_call *c, bool *out);
     const struct btz_field *fields;
     size_t field_count;
     const char *
@@ -231,6 +235,10 @@ BTZ_CHECKED enum btz_err btz_call_would(struct btz_call *c, const char *principa
 /* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
+
+/* The caller has a hand in how `principal` proves who he is: an invitation, a reset, an account of an issuer, a
+ * certificate. For a week neither approves what the other asks for. Inside run(). */
+BTZ_CHECKED enum btz_err btz_call_touched(struct btz_call *c, const char *principal);
 
 /* A person or service by id or name; of one kind, or either. Not found: btz_call_not_found. Inside run() and prepare(). */
 struct btz_principal {

@@ -2,9 +2,17 @@
 
 /* One's own keys. A key may rotate itself, so that services need nobody for it; it makes no others. */
 
+/* A key sees and ends itself alone: a stolen one must not take the others away. */
+static bool is_another(const struct btz_call *c)
+{
+    return c->caller->kind == BTZ_CALLER_KEY &&
+           strcmp(c->caller->key, btz_call_text(c, "key")) != 0;
+}
+
 static enum btz_err list(struct btz_call *c)
 {
-    return btz_keys_list(c, c->caller->principal);
+    return btz_keys_list(c, c->caller->principal,
+                         c->caller->kind == BTZ_CALLER_KEY ? c->caller->key : NULL);
 }
 
 /* A key outlives the session: whoever stole a cookie must not make it last. Who has no second factor cannot show one. */
@@ -26,7 +34,7 @@ static enum btz_err create(struct btz_call *c)
 
 static enum btz_err rotate(struct btz_call *c)
 {
-    if (c->caller->kind == BTZ_CALLER_KEY && strcmp(c->caller->key, btz_call_text(c, "key")) != 0)
+    if (is_another(c))
         return btz_call_refuse(c, "a key rotates only itself");
     BTZ_TRY(fresh_where_there_is(c));
     return btz_keys_rotate(c, c->caller->principal);
@@ -34,6 +42,8 @@ static enum btz_err rotate(struct btz_call *c)
 
 static enum btz_err revoke(struct btz_call *c)
 {
+    if (is_another(c))
+        return btz_call_refuse(c, "a key revokes only itself; sign in");
     return btz_keys_revoke(c, c->caller->principal);
 }
 
@@ -61,6 +71,7 @@ const struct btz_operation btz_operation_me_key_list = {
     .method = "GET",
     .path = "/v1/me/keys",
     .summary = "List my keys.",
+    .details = "A key sees itself alone.",
     .tag = "me",
     .needs = BTZ_NEEDS_CALLER,
     .fields = list_fields,
@@ -108,6 +119,7 @@ const struct btz_operation btz_operation_me_key_delete = {
     .method = "DELETE",
     .path = "/v1/me/keys/{key}",
     .summary = "Revoke a key of mine at once.",
+    .details = "A key may revoke itself, and no other.",
     .tag = "me",
     .needs = BTZ_NEEDS_CALLER,
     .fields = path,
