@@ -154,6 +154,8 @@ struct btz_operation {
     size_t field_count;
     const char *
         result; /* name of the schema of the answer (schemas.c): "user", "user-list"; NULL: empty */
+    const char *
+        columns; /* of its items, where a list is printed as a table: names with blanks between; NULL: all */
     bool created; /* answers 201 */
     const char
         *raw; /* member of the answer that front ends deliver as it is (an export), with the member
@@ -293,6 +295,9 @@ struct btz_trail *btz_access_trail(struct btz_access *a);
 const struct btz_access_conf *btz_access_settings(const struct btz_access *a);
 const struct btz_seal *btz_access_seal(const struct btz_access *a);
 struct btz_hasher *btz_access_hasher(struct btz_access *a);
+/* How many callers may wait in here at a time for something slow (passwords, issuers), each holding a thread: a front end
+ * needs more threads than that. */
+unsigned btz_access_waits(const struct btz_access *a);
 const char *btz_access_snapshot_path(const struct btz_access *a);
 const struct btz_fetch *btz_access_fetch(const struct btz_access *a);
 uint64_t btz_access_now_ms(const struct btz_access *a);

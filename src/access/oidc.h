@@ -39,6 +39,9 @@ BTZ_CHECKED enum btz_err btz_issuer_algorithms(const struct btz_issuer_conf *c, 
 #define BTZ_OIDC_KEYS_AGE_MS                                                                       \
     3600000 /* older keys are fetched anew; the old ones serve a day when that fails */
 #define BTZ_OIDC_KEYS_STALE_MS 86400000
+/* Callers who wait for issuers at a time, in the whole process; others are told LIMIT at once: whatever issuers do, no
+ * more threads hang on them. */
+#define BTZ_OIDC_WAITERS 2
 struct btz_oidc;
 /* `conf` and `fetch` are borrowed for the life of the object. */
 BTZ_CHECKED enum btz_err btz_oidc_new(const struct btz_issuer_conf *conf,
@@ -50,7 +53,7 @@ const struct btz_issuer_conf *btz_oidc_conf(const struct btz_oidc *o);
 struct btz_oidc_state {
     char state[44], nonce[44], verifier[44]; /* 256 random bits each, base64url */
 };
-/* A fresh state and the address to send the browser to. UNREACHABLE: the issuer does not answer. */
+/* A fresh state and the address to send the browser to. UNREACHABLE: the issuer does not answer; LIMIT: too many wait. */
 BTZ_CHECKED enum btz_err btz_oidc_start(struct btz_oidc *o, const char *redirect, uint64_t now_ms,
                                         struct btz_oidc_state *state, struct btz_buf *url);
 /* What came back. `iss` NULL: the parameter was absent (refused when the issuer says that it always sends it, RFC 9207).

@@ -26,6 +26,12 @@ static bool is_operand(const struct btz_field *f)
     return f->place == BTZ_IN_PATH || f->operand;
 }
 
+/* What may be left out is, from the left, when fewer words stand there than there are operands. */
+static bool is_needed(const struct btz_field *f)
+{
+    return f->required || f->place == BTZ_IN_PATH;
+}
+
 static bool has_field(const struct btz_operation *op, const char *name)
 {
     for (size_t i = 0; i < op->field_count; i++)
@@ -131,10 +137,10 @@ static const char *operands_text(const struct btz_operation *op, int *min, int *
 
         if (!is_operand(f))
             continue;
-        if (btz_buf_printf(&text, f->required || f->place == BTZ_IN_PATH ? "%s%s" : "%s[%s]",
-                           text.len ? " " : "", f->name) != BTZ_OK)
+        if (btz_buf_printf(&text, is_needed(f) ? "%s%s" : "%s[%s]", text.len ? " " : "", f->name) !=
+            BTZ_OK)
             return NULL;
-        *min += f->required || f->place == BTZ_IN_PATH;
+        *min += is_needed(f);
         ++*max;
     }
     for (size_t i = 0; i < text.len; i++)
@@ -334,7 +340,7 @@ enum btz_err btz_cli_operation_input(struct btz_cli *cli, const struct btz_opera
                                      json_t **out)
 {
     BTZ_JSON json_t *in = json_object();
-    size_t operand = 0, option = 0;
+    size_t operand = 0, option = 0, spare = count - (size_t)cli->command->min_operands;
 
     for (size_t i = 0; i < op->field_count; i++) {
         const struct btz_field *f = &op->fields[i];
@@ -344,7 +350,8 @@ enum btz_err btz_cli_operation_input(struct btz_cli *cli, const struct btz_opera
             const struct btz_option *o = &cli->command->options[option++];
 
             BTZ_TRY(option_value(cli, f, o, (const char *)args + o->offset, &value));
-        } else if (operand < count) {
+        } else if (is_needed(f) || spare > 0) {
+            spare -= !is_needed(f);
             BTZ_TRY(value_of(cli, f, operands[operand++], &value));
         }
         if (value && json_object_set_new(in, f->name, value) != 0)

@@ -25,8 +25,10 @@ BTZ_CHECKED enum btz_err btz_cli_operation_input(struct btz_cli *cli,
                                                  const char *const *operands, size_t count,
                                                  json_t **out);
 
-/* An answer for people: lists as tables, objects as "name: value", text of several lines as it is. What came from
+/* An answer for people: lists as tables, objects as "name: value", text of several lines as it is. `columns`:
+ * those of the items that are shown, as in struct btz_operation. What came from
  * strangers is made fit for a terminal. */
-BTZ_CHECKED enum btz_err btz_cli_operation_print(const json_t *answer, struct btz_buf *out);
+BTZ_CHECKED enum btz_err btz_cli_operation_print(const json_t *answer, const char *columns,
+                                                 struct btz_buf *out);
 
 #endif

@@ -90,8 +90,20 @@ static bool is_empty(const json_t *value)
            (json_is_string(value) && json_string_length(value) == 0);
 }
 
+static bool is_wanted(const char *key, const char *wanted)
+{
+    size_t len = strlen(key);
+
+    if (!wanted)
+        return true;
+    for (const char *p = wanted; (p = strstr(p, key)) != NULL; p += len)
+        if ((p == wanted || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+            return true;
+    return false;
+}
+
 /* Every key for which some item has a value, in the order they first come. */
-static json_t *columns_of(const json_t *items)
+static json_t *columns_of(const json_t *items, const char *wanted)
 {
     json_t *columns = json_object();
     const json_t *item;
@@ -99,10 +111,10 @@ static json_t *columns_of(const json_t *items)
     json_t *value;
     size_t i;
 
-    json_array_foreach(items, i, item)
-        json_object_foreach((json_t *)(uintptr_t)item, key,
-                            value) if (!is_empty(value) && !json_object_get(columns, key))
-            json_object_set_new(columns, key, json_null());
+    json_array_foreach(items, i, item) json_object_foreach(
+        (json_t *)(uintptr_t)item, key,
+        value) if (!is_empty(value) && !json_object_get(columns, key) && is_wanted(key, wanted))
+        json_object_set_new(columns, key, json_null());
     return columns;
 }
 
@@ -128,9 +140,9 @@ static enum btz_err table_row(const json_t *columns, const size_t *widths, const
     return btz_buf_add_byte(out, '\n');
 }
 
-static enum btz_err table(const json_t *items, struct btz_buf *out)
+static enum btz_err table(const json_t *items, const char *wanted, struct btz_buf *out)
 {
-    BTZ_JSON json_t *columns = columns_of(items);
+    BTZ_JSON json_t *columns = columns_of(items, wanted);
     size_t widths[64] = { 0 }, i = 0;
     const char *key;
     json_t *unused;
@@ -201,7 +213,7 @@ static enum btz_err blocks(const json_t *object, struct btz_buf *out)
             continue;
         BTZ_TRY(btz_buf_printf(out, "%s:\n", key));
         if (json_is_array(value)) {
-            BTZ_TRY(table(value, out));
+            BTZ_TRY(table(value, NULL, out));
             continue;
         }
         BTZ_TRY(btz_utf8_printable(
@@ -211,7 +223,7 @@ static enum btz_err blocks(const json_t *object, struct btz_buf *out)
     return BTZ_OK;
 }
 
-enum btz_err btz_cli_operation_print(const json_t *answer, struct btz_buf *out)
+enum btz_err btz_cli_operation_print(const json_t *answer, const char *columns, struct btz_buf *out)
 {
     const json_t *items = json_object_get(answer, "items"), *next = json_object_get(answer, "next");
     BTZ_JSON json_t *rest = json_is_object(answer) ? json_copy((json_t *)(uintptr_t)answer) : NULL;
@@ -219,7 +231,7 @@ enum btz_err btz_cli_operation_print(const json_t *answer, struct btz_buf *out)
     if (!rest)
         return BTZ_OK;
     if (json_is_array(items)) {
-        BTZ_TRY(table(items, out));
+        BTZ_TRY(table(items, columns, out));
         json_object_del(rest, "items");
         if (json_is_null(next))
             json_object_del(rest, "next");

@@ -29,7 +29,7 @@ static enum btz_err print_answer(struct btz_cli *cli, const void *args, const js
         BTZ_TRY(btz_json_write(answer, true, &text));
         BTZ_TRY(btz_buf_add_byte(&text, '\n'));
     } else {
-        BTZ_TRY(btz_cli_operation_print(answer, &text));
+        BTZ_TRY(btz_cli_operation_print(answer, op->columns, &text));
     }
     if (fwrite(text.len ? text.ptr : (const uint8_t *)"", 1, text.len, cli->out) != text.len)
         return btz_fail_errno(BTZ_IO, "write the answer");

@@ -55,6 +55,18 @@ is "$(grep -o 'user\.create' "$work/.out" | sort -u)" "user.create" "changes are
 [ $? -eq 1 ]
 ok $? "names are not in clear in the ledger"
 
+run 0 access explain alice model.list model/x --format json
+is "$(jq -r .verdict "$work/.out")" allow "a viewer may list models"
+run 0 access explain alice user.write user/x --format json
+is "$(jq -r .verdict "$work/.out")" deny "and may not change people"
+run 2 access explain user.write
+says .err "needs [PRINCIPAL] ACTION RESOURCE"
+
+run 0 access trace alice --format json
+is "$(jq -r '.items[0].operation' "$work/.out")" user.create "a trace begins with how it came to be"
+run 0 access log
+says .out "user.create"
+
 run 0 completion bash
 says .out "access/'user add')"
 if command -v bash >/dev/null; then

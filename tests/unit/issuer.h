@@ -26,7 +26,7 @@ struct issuer {
     const char *raw_token; /* instead of an ID token */
     uint64_t now_s;
     bool down, no_pkce, at_hash;
-    unsigned documents, key_fetches, exchanges;
+    unsigned asked, documents, key_fetches, exchanges; /* asked: for anything, down or not */
 };
 
 /* ---- queries and forms ---- */
@@ -181,6 +181,7 @@ static inline enum btz_err issuer_fetch(void *user, const char *url, struct btz_
 {
     struct issuer *i = user;
 
+    i->asked++;
     if (i->down)
         return btz_fail(BTZ_UNREACHABLE, "%s: nobody answers", url);
     if (strcmp(url, IDP "/.well-known/openid-configuration") == 0 && form.len == 0)

@@ -916,6 +916,7 @@ static void test_pipelining(void **state)
 
 struct slow {
     pthread_t thread;
+    const char *path;
     unsigned status;
 };
 static void *ask_slowly(void *user)
@@ -944,6 +945,71 @@ static void test_busy(void **state)
     assert_int_equal(done, atomic_load(&slow_ones));
     assert_true(done >= 4);
     assert_true(atomic_load(&most_active) <= 4);
+}
+
+static unsigned twenty(const struct btz_access *a)
+{
+    (void)a;
+    return 20;
+}
+
+static void *create_slowly(void *user)
+{
+    struct slow *s = user;
+    struct api_reply r = api_call(s->path, "POST", "/v1/items", KEY, "{}");
+
+    s->status = r.status;
+    api_drop(&r);
+    return NULL;
+}
+
+/* As many as may wait at a time hold all others up no more than nobody; when everybody hangs, the owner still acts. */
+static void test_workers_for_those_who_wait(void **state)
+{
+    struct btz_api_options o = { .backend = &backend,
+                                 .operations = operations,
+                                 .origin = "https://test.example" };
+    struct btz_api_server_options so = { 0 };
+    struct btz_api_server *own = NULL;
+    struct btz_api *own_api = NULL;
+    struct slow slow[20 + 8];
+    char path[64], local[64];
+    struct api_reply r;
+    int before = atomic_load(&creations);
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/w", folder);
+    snprintf(local, sizeof local, "%s/l", folder);
+    backend.waits = twenty;
+    assert_int_equal(btz_api_new(&o, &own_api), BTZ_OK);
+    so.api = own_api;
+    so.socket = path;
+    so.local_socket = local;
+    assert_int_equal(btz_api_server_start(&so, &own), BTZ_OK);
+    atomic_store(&hold, 1);
+    for (size_t i = 0; i < BTZ_COUNT(slow); i++) {
+        slow[i].path = path;
+        assert_int_equal(pthread_create(&slow[i].thread, NULL, create_slowly, &slow[i]), 0);
+        while (atomic_load(&creations) < before + (int)i + 1)
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        if (i != 19)
+            continue;
+        r = api_call(path, "GET", "/v1/items/a", KEY, NULL);
+        assert_int_equal(r.status, 200);
+        api_drop(&r);
+    }
+    /* Each of all workers hangs now. */
+    r = api_call(local, "GET", "/v1/items/a", "X-Bartizan-Local: 1\r\n", NULL);
+    assert_int_equal(r.status, 200);
+    api_drop(&r);
+    atomic_store(&hold, 0);
+    for (size_t i = 0; i < BTZ_COUNT(slow); i++) {
+        pthread_join(slow[i].thread, NULL);
+        assert_int_equal(slow[i].status, 201);
+    }
+    btz_api_server_stop(own);
+    btz_api_free(own_api);
+    backend.waits = NULL;
 }
 
 static size_t resident(void)
@@ -1048,6 +1114,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_pipelining),
         cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_workers_for_those_who_wait),
         cmocka_unit_test(test_second_server),
         cmocka_unit_test(test_slow_clients),
     };

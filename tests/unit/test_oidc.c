@@ -468,6 +468,46 @@ static void test_down(void **state)
     world_close(&w);
 }
 
+/* Whoever knocks: an issuer that gives no document is asked twice a minute, and yesterday's document serves meanwhile. */
+static void test_document_is_asked_for_seldom(void **state)
+{
+    struct btz_buf url = BTZ_BUF(8192);
+    struct btz_oidc_state s;
+    struct world w;
+    (void)state;
+    world_open(&w, BTZ_JOSE_ES256);
+    w.issuer.down = true;
+    for (unsigned i = 0; i < 600; i++) {
+        btz_buf_clear(&url);
+        assert_int_equal(btz_oidc_start(w.oidc, REDIRECT, NOW_MS + i * 100, &s, &url),
+                         BTZ_UNREACHABLE);
+    }
+    assert_int_equal(w.issuer.asked, 2);
+    w.issuer.down = false;
+    assert_ok(btz_oidc_start(w.oidc, REDIRECT, NOW_MS + 60000, &s, &url));
+    assert_int_equal(w.issuer.asked, 3);
+    /* Two days later it is away again. */
+    w.issuer.down = true;
+    for (unsigned i = 0; i < 600; i++) {
+        btz_buf_clear(&url);
+        assert_ok(
+            btz_oidc_start(w.oidc, REDIRECT, NOW_MS + UINT64_C(172800000) + i * 100, &s, &url));
+    }
+    assert_int_equal(w.issuer.asked, 5);
+    /* A document of somebody else does not make it be asked more often, and is not used. */
+    w.issuer.down = false;
+    w.issuer.document = json_pack("{s:s}", "issuer", "https://evil.example");
+    for (unsigned i = 0; i < 300; i++) {
+        btz_buf_clear(&url);
+        assert_int_equal(
+            btz_oidc_start(w.oidc, REDIRECT, NOW_MS + UINT64_C(259200000) + i * 100, &s, &url),
+            BTZ_DENIED);
+    }
+    assert_int_equal(w.issuer.asked, 6);
+    btz_buf_release(&url);
+    world_close(&w);
+}
+
 /* ---- bearer tokens ---- */
 
 static void test_bearer(void **state)
@@ -635,6 +675,9 @@ static void test_threads(void **state)
     token = issuer_token(&w.issuer, json_pack("{s:s, s:s, s:s, s:I}", "iss", IDP, "aud",
                                               "https://bartizan.example/api", "sub", "svc", "exp",
                                               (json_int_t)NOW + 86400));
+    /* Who comes before any key is known may be told to come back; not so those who come later. */
+    assert_ok(bearer(&w, "at+jwt", "{}", NOW_MS));
+    w.issuer.typ = "at+jwt";
     for (size_t i = 0; i < BTZ_COUNT(threads); i++) {
         workers[i] = (struct worker){ w.oidc, token, &minute, 0 };
         assert_int_equal(pthread_create(&threads[i], NULL, verify_many, &workers[i]), 0);
@@ -733,15 +776,25 @@ static void test_https(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flow),           cmocka_unit_test(test_address),
-        cmocka_unit_test(test_pkce_vector),    cmocka_unit_test(test_at_hash),
-        cmocka_unit_test(test_id_tokens),      cmocka_unit_test(test_signers),
-        cmocka_unit_test(test_responses),      cmocka_unit_test(test_state_and_iss),
-        cmocka_unit_test(test_code_injection), cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_flooding),       cmocka_unit_test(test_down),
-        cmocka_unit_test(test_bearer),         cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_settings),       cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_https),
+        cmocka_unit_test(test_flow),
+        cmocka_unit_test(test_address),
+        cmocka_unit_test(test_pkce_vector),
+        cmocka_unit_test(test_at_hash),
+        cmocka_unit_test(test_id_tokens),
+        cmocka_unit_test(test_signers),
+        cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_state_and_iss),
+        cmocka_unit_test(test_code_injection),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_flooding),
+        cmocka_unit_test(test_down),
+        cmocka_unit_test(test_document_is_asked_for_seldom),
+        cmocka_unit_test(test_bearer),
+        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_https),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

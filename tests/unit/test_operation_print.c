@@ -7,16 +7,21 @@
 
 #include "cli/operation.h"
 
-static void expect(const char *json, const char *wanted)
+static void expect_of(const char *json, const char *columns, const char *wanted)
 {
     BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(1 << 20);
     BTZ_JSON json_t *answer = NULL;
     const char *text;
 
     assert_int_equal(btz_json_parse(btz_str(json), 1 << 20, "answer", &answer), BTZ_OK);
-    assert_int_equal(btz_cli_operation_print(answer, &out), BTZ_OK);
+    assert_int_equal(btz_cli_operation_print(answer, columns, &out), BTZ_OK);
     assert_int_equal(btz_buf_cstr(&out, &text), BTZ_OK);
     assert_string_equal(text, wanted);
+}
+
+static void expect(const char *json, const char *wanted)
+{
+    expect_of(json, NULL, wanted);
 }
 
 static void test_objects(void **state)
@@ -40,6 +45,9 @@ static void test_tables(void **state)
     expect("{\"items\":[{\"n\":1}],\"next\":\"c\"}", "n\n1\nnext: c\n");
     expect("{\"codes\":[\"x\",\"y\"]}", "codes: x, y\n");
     expect("{\"members\":[{\"n\":\"a\"}],\"z\":1}", "z: 1\nmembers:\nn\na\n");
+    /* Only what an operation chose; "na" is no part of "name". */
+    expect_of("{\"items\":[{\"name\":\"a\",\"na\":1,\"x\":2}],\"next\":null}", "x name",
+              "name  x\na     2\n");
     /* 60 letters in a column of 44; the last column is not padded. */
     expect("{\"items\":[{\"a\":\"123456789012345678901234567890123456789012345678901234567890\","
            "\"b\":\"x\"}],\"next\":null}",

@@ -271,6 +271,7 @@ const struct btz_operation btz_operation_binding_list = {
     .method = "GET",
     .path = "/v1/bindings",
     .command = "binding list",
+    .columns = "id role subject_name subject_kind resource until kind created_by reason",
     .summary = "List who has which role.",
     .tag = "roles",
     .action = "role.read",

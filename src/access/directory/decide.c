@@ -142,6 +142,11 @@ static enum btz_err explain(struct btz_call *c)
 }
 
 static const struct btz_field fields[] = {
+    { .name = "principal",
+      .kind = BTZ_FIELD_TEXT,
+      .place = BTZ_IN_BODY,
+      .operand = true,
+      .help = "Who: name or id; oneself when not given." },
     { .name = "action",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,
@@ -155,10 +160,6 @@ static const struct btz_field fields[] = {
       .operand = true,
       .help = "Such as model/gpt-4o.",
       .max = 512 },
-    { .name = "principal",
-      .kind = BTZ_FIELD_TEXT,
-      .place = BTZ_IN_BODY,
-      .help = "Who: name or id; oneself when not given." },
     { .name = "model", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY, .help = "Model asked for." },
     { .name = "endpoint",
       .kind = BTZ_FIELD_TEXT,

@@ -9,6 +9,7 @@
 #define HASH_WAITING 4 /* for each that runs */
 #define HASH_WAIT_MS 5000
 #define LANE_WAIT_S  10
+#define SPARE_LANES  24
 
 /* ---- lanes: a connection and a snapshot reader for each thread that is in here ---- */
 
@@ -202,8 +203,8 @@ static enum btz_err set_up(struct btz_access *a, const struct btz_access_options
     if (o->fetch)
         a->fetch = *o->fetch;
     a->has_fetch = o->fetch != NULL;
-    /* Those that hash hold a lane: others must find one all the same. */
-    a->lane_cap = (size_t)o->conf->concurrent_hashes * (HASH_WAITING + 1) + 12;
+    /* Those that wait hold a lane: others must find one all the same. */
+    a->lane_cap = btz_access_waits(a) + SPARE_LANES;
     if (a->lane_cap > LANES_MAX)
         a->lane_cap = LANES_MAX;
     BTZ_TRY(check_settings(o->conf));
@@ -319,6 +320,11 @@ const struct btz_access_conf *btz_access_settings(const struct btz_access *a)
 const struct btz_seal *btz_access_seal(const struct btz_access *a)
 {
     return a->seal;
+}
+
+unsigned btz_access_waits(const struct btz_access *a)
+{
+    return (unsigned)a->conf->concurrent_hashes * (HASH_WAITING + 1) + BTZ_OIDC_WAITERS;
 }
 
 struct btz_hasher *btz_access_hasher(struct btz_access *a)

@@ -128,6 +128,8 @@ static enum btz_err exchange(struct btz_oidc *o, const struct btz_oidc_metadata 
                              const char *redirect, json_t **out)
 {
     BTZ_BUF_RELEASE struct btz_buf form = BTZ_BUF(16384), text = BTZ_BUF(RESPONSE_MAX);
+    enum btz_err err;
+
     BTZ_TRY(add_parameter(&form, "grant_type", "authorization_code"));
     BTZ_TRY(add_parameter(&form, "code", code));
     BTZ_TRY(add_parameter(&form, "redirect_uri", redirect));
@@ -137,8 +139,14 @@ static enum btz_err exchange(struct btz_oidc *o, const struct btz_oidc_metadata 
     BTZ_TRY(add_parameter(&form, "code_verifier", state->verifier));
     if (!o->fetch)
         return btz_fail(BTZ_UNREACHABLE, "issuer %s: nothing here can ask it", o->conf->name);
-    BTZ_TRY(o->fetch->get(o->fetch->user, m->token, btz_buf_slice(&form), &text));
+    /* Anybody can come back with any code. */
+    if (!btz_oidc_wait())
+        return btz_fail(BTZ_LIMIT, "issuer %s: others wait for an answer; try again in a moment",
+                        o->conf->name);
+    err = o->fetch->get(o->fetch->user, m->token, btz_buf_slice(&form), &text);
+    btz_oidc_waited();
     btz_wipe(form.ptr, form.len);
+    BTZ_TRY(err);
     return btz_json_parse(btz_buf_slice(&text), RESPONSE_MAX, "token response", out);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "access/federation/oidc_issuer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "access/federation/jwk.h"
@@ -19,6 +20,32 @@ static uint64_t age(uint64_t now_ms, uint64_t then_ms)
     if (now_ms < then_ms)
         return then_ms - now_ms <= SAME_TIME_MS ? 0 : UINT64_MAX;
     return now_ms - then_ms;
+}
+
+/* ---- who waits ---- */
+
+static atomic_uint waiting;
+
+bool btz_oidc_wait(void)
+{
+    unsigned n = atomic_load(&waiting);
+
+    do {
+        if (n >= BTZ_OIDC_WAITERS)
+            return false;
+    } while (!atomic_compare_exchange_weak(&waiting, &n, n + 1));
+    return true;
+}
+
+void btz_oidc_waited(void)
+{
+    atomic_fetch_sub(&waiting, 1);
+}
+
+static enum btz_err busy(const struct btz_oidc *o)
+{
+    return btz_fail(BTZ_LIMIT, "issuer %s: others wait for an answer; try again in a moment",
+                    o->conf->name);
 }
 
 /* ---- discovery document ---- */
@@ -162,6 +189,23 @@ static bool metadata_is_fresh(const struct btz_oidc *o, uint64_t now_ms)
     return o->has_metadata && age(now_ms, o->metadata_ms) < METADATA_AGE_MS;
 }
 
+/* It failed a moment ago: nobody waits for that again. */
+static bool failed_lately(const struct btz_oidc *o, uint64_t now_ms)
+{
+    return o->asked && o->asked_err != BTZ_OK && age(now_ms, o->asked_ms) < BTZ_OIDC_RETRY_MS;
+}
+
+static enum btz_err failed(const struct btz_oidc *o)
+{
+    return btz_fail(o->asked_err, "issuer %s: it gave no good answer a moment ago", o->conf->name);
+}
+
+/* A document that was good yesterday serves while the issuer is away. */
+static bool serves_stale(const struct btz_oidc *o, enum btz_err err)
+{
+    return o->has_metadata && err == BTZ_UNREACHABLE;
+}
+
 /* With the lock held, and the right to fetch. */
 static enum btz_err need_metadata(struct btz_oidc *o, uint64_t now_ms)
 {
@@ -170,29 +214,50 @@ static enum btz_err need_metadata(struct btz_oidc *o, uint64_t now_ms)
 
     if (metadata_is_fresh(o, now_ms))
         return BTZ_OK;
+    if (failed_lately(o, now_ms)) /* others have asked meanwhile */
+        return serves_stale(o, o->asked_err) ? BTZ_OK : failed(o);
     pthread_mutex_unlock(&o->lock);
     err = fetch_metadata(o, &m);
     pthread_mutex_lock(&o->lock);
+    o->asked = true;
+    o->asked_err = err;
+    o->asked_ms = now_ms;
     if (err == BTZ_OK) {
         o->metadata = m;
         o->has_metadata = true;
         o->metadata_ms = now_ms;
     }
-    /* A document that was good yesterday serves while the issuer is away. */
-    return o->has_metadata && err == BTZ_UNREACHABLE ? BTZ_OK : err;
+    return serves_stale(o, err) ? BTZ_OK : err;
+}
+
+/* With the lock held. */
+static enum btz_err know_metadata(struct btz_oidc *o, uint64_t now_ms)
+{
+    enum btz_err err;
+
+    if (metadata_is_fresh(o, now_ms))
+        return BTZ_OK;
+    if (failed_lately(o, now_ms))
+        return serves_stale(o, o->asked_err) ? BTZ_OK : failed(o);
+    /* One asks anew; the others take what there is. */
+    if (o->has_metadata && o->fetching)
+        return BTZ_OK;
+    if (!btz_oidc_wait())
+        return o->has_metadata ? BTZ_OK : busy(o);
+    start_fetch(o);
+    err = need_metadata(o, now_ms);
+    end_fetch(o);
+    btz_oidc_waited();
+    return err;
 }
 
 enum btz_err btz_oidc_metadata_get(struct btz_oidc *o, uint64_t now_ms,
                                    struct btz_oidc_metadata *out)
 {
-    enum btz_err err = BTZ_OK;
+    enum btz_err err;
 
     pthread_mutex_lock(&o->lock);
-    if (!metadata_is_fresh(o, now_ms)) {
-        start_fetch(o);
-        err = need_metadata(o, now_ms);
-        end_fetch(o);
-    }
+    err = know_metadata(o, now_ms);
     if (err == BTZ_OK)
         *out = o->metadata;
     pthread_mutex_unlock(&o->lock);
@@ -253,10 +318,17 @@ static enum btz_err hold_keys(struct btz_oidc *o, bool missed, uint64_t now_ms,
     enum btz_err err = BTZ_OK;
 
     pthread_mutex_lock(&o->lock);
-    while (o->fetching && !has_usable_keys(o, now_ms))
-        pthread_cond_wait(&o->fetched, &o->lock);
-    if (may_fetch(o, missed, now_ms))
-        err = refresh(o, missed, now_ms);
+    if ((o->fetching && !has_usable_keys(o, now_ms)) || may_fetch(o, missed, now_ms)) {
+        if (btz_oidc_wait()) {
+            while (o->fetching && !has_usable_keys(o, now_ms))
+                pthread_cond_wait(&o->fetched, &o->lock);
+            if (may_fetch(o, missed, now_ms))
+                err = refresh(o, missed, now_ms);
+            btz_oidc_waited();
+        } else {
+            err = busy(o);
+        }
+    }
     if (has_usable_keys(o, now_ms)) {
         o->keys->users++;
         *out = o->keys;

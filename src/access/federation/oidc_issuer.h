@@ -8,6 +8,10 @@
 
 #define BTZ_OIDC_RETRY_MS 30000 /* after a fetch that failed */
 
+/* Somebody is about to wait for an issuer: false when as many as may do already. */
+bool btz_oidc_wait(void);
+void btz_oidc_waited(void);
+
 struct btz_oidc_metadata {
     char authorization[BTZ_OIDC_URL_MAX], token[BTZ_OIDC_URL_MAX], keys[BTZ_OIDC_URL_MAX];
     bool sends_iss;
@@ -30,7 +34,9 @@ struct btz_oidc {
     bool has_metadata;
     struct btz_oidc_keys *keys;
     uint64_t metadata_ms, keys_ms, tried_ms; /* tried: last fetch of keys, whatever came */
-    bool tried;
+    uint64_t asked_ms;                       /* last fetch of the document, whatever came */
+    enum btz_err asked_err;
+    bool tried, asked;
 };
 
 /* Pure: a discovery document of exactly this issuer. Errors: INPUT, DENIED (another issuer), UNSUPPORTED, LIMIT. */

@@ -94,6 +94,7 @@ const struct btz_operation btz_operation_review_run = {
     .method = "GET",
     .path = "/v1/review",
     .command = "review",
+    .columns = "rule outcome severity location reason",
     .summary = "Review accounts, keys and roles for least privilege.",
     .details = "Stale, old and unused keys, dormant and shared accounts, missing second factors, "
                "roles that are too broad, unused or dangerous together, emergencies nobody "
@@ -145,6 +146,7 @@ const struct btz_operation btz_operation_advise = {
     .method = "GET",
     .path = "/v1/advise",
     .command = "advise",
+    .columns = "name kind roles proposed requests permissions_now permissions_then",
     .summary = "Propose narrower roles from what was used.",
     .details = "For each person and group that holds roles for good: the smallest set of roles "
                "that there are which allows all that was used in the window, or a policy with a "

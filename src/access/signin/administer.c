@@ -123,6 +123,7 @@ const struct btz_operation btz_operation_session_list = {
     .method = "GET",
     .path = "/v1/sessions",
     .command = "session list",
+    .columns = "id name method created seen address user_agent",
     .summary = "Who is signed in, from where",
     .tag = "sessions",
     .action = "session.read",

@@ -155,6 +155,7 @@ const struct btz_operation btz_operation_audit_list = {
     .method = "GET",
     .path = "/v1/audit",
     .command = "log",
+    .columns = "index time event verdict name operation resource address reason",
     .summary = "Read the audit trail.",
     .details = "Every entry is proven against the signed checkpoint of the ledger before it is "
                "shown. Of entries whose content retention has deleted, only what the leaf says in "

@@ -265,12 +265,18 @@ static enum btz_err follow(void *user, const struct btz_trail_record *r)
 static enum btz_err name_start(struct trace *t, const char **start)
 {
     const char *key = btz_call_text(t->c, "key"), *resource = btz_call_text(t->c, "resource");
-    const char *principal = btz_call_text(t->c, "principal");
+    const char *principal = btz_call_text(t->c, "principal"), *what = btz_call_text(t->c, "what");
     struct btz_principal p;
-    int given = (key != NULL) + (resource != NULL) + (principal != NULL);
+    int given = (key != NULL) + (resource != NULL) + (principal != NULL) + (what != NULL);
 
     if (given != 1)
-        return btz_fail(BTZ_USAGE, "expected one of `principal`, `key` and `resource`");
+        return btz_fail(BTZ_USAGE, "expected one of `what`, `principal`, `key` and `resource`");
+    if (what && btz_is_id(what, "key_"))
+        key = what;
+    else if (what && strchr(what, '/'))
+        resource = what;
+    else if (what)
+        principal = what;
     *start = key ? key : resource ? id_of(resource) : principal;
     BTZ_TRY(add_subject(t, key ? key : resource ? resource : principal, "start", 0));
     /* Things with an id are also known by it alone; names, such as those of models, are not. */
@@ -335,6 +341,12 @@ static enum btz_err trace(struct btz_call *c)
         .name = field, .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_QUERY, .help = what                 \
     }
 static const struct btz_field fields[] = {
+    { .name = "what",
+      .kind = BTZ_FIELD_TEXT,
+      .place = BTZ_IN_QUERY,
+      .operand = true,
+      .help = "A person or service (id or name), the id of a key, or a resource: told apart by "
+              "their form." },
     QUERY("principal", "A person or service: id or name."),
     QUERY("key", "Id of an API key."),
     QUERY("resource", "A resource, such as model/gpt-4o or user/usr_..."),
@@ -363,7 +375,11 @@ const struct btz_operation btz_operation_audit_trace = {
     .summary = "Order everything that a person, a key or a resource touched.",
     .details = "Oldest first: what it did, what was done to it, who made it and in which session "
                "(`made_by`, from the nearest maker upwards), and what the things it made did "
-               "(`distance` counts the steps). Exactly one of principal, key and resource.",
+               "(`distance` counts the steps). Exactly one of what, principal, key and resource."
+               "\n\nExamples:\n"
+               "  bartizan access trace alice\n"
+               "  bartizan access trace key_01M8HAEYN4NJJ3T5EKHAJV3S6S\n"
+               "  bartizan access trace model/gpt-4o",
     .tag = "audit",
     .action = "audit.read",
     .resource = "audit/trail",
@@ -371,5 +387,6 @@ const struct btz_operation btz_operation_audit_trace = {
     .fields = fields,
     .field_count = BTZ_COUNT(fields),
     .result = "audit-trace",
+    .columns = "time how distance event verdict name operation resource reason",
     .run = trace,
 };

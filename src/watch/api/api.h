@@ -118,6 +118,7 @@ struct btz_api_backend {
     enum btz_err (*store)(struct btz_access *a, struct btz_store **out);
     void (*store_back)(struct btz_access *a, struct btz_store *s);
     const struct btz_seal *seal;
+    unsigned (*waits)(const struct btz_access *a); /* NULL: nobody waits for long */
     uint64_t (*now_ms)(const struct btz_access *a);
     enum btz_err (*address)(const char *text, struct btz_address *out);
 };
@@ -153,9 +154,10 @@ struct btz_api_server_options {
     const struct btz_api *api;
     const char *socket, *local_socket; /* paths; a stale socket is replaced. local may be NULL */
     unsigned connections;              /* of each socket, 0: 512 */
-    unsigned workers;                  /* 0: 8 */
-    unsigned queue;                    /* requests that wait for a worker, 0: 256; others get 503 */
-    unsigned timeout_s;                /* silence of a connection, 0: 15 */
+    unsigned workers;                  /* 0: 8 more than callers may wait (btz_access_waits) */
+    unsigned local_workers;            /* of the local socket alone, 0: 2 */
+    unsigned queue; /* requests that wait for a worker, at each socket, 0: 256; others get 503 */
+    unsigned timeout_s; /* silence of a connection, 0: 15 */
     struct btz_log *log;
 };
 struct btz_api_server;

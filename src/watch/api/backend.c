@@ -16,6 +16,7 @@ void btz_api_backend_init(struct btz_access *access, struct btz_api_backend *out
                                      .store = btz_access_store,
                                      .store_back = btz_access_store_back,
                                      .seal = btz_access_seal(access),
+                                     .waits = btz_access_waits,
                                      .now_ms = btz_access_now_ms,
                                      .address = btz_address_parse };
 }

@@ -1,6 +1,7 @@
 /*
  * The server: libmicrohttpd on Unix sockets. Its threads only move bytes; requests are worked on by threads of our own,
- * so that one that waits (for a password hash, for the disk) holds no other one up.
+ * more than can wait (for a password hash, for an issuer), so that those hold no other one up. The local socket has
+ * threads of its own: whatever comes from the network, the owner can act.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 
 #include <microhttpd.h>
 
-#include "watch/api/api.h"
+#include "watch/api/exchange.h"
 
 #define ARENA_MAX      ((size_t)64 << 20)
 #define HEADERS_MAX    96
@@ -26,6 +27,8 @@
 #define IO_THREADS     2u
 #define UNIX_NAME      64
 #define LISTENERS      2
+#define WORKERS        8 /* besides those that wait */
+#define LOCAL_WORKERS  2
 
 enum phase { READING, WORKING, DONE };
 
@@ -35,6 +38,11 @@ struct listener {
     char *path;
     int fd;
     bool local;
+    struct exchange *first, *last; /* wait for a worker */
+    size_t waiting;
+    pthread_cond_t more;
+    pthread_t *workers;
+    unsigned worker_count;
 };
 
 /* One request, from its first line to the end of its answer. */
@@ -60,12 +68,7 @@ struct btz_api_server {
     struct listener listeners[LISTENERS];
     size_t listener_count;
     pthread_mutex_t lock;
-    pthread_cond_t more;
-    struct exchange *first, *last;
-    size_t waiting;
     bool stopping;
-    pthread_t *workers;
-    unsigned worker_count;
 };
 
 /* ---- work ---------------------------------------------------------------------------------------------------------- */
@@ -85,22 +88,23 @@ static void work_on(struct exchange *e)
 
 static void *worker(void *user)
 {
-    struct btz_api_server *s = user;
+    struct listener *l = user;
+    struct btz_api_server *s = l->server;
 
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        struct exchange *e = s->first;
+        struct exchange *e = l->first;
 
         if (!e) {
             if (s->stopping)
                 break;
-            pthread_cond_wait(&s->more, &s->lock);
+            pthread_cond_wait(&l->more, &s->lock);
             continue;
         }
-        s->first = e->next;
-        if (!s->first)
-            s->last = NULL;
-        s->waiting--;
+        l->first = e->next;
+        if (!l->first)
+            l->last = NULL;
+        l->waiting--;
         pthread_mutex_unlock(&s->lock);
         work_on(e);
         e->phase = DONE;
@@ -114,21 +118,22 @@ static void *worker(void *user)
 /* False when there is no room, or no time left: the caller says so at once. */
 static bool hand_over(struct exchange *e)
 {
-    struct btz_api_server *s = e->listener->server;
+    struct listener *l = e->listener;
+    struct btz_api_server *s = l->server;
     bool ok = false;
 
     pthread_mutex_lock(&s->lock);
-    if (!s->stopping && s->waiting < s->o.queue) {
+    if (!s->stopping && l->waiting < s->o.queue) {
         e->phase = WORKING;
         MHD_suspend_connection(e->connection);
         e->next = NULL;
-        if (s->last)
-            s->last->next = e;
+        if (l->last)
+            l->last->next = e;
         else
-            s->first = e;
-        s->last = e;
-        s->waiting++;
-        pthread_cond_signal(&s->more);
+            l->first = e;
+        l->last = e;
+        l->waiting++;
+        pthread_cond_signal(&l->more);
         ok = true;
     }
     pthread_mutex_unlock(&s->lock);
@@ -343,13 +348,26 @@ static enum btz_err listen_at(struct listener *l)
     return BTZ_OK;
 }
 
+static enum btz_err start_workers(struct listener *l, unsigned count)
+{
+    l->workers = calloc(count, sizeof *l->workers);
+    if (!l->workers)
+        return btz_fail(BTZ_LIMIT, "out of memory for threads");
+    for (; l->worker_count < count; l->worker_count++)
+        if (pthread_create(&l->workers[l->worker_count], NULL, worker, l) != 0)
+            return btz_fail(BTZ_LIMIT, "cannot start a thread");
+    return BTZ_OK;
+}
+
 static enum btz_err serve(struct btz_api_server *s, const char *path, bool local)
 {
     struct listener *l = &s->listeners[s->listener_count++];
 
     *l = (struct listener){ .server = s, .path = strdup(path), .fd = -1, .local = local };
+    pthread_cond_init(&l->more, NULL);
     if (!l->path)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(start_workers(l, local ? s->o.local_workers : s->o.workers));
     BTZ_TRY(listen_at(l));
     errno = 0;
     l->daemon = MHD_start_daemon(
@@ -366,15 +384,12 @@ static enum btz_err serve(struct btz_api_server *s, const char *path, bool local
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */
 
-static enum btz_err start_workers(struct btz_api_server *s)
+/* More than can hang at a time on what is slow. */
+static unsigned enough_workers(const struct btz_api *api)
 {
-    s->workers = calloc(s->o.workers, sizeof *s->workers);
-    if (!s->workers)
-        return btz_fail(BTZ_LIMIT, "out of memory for threads");
-    for (; s->worker_count < s->o.workers; s->worker_count++)
-        if (pthread_create(&s->workers[s->worker_count], NULL, worker, s) != 0)
-            return btz_fail(BTZ_LIMIT, "cannot start a thread");
-    return BTZ_OK;
+    const struct btz_api_backend *b = api->o.backend;
+
+    return WORKERS + (b->waits ? b->waits(b->access) : 0);
 }
 
 enum btz_err btz_api_server_start(const struct btz_api_server_options *o,
@@ -387,14 +402,12 @@ enum btz_err btz_api_server_start(const struct btz_api_server_options *o,
         return btz_fail(BTZ_LIMIT, "out of memory for the server");
     s->o = *o;
     s->o.connections = o->connections ? o->connections : 512;
-    s->o.workers = o->workers ? o->workers : 8;
+    s->o.workers = o->workers ? o->workers : enough_workers(o->api);
+    s->o.local_workers = o->local_workers ? o->local_workers : LOCAL_WORKERS;
     s->o.queue = o->queue ? o->queue : 256;
     s->o.timeout_s = o->timeout_s ? o->timeout_s : 15;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->more, NULL);
-    err = start_workers(s);
-    if (err == BTZ_OK)
-        err = serve(s, o->socket, false);
+    err = serve(s, o->socket, false);
     if (err == BTZ_OK && o->local_socket)
         err = serve(s, o->local_socket, true);
     if (err != BTZ_OK) {
@@ -415,10 +428,12 @@ void btz_api_server_stop(struct btz_api_server *s)
             MHD_quiesce_daemon(s->listeners[i].daemon);
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
-    pthread_cond_broadcast(&s->more);
+    for (size_t i = 0; i < s->listener_count; i++)
+        pthread_cond_broadcast(&s->listeners[i].more);
     pthread_mutex_unlock(&s->lock);
-    for (unsigned i = 0; i < s->worker_count; i++)
-        pthread_join(s->workers[i], NULL);
+    for (size_t i = 0; i < s->listener_count; i++)
+        for (unsigned k = 0; k < s->listeners[i].worker_count; k++)
+            pthread_join(s->listeners[i].workers[k], NULL);
     for (size_t i = 0; i < s->listener_count; i++) {
         struct listener *l = &s->listeners[i];
 
@@ -429,9 +444,9 @@ void btz_api_server_stop(struct btz_api_server *s)
             unlink(l->path);
         }
         free(l->path);
+        free(l->workers);
+        pthread_cond_destroy(&l->more);
     }
-    free(s->workers);
-    pthread_cond_destroy(&s->more);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
