@@ -114,6 +114,15 @@ enum btz_field_kind {
                                                                     * name of a file */
 };
 enum btz_field_place { BTZ_IN_PATH, BTZ_IN_QUERY, BTZ_IN_BODY };
+/* What a text names. Permissions are asked for, and changes are made, for one and the same thing: admission finds it
+ * once, by its id or else its name in any spelling, and puts its id in place of the text. */
+enum btz_field_names {
+    BTZ_NAMES_NOTHING,
+    BTZ_NAMES_NEW, /* what something is or will be called: in lower case, as it is kept */
+    BTZ_NAMES_PRINCIPAL,
+    BTZ_NAMES_GROUP,
+    BTZ_NAMES_BINDING /* its resource is the role */
+};
 struct btz_field {
     const char *name; /* snake_case in JSON; the command line writes "-" for "_" */
     enum btz_field_kind kind;
@@ -123,6 +132,7 @@ struct btz_field {
     size_t max; /* bytes of text, items of texts; 0: 256 bytes, 100 items */
     int64_t min_int, max_int;
     const char *const *choices;
+    enum btz_field_names names;
 };
 
 enum btz_operation_needs {
@@ -145,6 +155,10 @@ struct btz_operation {
     const char *tag;      /* "users": group in OpenAPI */
     const char *action;   /* "user.write"; NULL where no permission is asked for */
     const char *resource; /* "user/{user}": fields are put in; NULL: all of the kind */
+    /* "user/{name}": where the field is given, the action is asked for on that as well */
+    const char *renamed;
+    /* What only a stored request runs: the operation that whoever asked must still be allowed */
+    const char *asked_by;
     unsigned needs;
     /* For four eyes it counts as this action too ("role.bind") where also_if() says so: what it does comes to the same.
      * Asked before it runs, and again inside its transaction. NULL: as nothing else. */
@@ -234,6 +248,16 @@ BTZ_CHECKED enum btz_err btz_access_decide(struct btz_access *a, const struct bt
 /* Would the policy let that principal do it, were he to show a fresh second factor? Inside run() and prepare(). */
 BTZ_CHECKED enum btz_err btz_call_would(struct btz_call *c, const char *principal,
                                         const char *action, const char *resource, bool *out);
+/* Would the policy let the caller do this as well, with his key's scopes, from where he is, now? */
+BTZ_CHECKED enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *resource,
+                                      bool *out);
+/* Has the principal (id) a role that changes who may do what, by whatever group, for whatever part of the resources and
+ * under whatever condition? */
+BTZ_CHECKED enum btz_err btz_call_is_administrative(struct btz_call *c, const char *principal,
+                                                    bool *out);
+/* Changing an account (id), or giving it a way in, is having it: DENIED where it has an administrative role that the
+ * caller may not give. One's own account is left to oneself, signed in; a key does not become its owner. */
+BTZ_CHECKED enum btz_err btz_rights_over(struct btz_call *c, const char *principal);
 /* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
@@ -251,6 +275,10 @@ struct btz_principal {
 };
 BTZ_CHECKED enum btz_err btz_principal_find(struct btz_call *c, const char *id_or_name,
                                             struct btz_principal *out);
+
+/* Names of people, groups, policies: lower-cased. USAGE: cannot be one, looks like an id, or stands for whoever asks. */
+BTZ_CHECKED enum btz_err btz_name_check(const char *what, const char *text, struct btz_arena *arena,
+                                        char **out);
 
 /* The model of the whole installation, in the arena: for snapshots, explain, review. */
 BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,

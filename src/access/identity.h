@@ -13,6 +13,9 @@
 #define BTZ_ID_TEXT 40
 void btz_id_new(const char *prefix, uint64_t now_ms, char out[BTZ_ID_TEXT]);
 bool btz_is_id(const char *text, const char *prefix);
+/* Has a text the form of an id of ours (three letters before the "_"), in whatever spelling? Then `out` is it as ids are
+ * written. What people name has never that form. */
+bool btz_id_form(const char *text, char out[BTZ_ID_TEXT]);
 
 /* ---- API keys (keys.c) ---------------------------------------------------------------------------------------------
  * "btz_" + 43 characters base62 of 256 random bits + 6 characters base62 of CRC-32 over what stands before: secret

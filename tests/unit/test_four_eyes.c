@@ -355,13 +355,15 @@ static void test_a_key_has_nothing_of_the_other_credentials(void **state)
     access_start(&f);
     alice = access_person(&f, "alice", "admin");
     bob = access_person(&f, "bob", "admin");
-    access_service(&f, "robot", "user");
+    access_service(&f, "robot", "admin");
     key = access_key(&f, alice.principal, "key.write key/*", NULL);
     other = access_key(&f, alice.principal, NULL, NULL);
     four_eyes(&f, "key.write");
     access_do(&f, &alice, "key.create", json_pack("{s:s, s:s}", "principal", "robot", "name", "a"));
     snprintf(by_alice, sizeof by_alice, "%s", f.approval);
-    access_do(&f, &key, "key.create", json_pack("{s:s, s:s}", "principal", "robot", "name", "b"));
+    access_do(&f, &key, "key.create",
+              json_pack("{s:s, s:s, s:[s]}", "principal", "robot", "name", "b", "scopes",
+                        "key.write key/*"));
     snprintf(by_key, sizeof by_key, "%s", f.approval);
     access_refused(&f, &other, "me.approval.withdraw", json_pack("{s:s}", "approval", by_alice),
                    BTZ_INPUT);

@@ -104,62 +104,97 @@ enum btz_err btz_call_would(struct btz_call *c, const char *principal, const cha
 
 /* ---- the resource of a call ---- */
 
-/* Policies name people and groups, callers may give their ids. */
-static enum btz_err canonical(struct btz_call *c, const char *field, const char *given,
-                              const char **out)
+/* Policies have names of people and groups, callers give names in any spelling, or ids; taking a role away is about the
+ * role. */
+static const char *const finders[] = {
+    [BTZ_NAMES_PRINCIPAL] = "SELECT id, name FROM principals WHERE id = ? OR name = ?",
+    [BTZ_NAMES_GROUP] = "SELECT id, name FROM groups WHERE id = ? OR name = ?",
+    [BTZ_NAMES_BINDING] = "SELECT id, role FROM bindings WHERE id = ? OR id = ?",
+};
+
+enum btz_err btz_named_as(struct btz_call *c, enum btz_field_names names, const char *id,
+                          const char **out)
 {
-    static const struct {
-        const char *field, *sql;
-    } tables[] = {
-        { "user", "SELECT name FROM principals WHERE id = ? OR name = ?" },
-        { "service", "SELECT name FROM principals WHERE id = ? OR name = ?" },
-        { "principal", "SELECT name FROM principals WHERE id = ? OR name = ?" },
-        { "group", "SELECT name FROM groups WHERE id = ? OR name = ?" },
-        /* Taking a role away is about the role. */
-        { "binding", "SELECT role FROM bindings WHERE id = ? OR id = ?" },
-    };
     const struct btz_value *row;
-    struct btz_value v[2];
+
+    *out = NULL;
+    BTZ_TRY(btz_row_find(c, finders[names], id, 2, &row));
+    if (!row)
+        return BTZ_OK;
+    *out = btz_column_text(c->arena, &row[1]);
+    return *out ? BTZ_OK : BTZ_LIMIT;
+}
+
+static enum btz_err find_named(struct btz_call *c, const struct btz_field *f, const char *given)
+{
+    struct btz_call_state *s = c->state;
+    struct btz_named *n = &s->named[s->named_count];
+    const struct btz_value *row;
     char *lower;
 
-    *out = given;
-    for (size_t i = 0; i < BTZ_COUNT(tables); i++) {
-        if (strcmp(tables[i].field, field) != 0)
-            continue;
-        lower = btz_arena_str(c->arena, btz_str(given));
+    if (s->named_count == BTZ_COUNT(s->named))
+        return btz_fail(BTZ_INTERNAL, "%s names too much", c->op->id);
+    BTZ_TRY(btz_row_find(c, finders[f->names], given, 2, &row));
+    *n = (struct btz_named){ .field = f->name };
+    if (row) {
+        n->id = btz_column_text(c->arena, &row[0]);
+        n->name = btz_column_text(c->arena, &row[1]);
+        if (!n->id || !n->name || json_object_set_new(s->in, f->name, json_string(n->id)) != 0)
+            return btz_fail(BTZ_LIMIT, "no memory");
+    } else {
+        n->name = lower = btz_arena_str(c->arena, btz_str(given));
         if (!lower)
             return BTZ_LIMIT;
-        for (char *p = lower; *p; p++)
-            if (*p >= 'A' && *p <= 'Z')
-                *p = (char)(*p + 'a' - 'A');
-        v[0] = btz_value_str(given);
-        v[1] = btz_value_str(lower);
-        BTZ_TRY(btz_store_one(c->store, tables[i].sql, v, 2, c->arena, 1, &row));
-        *out = row ? btz_column_text(c->arena, &row[0]) : lower;
-        return *out ? BTZ_OK : BTZ_LIMIT;
+        for (; *lower; lower++)
+            if (*lower >= 'A' && *lower <= 'Z')
+                *lower = (char)(*lower + 'a' - 'A');
+    }
+    s->named_count++;
+    return BTZ_OK;
+}
+
+/* What the call is about is found once: nobody behind this looks a name up again and finds something else. */
+static enum btz_err resolve(struct btz_call *c)
+{
+    c->state->named_count = 0;
+    for (size_t i = 0; i < c->op->field_count; i++) {
+        const struct btz_field *f = &c->op->fields[i];
+        const char *given = btz_call_text(c, f->name);
+
+        if (f->names > BTZ_NAMES_NEW && given && given[0])
+            BTZ_TRY(find_named(c, f, given));
     }
     return BTZ_OK;
 }
 
+static const struct btz_named *named(const struct btz_call *c, const char *field)
+{
+    for (size_t i = 0; i < c->state->named_count; i++)
+        if (strcmp(c->state->named[i].field, field) == 0)
+            return &c->state->named[i];
+    return NULL;
+}
+
 static enum btz_err add_field(struct btz_call *c, struct btz_slice name, struct btz_buf *out)
 {
+    const struct btz_named *n;
     char field[64];
     const char *value;
 
     snprintf(field, sizeof field, "%.*s", BTZ_SLICE_ARG(name));
-    value = btz_call_text(c, field);
+    n = named(c, field);
+    value = n ? n->name : btz_call_text(c, field);
     /* Not given, or with what only patterns have: all of the kind. */
     if (!value || !value[0] || strchr(value, '*'))
         return btz_buf_add_byte(out, '*');
-    BTZ_TRY(canonical(c, field, value, &value));
     return btz_buf_add_str(out, value);
 }
 
-enum btz_err btz_call_resource(struct btz_call *c, char **out)
+static enum btz_err resource_of(struct btz_call *c, const char *template, char **out)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4096);
     int action = c->op->action ? btz_action_find(c->op->action) : -1;
-    const char *p = c->op->resource;
+    const char *p = template;
 
     if (!p) {
         *out = action < 0 ? btz_arena_str(c->arena, btz_str(""))
@@ -210,7 +245,7 @@ static enum btz_err step_up(struct btz_call *c, const char *why)
     return refuse(c, why);
 }
 
-static enum btz_err permitted(struct btz_call *c)
+static enum btz_err permitted_on(struct btz_call *c, const char *resource)
 {
     struct btz_request r = { .action = btz_action_find(c->op->action) };
     struct btz_decision d;
@@ -221,7 +256,7 @@ static enum btz_err permitted(struct btz_call *c)
                         c->op->action);
     if (c->caller->kind == BTZ_CALLER_LOCAL)
         return BTZ_OK;
-    split_resource(c->state->resource, &r);
+    split_resource(resource, &r);
     BTZ_TRY(btz_lane_decide(c->access, c->state->lane, c->caller, &r, &d));
     rule = btz_snapshot_rule_id(c->state->lane->snapshot, d.rule);
     snprintf(c->state->rule, sizeof c->state->rule, "%s", rule);
@@ -231,7 +266,23 @@ static enum btz_err permitted(struct btz_call *c)
         return step_up(c, "a fresh second factor is needed");
     c->note.reason = btz_why_text(d.why);
     return btz_fail(BTZ_DENIED, "%s may not %s on %s: %s%s%s", c->caller->name, c->op->action,
-                    c->state->resource, btz_why_text(d.why), rule[0] ? " " : "", rule);
+                    resource, btz_why_text(d.why), rule[0] ? " " : "", rule);
+}
+
+/* What is given a new name is asked for by both. */
+static enum btz_err permitted(struct btz_call *c)
+{
+    const char *field = c->op->renamed ? strchr(c->op->renamed, '{') : NULL;
+    char name[64], *resource;
+
+    if (field) {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(field + 1, "}"), field + 1);
+        if (btz_call_has(c, name)) {
+            BTZ_TRY(resource_of(c, c->op->renamed, &resource));
+            BTZ_TRY(permitted_on(c, resource));
+        }
+    }
+    return permitted_on(c, c->state->resource);
 }
 
 /* Does a scope of the key name the action itself? A key without scopes was not made for changes. */
@@ -291,14 +342,13 @@ static enum btz_err fresh(struct btz_call *c)
 /* Whoever changes an account can make it his own. */
 static enum btz_err over_account(struct btz_call *c)
 {
-    const char *user = btz_call_text(c, "user"), *service = btz_call_text(c, "service");
-    const char *who = user ? user : service, *resource = c->op->resource;
+    const struct btz_named *user = named(c, "user"), *who = user ? user : named(c, "service");
 
-    if (!who || c->caller->kind == BTZ_CALLER_LOCAL || !(c->op->needs & BTZ_NEEDS_STEP_UP) ||
-        !resource ||
-        (strcmp(resource, "user/{user}") != 0 && strcmp(resource, "service/{service}") != 0))
+    if (!who || c->caller->kind == BTZ_CALLER_LOCAL || !(c->op->needs & BTZ_NEEDS_STEP_UP))
         return BTZ_OK;
-    return btz_rights_over(c, who);
+    if (!who->id)
+        return btz_call_not_found(c, who->field, who->name);
+    return btz_rights_over(c, who->id);
 }
 
 enum btz_err btz_call_admit(struct btz_call *c)
@@ -306,7 +356,8 @@ enum btz_err btz_call_admit(struct btz_call *c)
     unsigned needs = c->op->needs;
     enum btz_caller_kind kind = c->caller->kind;
 
-    BTZ_TRY(btz_call_resource(c, &c->state->resource));
+    BTZ_TRY(resolve(c));
+    BTZ_TRY(resource_of(c, c->op->resource, &c->state->resource));
     if (needs & BTZ_PUBLIC)
         return BTZ_OK;
     if (needs & BTZ_NEEDS_LOCAL && kind != BTZ_CALLER_LOCAL)

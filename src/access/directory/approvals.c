@@ -152,6 +152,16 @@ static enum btz_err unseal_json(struct btz_call *c, const char *what, struct btz
 
 /* ---- answers ---- */
 
+/* People know each other by name. */
+static enum btz_err named_input(struct btz_call *c, const struct btz_field *f, const char *id,
+                                json_t *input)
+{
+    const char *name;
+
+    BTZ_TRY(btz_named_as(c, f->names, id, &name));
+    return name ? btz_json_set_text(input, f->name, name) : BTZ_OK;
+}
+
 /* What a second person may see: everything but secrets. */
 static enum btz_err shown_input(struct btz_call *c, const struct btz_value *row, json_t *item)
 {
@@ -162,9 +172,15 @@ static enum btz_err shown_input(struct btz_call *c, const struct btz_value *row,
     BTZ_TRY(unseal_json(c, "input", row[ID].bytes, row[INPUT].bytes, &input));
     snprintf(id, sizeof id, "%.*s", BTZ_SLICE_ARG(row[OPERATION].bytes));
     op = btz_operation_find(id);
-    for (size_t i = 0; op && i < op->field_count; i++)
-        if (op->fields[i].kind == BTZ_FIELD_SECRET && json_object_get(input, op->fields[i].name))
-            BTZ_TRY(btz_json_set_text(input, op->fields[i].name, "(hidden)"));
+    for (size_t i = 0; op && i < op->field_count; i++) {
+        const struct btz_field *f = &op->fields[i];
+        const char *text = json_string_value(json_object_get(input, f->name));
+
+        if (f->kind == BTZ_FIELD_SECRET && json_object_get(input, f->name))
+            BTZ_TRY(btz_json_set_text(input, f->name, "(hidden)"));
+        else if (text && (f->names == BTZ_NAMES_PRINCIPAL || f->names == BTZ_NAMES_GROUP))
+            BTZ_TRY(named_input(c, f, text, input));
+    }
     return btz_json_set(item, "input", op ? json_incref(input) : json_object());
 }
 
@@ -328,6 +344,7 @@ static enum btz_err approve_prepare(struct btz_call *c)
 {
     const struct btz_value *row;
     struct btz_caller *who;
+    const struct btz_operation *op;
     struct btz_call *inner;
     enum btz_err err;
 
@@ -337,15 +354,16 @@ static enum btz_err approve_prepare(struct btz_call *c)
     BTZ_TRY(still_pending(c, row));
     BTZ_TRY(inner_call(c, row, who));
     inner = c->state->inner;
-    /* What only the folder's owner may ask for directly is made by operations that checked it themselves. */
-    if (!(inner->op->needs & BTZ_NEEDS_LOCAL)) {
-        err = btz_call_admit(inner);
-        if (err == BTZ_DENIED)
-            return btz_fail(BTZ_CONFLICT, "whoever asked may not do it any more: %s",
-                            inner->note.reason ? inner->note.reason : "permission was taken away");
-        if (err != BTZ_OK)
-            return err;
-    }
+    op = inner->op;
+    if (op->asked_by)
+        inner->op = btz_operation_find(op->asked_by);
+    err = btz_call_admit(inner);
+    inner->op = op;
+    if (err == BTZ_DENIED)
+        return btz_fail(BTZ_CONFLICT, "whoever asked may not do it any more: %s",
+                        inner->note.reason ? inner->note.reason : "permission was taken away");
+    if (err != BTZ_OK)
+        return err;
     return inner->op->prepare ? inner->op->prepare(inner) : BTZ_OK;
 }
 

@@ -263,7 +263,8 @@ static const struct btz_field path[] = {
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_PATH,
       .required = true,
-      .help = "Id of the binding." },
+      .help = "Id of the binding.",
+      .names = BTZ_NAMES_BINDING },
 };
 
 const struct btz_operation btz_operation_binding_list = {

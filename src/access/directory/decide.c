@@ -35,11 +35,15 @@ static enum btz_err find_who(struct btz_call *c, struct question *q)
 
     if (!name && c->caller->kind == BTZ_CALLER_LOCAL)
         return btz_fail(BTZ_USAGE, "decide: `principal` is needed on the command line");
-    BTZ_TRY(btz_principal_find(c, name ? name : c->caller->principal, &q->who));
-    if (strcmp(q->who.id, c->caller->principal) == 0)
-        return BTZ_OK;
-    BTZ_TRY(btz_call_may(c, "decision.ask", "decision/*", &may));
-    return may ? BTZ_OK : btz_call_refuse(c, "decisions of others need decision.ask");
+    if (!name)
+        name = c->caller->principal;
+    /* Before anybody is told whether there is such a one. */
+    if (strcmp(name, c->caller->principal) != 0) {
+        BTZ_TRY(btz_call_may(c, "decision.ask", "decision/*", &may));
+        if (!may)
+            return btz_call_refuse(c, "decisions of others need decision.ask");
+    }
+    return btz_principal_find(c, name, &q->who);
 }
 
 static enum btz_err context(struct btz_call *c, struct question *q)
@@ -146,7 +150,8 @@ static const struct btz_field fields[] = {
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,
       .operand = true,
-      .help = "Who: name or id; oneself when not given." },
+      .help = "Who: name or id; oneself when not given.",
+      .names = BTZ_NAMES_PRINCIPAL },
     { .name = "action",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,

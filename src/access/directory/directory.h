@@ -124,11 +124,6 @@ BTZ_CHECKED enum btz_err btz_holds_role(struct btz_call *c, const struct btz_pol
 bool btz_call_is_own(const struct btz_call *c, const char *principal);
 /* DENIED, with the reason in the trail too. `reason` outlives the call. */
 enum btz_err btz_call_refuse(struct btz_call *c, const char *reason);
-/* Would the policy let the caller do this as well? */
-BTZ_CHECKED enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *resource,
-                                      bool *out);
-/* Changing an account is having it: may the caller, if it has administrative roles? By id or name. */
-BTZ_CHECKED enum btz_err btz_rights_over(struct btz_call *c, const char *name);
 /* May the caller change who is in the group (`principal` NULL: remove the group)? */
 BTZ_CHECKED enum btz_err btz_rights_through_group(struct btz_call *c, const char *group,
                                                   const char *principal);
@@ -163,9 +158,9 @@ BTZ_CHECKED enum btz_err btz_policy_gives(struct btz_call *c, bool *out);
 /* A checked copy of `in` with the types of the table. USAGE names the field. */
 BTZ_CHECKED enum btz_err btz_fields_check(const struct btz_operation *op, const json_t *in,
                                           json_t **out);
-/* Names of people, groups, roles: lower-cased; USAGE when they are none. */
-BTZ_CHECKED enum btz_err btz_name_check(const char *what, const char *text, struct btz_arena *arena,
-                                        char **out);
+/* The same as btz_name_check(), of what is looked for: no name is reserved. */
+BTZ_CHECKED enum btz_err btz_name_form(const char *what, const char *text, struct btz_arena *arena,
+                                       char **out);
 
 /* ---- refusals.c ---- */
 /* Counts one; true: it has an entry of its own. */
@@ -182,7 +177,12 @@ void btz_used_note(struct btz_access *a, const char *id, bool is_key);
 void btz_used_write(struct btz_access *a, struct btz_store *s);
 
 /* ---- call.c ---- */
+struct btz_named {                 /* what a field names, as admission found it */
+    const char *field, *id, *name; /* id NULL: there is none; name: as policies have it */
+};
 struct btz_call_state {
+    struct btz_named named[4];
+    size_t named_count;
     struct btz_lane *lane;
     json_t *in; /* owned */
     struct btz_arena model_arena;
@@ -249,7 +249,8 @@ BTZ_CHECKED enum btz_err btz_list_run(struct btz_call *c, struct btz_sql *q, btz
 BTZ_CHECKED enum btz_err btz_page(struct btz_call *c, json_t *items, const char *last);
 size_t btz_page_limit(const struct btz_call *c);
 
-/* One row by id or (lower-cased) name, the two values of `sql`; NULL: none. */
+/* One row by id or name, the two values of `sql`; NULL: none. A text that looks like an id is one, in whatever spelling,
+ * and never a name. */
 BTZ_CHECKED enum btz_err btz_row_find(struct btz_call *c, const char *sql, const char *id_or_name,
                                       size_t columns, const struct btz_value **out);
 /* The detail of a name that is taken. */
@@ -299,6 +300,8 @@ BTZ_CHECKED enum btz_err btz_scopes_check(struct btz_call *c, const struct btz_p
  * text, NULL: none. Keys have no factor; what they make is bounded by what they may themselves.
  */
 BTZ_CHECKED enum btz_err btz_scopes_fresh(struct btz_call *c, const char *scopes);
+/* A key makes keys of its own scopes at most: DENIED where `scopes` (NULL: none) go beyond them. */
+BTZ_CHECKED enum btz_err btz_scopes_within(struct btz_call *c, const json_t *scopes);
 
 /* ---- users.c ---- */
 /* A person or service as an object of answers, by id. */

@@ -149,6 +149,19 @@ static enum btz_err check_object(const struct btz_field *f, const json_t *value)
     return BTZ_OK;
 }
 
+static enum btz_err lower_case(const char *text, json_t **out)
+{
+    BTZ_BUF_RELEASE struct btz_buf lower = BTZ_BUF(FILE_MAX_);
+
+    for (; *text; text++) {
+        char c = *text >= 'A' && *text <= 'Z' ? (char)(*text + 'a' - 'A') : *text;
+
+        BTZ_TRY(btz_buf_add_byte(&lower, (uint8_t)c));
+    }
+    *out = btz_json_text(btz_buf_slice(&lower));
+    return *out ? BTZ_OK : btz_fail(BTZ_LIMIT, "no memory");
+}
+
 static enum btz_err check_field(const struct btz_field *f, json_t *value, json_t **out)
 {
     const char *text = json_string_value(value);
@@ -176,6 +189,8 @@ static enum btz_err check_field(const struct btz_field *f, json_t *value, json_t
             return wrong_kind(f);
         if (f->kind == BTZ_FIELD_DURATION && btz_conf_duration(text, &duration) != BTZ_OK)
             return wrong_kind(f);
+        if (f->names == BTZ_NAMES_NEW)
+            return lower_case(text, out);
     }
     *out = json_incref(value);
     return BTZ_OK;
@@ -278,7 +293,7 @@ uint64_t btz_call_ms(const struct btz_call *c, const char *field, uint64_t fallb
 
 /* ---- names ---- */
 
-enum btz_err btz_name_check(const char *what, const char *text, struct btz_arena *arena, char **out)
+enum btz_err btz_name_form(const char *what, const char *text, struct btz_arena *arena, char **out)
 {
     static const char others[] = "._@+-";
     size_t len = strlen(text);
@@ -301,9 +316,21 @@ enum btz_err btz_name_check(const char *what, const char *text, struct btz_arena
                             "letter or digit; put other spellings into display_name",
                             what, others);
     }
-    /* Ids are in upper case but for their digits: no name may be one of digits alone. */
-    if (len > 4 && name[3] == '_' && len - 4 == strspn(name + 4, "0123456789"))
-        return btz_fail(BTZ_USAGE, "the name of a %s must not look like an id", what);
     *out = name;
+    return BTZ_OK;
+}
+
+enum btz_err btz_name_check(const char *what, const char *text, struct btz_arena *arena, char **out)
+{
+    static const char *const whoever_asks[] = { "self", "own", "me" };
+    char id[BTZ_ID_TEXT];
+
+    BTZ_TRY(btz_name_form(what, text, arena, out));
+    if (btz_id_form(*out, id))
+        return btz_fail(BTZ_USAGE, "the name of a %s must not look like an id", what);
+    for (size_t i = 0; i < BTZ_COUNT(whoever_asks); i++)
+        if (strcmp(*out, whoever_asks[i]) == 0)
+            return btz_fail(BTZ_USAGE, "nothing can be called `%s`: it stands for whoever asks",
+                            *out);
     return BTZ_OK;
 }

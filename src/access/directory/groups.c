@@ -86,7 +86,7 @@ static enum btz_err list(struct btz_call *c)
     btz_sql_add(&q, "SELECT " COLUMNS " FROM groups g WHERE g.name > ?");
     btz_sql_text(&q, btz_call_text(c, "cursor") ? btz_call_text(c, "cursor") : "");
     if (btz_call_text(c, "name")) {
-        BTZ_TRY(btz_name_check("group", btz_call_text(c, "name"), c->arena, &name));
+        BTZ_TRY(btz_name_form("group", btz_call_text(c, "name"), c->arena, &name));
         btz_sql_where(&q, " AND g.name = ?", name);
     }
     btz_sql_where(&q, " AND g.external_id = ?", btz_call_text(c, "external_id"));
@@ -157,8 +157,9 @@ static enum btz_err update(struct btz_call *c)
 
     BTZ_TRY(find(c, &g));
     BTZ_TRY(btz_call_version(c, g.version));
-    BTZ_TRY(btz_name_check("group", btz_call_has(c, "name") ? btz_call_text(c, "name") : g.name,
-                           c->arena, &name));
+    name = (char *)(uintptr_t)g.name;
+    if (btz_call_has(c, "name"))
+        BTZ_TRY(btz_name_check("group", btz_call_text(c, "name"), c->arena, &name));
     BTZ_TRY(answer(c, g.id, &c->before));
     btz_sql_add(&q, "UPDATE groups SET name = ?, display_name = ?, external_id = ? WHERE id = ?");
     btz_sql_text(&q, name);
@@ -226,12 +227,12 @@ static enum btz_err remove_member(struct btz_call *c)
 #define GROUP                                                                                      \
     {                                                                                              \
         .name = "group", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_PATH, .required = true,           \
-        .help = "Name or id of the group."                                                         \
+        .help = "Name or id of the group.", .names = BTZ_NAMES_GROUP                               \
     }
 #define MEMBER                                                                                     \
     {                                                                                              \
         .name = "principal", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_PATH, .required = true,       \
-        .help = "Name or id of the person or service."                                             \
+        .help = "Name or id of the person or service.", .names = BTZ_NAMES_PRINCIPAL               \
     }
 #define DISPLAY_NAME                                                                               \
     {                                                                                              \
@@ -261,7 +262,8 @@ static const struct btz_field create_fields[] = {
       .required = true,
       .operand = true,
       .help = "Unique: a-z, 0-9 and ._@+-, at most 127.",
-      .max = NAME_LEN_MAX },
+      .max = NAME_LEN_MAX,
+      .names = BTZ_NAMES_NEW },
     DISPLAY_NAME,
     EXTERNAL_ID,
 };
@@ -271,7 +273,8 @@ static const struct btz_field update_fields[] = {
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,
       .help = "Another name.",
-      .max = NAME_LEN_MAX },
+      .max = NAME_LEN_MAX,
+      .names = BTZ_NAMES_NEW },
     DISPLAY_NAME,
     EXTERNAL_ID,
 };
@@ -330,6 +333,7 @@ const struct btz_operation btz_operation_group_update = {
     .tag = "groups",
     .action = "group.write",
     .resource = "group/{group}",
+    .renamed = "group/{name}",
     .needs = BTZ_NEEDS_PERMISSION | BTZ_NEEDS_STEP_UP,
     .fields = update_fields,
     .field_count = BTZ_COUNT(update_fields),

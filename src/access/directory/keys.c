@@ -195,6 +195,7 @@ enum btz_err btz_keys_create(struct btz_call *c, const struct btz_principal *own
     if (owner->disabled)
         return btz_fail(BTZ_CONFLICT, "%s is disabled", owner->name);
     BTZ_TRY(expiry(c, &k.until_s));
+    BTZ_TRY(btz_scopes_within(c, scopes));
     if (json_array_size(scopes) > 0) {
         BTZ_TRY(btz_scopes_check(c, owner, scopes));
         BTZ_TRY(btz_json_write(scopes, false, &text));
@@ -312,18 +313,20 @@ static enum btz_err create(struct btz_call *c)
 
 static enum btz_err rotate(struct btz_call *c)
 {
+    const char *id = btz_call_text(c, "key");
+    BTZ_JSON json_t *scopes = NULL;
     const struct btz_value *row;
     struct btz_principal owner;
 
-    BTZ_TRY(load(c, btz_call_text(c, "key"), NULL, &row));
+    BTZ_TRY(load(c, id, NULL, &row));
     BTZ_TRY(btz_principal_find(c, btz_column_text(c->arena, &row[PRINCIPAL]), &owner));
     BTZ_TRY(check_owner(c, &owner));
     if (row[SCOPES].kind != BTZ_VALUE_NULL) {
-        BTZ_JSON json_t *scopes = NULL;
-
         BTZ_TRY(btz_json_parse(row[SCOPES].bytes, 1u << 20, "scopes of a key", &scopes));
         BTZ_TRY(btz_scopes_check(c, &owner, scopes));
     }
+    if (strcmp(id, c->caller->key) != 0)
+        BTZ_TRY(btz_scopes_within(c, scopes));
     return btz_keys_rotate(c, NULL);
 }
 
@@ -336,7 +339,8 @@ static const struct btz_field list_fields[] = {
     { .name = "principal",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_QUERY,
-      .help = "Only of that person or service." },
+      .help = "Only of that person or service.",
+      .names = BTZ_NAMES_PRINCIPAL },
     { .name = "active",
       .kind = BTZ_FIELD_BOOL,
       .place = BTZ_IN_QUERY,
@@ -351,7 +355,8 @@ static const struct btz_field create_fields[] = {
       .place = BTZ_IN_BODY,
       .required = true,
       .operand = true,
-      .help = "Whose key: name or id of a service, or one's own." },
+      .help = "Whose key: name or id of a service, or one's own.",
+      .names = BTZ_NAMES_PRINCIPAL },
     { .name = "name",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,

@@ -38,7 +38,7 @@ static enum btz_err find(struct btz_call *c, const char **name, const struct btz
 {
     char *lower;
 
-    BTZ_TRY(btz_name_check("policy", btz_call_text(c, "policy"), c->arena, &lower));
+    BTZ_TRY(btz_name_form("policy", btz_call_text(c, "policy"), c->arena, &lower));
     BTZ_TRY(btz_store_one(c->store, "SELECT " COLUMNS " FROM policies WHERE name = ?",
                           (const struct btz_value[]){ btz_value_str(lower) }, 1, c->arena, 5, row));
     *name = lower;
@@ -154,6 +154,7 @@ static enum btz_err put(struct btz_call *c)
     const struct btz_value *row;
     const char *name, *text;
     uint64_t version = 1;
+    char *checked;
 
     BTZ_TRY(find(c, &name, &row));
     c->target = btz_arena_printf(c->arena, "policy/%s", name);
@@ -167,6 +168,8 @@ static enum btz_err put(struct btz_call *c)
     } else if (c->if_match) {
         c->stale = true;
         return btz_fail(BTZ_CONFLICT, "there is no policy %s to change", name);
+    } else {
+        BTZ_TRY(btz_name_check("policy", name, c->arena, &checked));
     }
     BTZ_TRY(check_own(c, &old));
     BTZ_TRY(check_own(c, &new));
@@ -200,7 +203,7 @@ static enum btz_err delete (struct btz_call *c) {
 #define POLICY                                                                                     \
     {                                                                                              \
         .name = "policy", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_PATH, .required = true,          \
-        .help = "Name of the policy.", .max = NAME_LEN_MAX                                         \
+        .help = "Name of the policy.", .max = NAME_LEN_MAX, .names = BTZ_NAMES_NEW                 \
     }
 static const struct btz_field list_fields[] = { BTZ_PAGE_FIELDS };
 static const struct btz_field path[] = { POLICY };

@@ -66,7 +66,8 @@ static const struct btz_field fields[] = {
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,
       .help = "Name of the policy that it would replace; the text's own when not given.",
-      .max = NAME_LEN_MAX },
+      .max = NAME_LEN_MAX,
+      .names = BTZ_NAMES_NEW },
 };
 
 const struct btz_operation btz_operation_policy_check = {

@@ -84,10 +84,11 @@ enum btz_err btz_call_may(struct btz_call *c, const char *action, const char *re
     return BTZ_OK;
 }
 
+/* By himself or a group; those that end behind a moment. */
 #define ROLES_OF                                                                                   \
-    "SELECT role FROM bindings WHERE subject = ? UNION SELECT b.role FROM bindings b JOIN "        \
-    "members "                                                                                     \
-    "m ON m.group_id = b.subject WHERE m.principal_id = ?"
+    "SELECT role FROM bindings WHERE subject = ? AND (until_s = 0 OR until_s > ?) UNION SELECT "   \
+    "b.role FROM bindings b JOIN members m ON m.group_id = b.subject WHERE m.principal_id = ? "    \
+    "AND (b.until_s = 0 OR b.until_s > ?)"
 
 struct bound {
     struct btz_call *call;
@@ -106,26 +107,26 @@ static enum btz_err role_row(void *user, const struct btz_value *v, size_t count
     return b->roles[b->count++] ? BTZ_OK : BTZ_LIMIT;
 }
 
-static enum btz_err roles_of(struct btz_call *c, const char *sql, const char *id, struct bound *out)
+static enum btz_err roles_of(struct btz_call *c, const char *sql, const struct btz_value *v,
+                             size_t count, struct bound *out)
 {
-    const struct btz_value v[] = { btz_value_str(id), btz_value_str(id) };
-
     *out = (struct bound){ .call = c, .room = 4096 };
     out->roles = btz_arena_array(c->arena, out->room, sizeof *out->roles);
     if (!out->roles)
         return BTZ_LIMIT;
-    return btz_store_query(c->store, sql, v, strstr(sql, "UNION") ? 2 : 1, role_row, out);
+    return btz_store_query(c->store, sql, v, count, role_row, out);
 }
 
 enum btz_err btz_rights_through_group(struct btz_call *c, const char *group, const char *principal)
 {
+    const struct btz_value v[] = { btz_value_str(group) };
     struct btz_policy_model model = { 0 };
     struct bound bound;
     bool may;
 
     if (c->caller->kind == BTZ_CALLER_LOCAL)
         return BTZ_OK;
-    BTZ_TRY(roles_of(c, "SELECT DISTINCT role FROM bindings WHERE subject = ?", group, &bound));
+    BTZ_TRY(roles_of(c, "SELECT DISTINCT role FROM bindings WHERE subject = ?", v, 1, &bound));
     if (bound.count == 0)
         return BTZ_OK;
     if (principal && btz_call_is_own(c, principal))
@@ -148,42 +149,65 @@ enum btz_err btz_rights_through_group(struct btz_call *c, const char *group, con
 enum btz_err btz_holds_role(struct btz_call *c, const struct btz_policy_model *m,
                             const char *principal, const char *role, bool *out)
 {
+    const struct btz_value v[] = { btz_value_str(principal), btz_value_int(0),
+                                   btz_value_str(principal), btz_value_int(0) };
     struct bound bound;
 
     *out = false;
-    BTZ_TRY(
-        roles_of(c,
-                 "SELECT role FROM bindings WHERE subject = ? UNION SELECT b.role FROM bindings "
-                 "b JOIN members m ON m.group_id = b.subject WHERE m.principal_id = ?",
-                 principal, &bound));
+    BTZ_TRY(roles_of(c, ROLES_OF, v, 4, &bound));
     for (size_t i = 0; i < bound.count && !*out; i++)
         *out = btz_role_reaches(m, bound.roles[i], role, 0);
     return BTZ_OK;
 }
 
-enum btz_err btz_rights_over(struct btz_call *c, const char *name)
+/* Roles that are over give nothing any more. */
+static enum btz_err administrative_roles(struct btz_call *c, const char *principal,
+                                         struct bound *out)
 {
+    const struct btz_value now = btz_value_int((int64_t)(c->now_ms / 1000));
+    const struct btz_value v[] = { btz_value_str(principal), now, btz_value_str(principal), now };
     struct btz_policy_model model = { 0 };
-    struct btz_value v[2] = { btz_value_str(name), btz_value_str(name) };
+    size_t kept = 0;
+
+    BTZ_TRY(roles_of(c, ROLES_OF, v, 4, out));
+    if (out->count > 0)
+        BTZ_TRY(btz_policies_parse(c->store, c->arena, &model));
+    for (size_t i = 0; i < out->count; i++)
+        if (btz_role_is_administrative(&model, out->roles[i]))
+            out->roles[kept++] = out->roles[i];
+    out->count = kept;
+    return BTZ_OK;
+}
+
+enum btz_err btz_call_is_administrative(struct btz_call *c, const char *principal, bool *out)
+{
+    struct bound bound;
+
+    BTZ_TRY(administrative_roles(c, principal, &bound));
+    *out = bound.count > 0;
+    return BTZ_OK;
+}
+
+enum btz_err btz_rights_over(struct btz_call *c, const char *principal)
+{
+    const struct btz_value v[] = { btz_value_str(principal) };
     const struct btz_value *row;
     struct bound bound;
     bool may;
 
-    BTZ_TRY(btz_store_one(c->store, "SELECT id FROM principals WHERE id = ? OR name = ?", v, 2,
-                          c->arena, 1, &row));
-    if (!row || btz_slice_is(row[0].bytes, c->caller->principal))
+    if (c->caller->kind == BTZ_CALLER_LOCAL ||
+        (c->caller->kind == BTZ_CALLER_SESSION && btz_call_is_own(c, principal)))
         return BTZ_OK;
-    BTZ_TRY(roles_of(c, ROLES_OF, btz_column_text(c->arena, &row[0]), &bound));
-    if (bound.count == 0)
-        return BTZ_OK;
-    BTZ_TRY(btz_policies_parse(c->store, c->arena, &model));
+    BTZ_TRY(
+        btz_store_one(c->store, "SELECT id FROM principals WHERE id = ?", v, 1, c->arena, 1, &row));
+    if (!row)
+        return btz_call_not_found(c, "person or service", principal);
+    BTZ_TRY(administrative_roles(c, principal, &bound));
     for (size_t i = 0; i < bound.count; i++) {
         const char *resource = btz_arena_printf(c->arena, "role/%s", bound.roles[i]);
 
         if (!resource)
             return BTZ_LIMIT;
-        if (!btz_role_is_administrative(&model, bound.roles[i]))
-            continue;
         BTZ_TRY(btz_call_may(c, "role.bind", resource, &may));
         if (!may)
             return btz_call_refuse(c, "the account has an administrative role that you may not "

@@ -161,13 +161,14 @@ static char *lower(struct btz_arena *arena, const char *text)
 enum btz_err btz_row_find(struct btz_call *c, const char *sql, const char *id_or_name,
                           size_t columns, const struct btz_value **out)
 {
-    char *name = lower(c->arena, id_or_name);
+    char *name = lower(c->arena, id_or_name), id[BTZ_ID_TEXT];
+    bool is_id = btz_id_form(id_or_name, id);
     struct btz_value v[2];
 
     if (!name)
         return BTZ_LIMIT;
-    v[0] = btz_value_str(id_or_name);
-    v[1] = btz_value_str(name);
+    v[0] = btz_value_str(is_id ? id : "");
+    v[1] = btz_value_str(is_id ? "" : name);
     return btz_store_one(c->store, sql, v, 2, c->arena, columns, out);
 }
 

@@ -101,6 +101,78 @@ enum btz_err btz_scopes_fresh(struct btz_call *c, const char *scopes)
     return BTZ_OK;
 }
 
+/* ---- no key makes a wider one ---- */
+
+/* Does `wide` have all that `narrow` has of one kind? */
+static bool covers(const char *wide, const char *narrow, const char *kind)
+{
+    struct btz_pattern w = btz_pattern_of(wide), n = btz_pattern_of(narrow);
+    size_t len = strlen(kind);
+
+    if (strcmp(wide, "*") == 0)
+        return true;
+    if (strcmp(narrow, "*") == 0) /* all of the kind */
+        return w.prefix && w.text.len == len + 1 && btz_resource_has_kind(btz_str(wide), kind);
+    return w.prefix ? btz_slice_has_prefix(n.text, w.text)
+                    : !n.prefix && btz_slice_equal(n.text, w.text);
+}
+
+static bool is_about(const char *resource, const char *kind)
+{
+    return strcmp(resource, "*") == 0 || btz_resource_has_kind(btz_str(resource), kind);
+}
+
+static enum btz_err is_within(struct btz_call *c, const json_t *own, const char *text, bool *out)
+{
+    struct scope s, t;
+    json_t *item;
+    size_t i;
+
+    *out = true;
+    if (btz_scope_parse(text, c->arena, &s.action, &s.resource) != BTZ_OK)
+        return btz_fail_context(BTZ_USAGE, "`scopes`");
+    for (size_t a = 0; a < btz_action_count && *out; a++) {
+        const struct btz_action *action = &btz_actions[a];
+        bool found = false;
+
+        if (!btz_scope_has_action(s.action, action) || !is_about(s.resource, action->resource))
+            continue;
+        json_array_foreach(own, i, item)
+        {
+            BTZ_TRY(btz_scope_parse(json_string_value(item), c->arena, &t.action, &t.resource));
+            found |= btz_scope_has_action(t.action, action) &&
+                     covers(t.resource, s.resource, action->resource);
+        }
+        *out = found;
+    }
+    return BTZ_OK;
+}
+
+enum btz_err btz_scopes_within(struct btz_call *c, const json_t *scopes)
+{
+    const struct btz_value v[] = { btz_value_str(c->caller->key) };
+    BTZ_JSON json_t *own = NULL;
+    const struct btz_value *row;
+    json_t *item;
+    bool within;
+    size_t i;
+
+    if (c->caller->kind != BTZ_CALLER_KEY)
+        return BTZ_OK;
+    BTZ_TRY(
+        btz_store_one(c->store, "SELECT scopes FROM keys WHERE id = ?", v, 1, c->arena, 1, &row));
+    if (!row || row[0].kind == BTZ_VALUE_NULL || json_array_size(scopes) == 0)
+        return btz_call_refuse(c, "a key makes keys of its own scopes at most, and names them");
+    BTZ_TRY(btz_json_parse(row[0].bytes, 1u << 20, "scopes of a key", &own));
+    json_array_foreach(scopes, i, item)
+    {
+        BTZ_TRY(is_within(c, own, json_string_value(item), &within));
+        if (!within)
+            return btz_call_refuse(c, "a key makes keys of its own scopes at most");
+    }
+    return BTZ_OK;
+}
+
 enum btz_err btz_scopes_check(struct btz_call *c, const struct btz_principal *owner,
                               const json_t *scopes)
 {

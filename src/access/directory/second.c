@@ -180,7 +180,7 @@ enum btz_err btz_policy_gives(struct btz_call *c, bool *out)
     char *name;
 
     *out = false;
-    BTZ_TRY(btz_name_check("policy", btz_call_text(c, "policy"), c->arena, &name));
+    BTZ_TRY(btz_name_form("policy", btz_call_text(c, "policy"), c->arena, &name));
     BTZ_TRY(held(c, "", &h));
     BTZ_TRY(btz_store_one(c->store, "SELECT text FROM policies WHERE name = ?",
                           (const struct btz_value[]){ btz_value_str(name) }, 1, c->arena, 1, &row));

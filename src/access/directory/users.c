@@ -96,11 +96,11 @@ static enum btz_err list(struct btz_call *c, const char *kind)
     btz_sql_where(&q, " AND p.status = ?", btz_call_text(c, "status"));
     btz_sql_where(&q, " AND p.external_id = ?", btz_call_text(c, "external_id"));
     if (btz_call_text(c, "name")) {
-        BTZ_TRY(btz_name_check(kind, btz_call_text(c, "name"), c->arena, &name));
+        BTZ_TRY(btz_name_form(kind, btz_call_text(c, "name"), c->arena, &name));
         btz_sql_where(&q, " AND p.name = ?", name);
     }
     if (prefix && prefix[0]) {
-        BTZ_TRY(btz_name_check(kind, prefix, c->arena, &name));
+        BTZ_TRY(btz_name_form(kind, prefix, c->arena, &name));
         btz_sql_where(&q, " AND p.name >= ?", name);
         /* Behind every name that begins so: names are ASCII. */
         btz_sql_where(&q, " AND p.name < ?", btz_arena_printf(c->arena, "%s~", name));
@@ -144,22 +144,13 @@ static enum btz_err check_email(const char *email)
     return BTZ_OK;
 }
 
-/* No name may be what stands for whoever asks. */
-static enum btz_err check_name(struct btz_call *c, const char *what, char **out)
-{
-    BTZ_TRY(btz_name_check(what, btz_call_text(c, "name"), c->arena, out));
-    if (strcmp(*out, "self") == 0 || strcmp(*out, "own") == 0 || strcmp(*out, "me") == 0)
-        return btz_fail(BTZ_USAGE, "nobody can be called `%s`: it stands for whoever asks", *out);
-    return BTZ_OK;
-}
-
 static enum btz_err create(struct btz_call *c, const char *kind, const char *prefix)
 {
     const char *email = given(c, "email", NULL);
     struct btz_sql q = { .len = 0 };
     char id[BTZ_ID_TEXT], *name;
 
-    BTZ_TRY(check_name(c, kind, &name));
+    BTZ_TRY(btz_name_check(kind, btz_call_text(c, "name"), c->arena, &name));
     BTZ_TRY(check_email(email));
     btz_id_new(prefix, c->now_ms, id);
     btz_sql_add(&q, "INSERT INTO principals (id, kind, name, display_name, email, external_id, "
@@ -192,7 +183,8 @@ static enum btz_err update(struct btz_call *c, enum btz_principal_kind kind)
     BTZ_TRY(btz_call_version(c, p.version));
     name = (char *)(uintptr_t)p.name;
     if (btz_call_has(c, "name"))
-        BTZ_TRY(check_name(c, kind == BTZ_PRINCIPAL_USER ? "user" : "service", &name));
+        BTZ_TRY(btz_name_check(kind == BTZ_PRINCIPAL_USER ? "user" : "service",
+                               btz_call_text(c, "name"), c->arena, &name));
     email = given(c, "email", p.email);
     BTZ_TRY(check_email(email));
     BTZ_TRY(btz_principal_json(c, p.id, &c->before));
@@ -241,7 +233,7 @@ static const char *const status_names[] = { "active", "disabled", NULL };
 #define WHO(what)                                                                                  \
     {                                                                                              \
         .name = what, .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_PATH, .required = true,              \
-        .help = "Name or id."                                                                      \
+        .help = "Name or id.", .names = BTZ_NAMES_PRINCIPAL                                        \
     }
 #define DISPLAY_NAME                                                                               \
     {                                                                                              \
@@ -260,12 +252,13 @@ static const char *const status_names[] = { "active", "disabled", NULL };
 #define NEW_NAME                                                                                   \
     {                                                                                              \
         .name = "name", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY, .required = true,            \
-        .operand = true, .help = "Unique: a-z, 0-9 and ._@+-, at most 127.", .max = NAME_LEN_MAX   \
+        .operand = true, .help = "Unique: a-z, 0-9 and ._@+-, at most 127.", .max = NAME_LEN_MAX,  \
+        .names = BTZ_NAMES_NEW                                                                     \
     }
 #define OTHER_NAME                                                                                 \
     {                                                                                              \
         .name = "name", .kind = BTZ_FIELD_TEXT, .place = BTZ_IN_BODY, .help = "Another name.",     \
-        .max = NAME_LEN_MAX                                                                        \
+        .max = NAME_LEN_MAX, .names = BTZ_NAMES_NEW                                                \
     }
 #define STATUS(where, text)                                                                        \
     {                                                                                              \
@@ -289,7 +282,8 @@ static const char *const status_names[] = { "active", "disabled", NULL };
         { .name = "group",                                                                         \
           .kind = BTZ_FIELD_TEXT,                                                                  \
           .place = BTZ_IN_QUERY,                                                                   \
-          .help = "Only members of that group." },                                                 \
+          .help = "Only members of that group.",                                                   \
+          .names = BTZ_NAMES_GROUP },                                                              \
         BTZ_PAGE_FIELDS
 
 static const struct btz_field list_fields[] = { FILTERS };
@@ -408,6 +402,7 @@ const struct btz_operation btz_operation_user_update = {
     .tag = "users",
     .action = "user.write",
     .resource = "user/{user}",
+    .renamed = "user/{name}",
     .needs = BTZ_NEEDS_PERMISSION | BTZ_NEEDS_STEP_UP,
     .fields = user_update_fields,
     .field_count = BTZ_COUNT(user_update_fields),
@@ -484,6 +479,7 @@ const struct btz_operation btz_operation_service_update = {
     .tag = "services",
     .action = "service.write",
     .resource = "service/{service}",
+    .renamed = "service/{name}",
     .needs = BTZ_NEEDS_PERMISSION | BTZ_NEEDS_STEP_UP,
     .fields = service_update_fields,
     .field_count = BTZ_COUNT(service_update_fields),

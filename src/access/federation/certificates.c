@@ -122,7 +122,7 @@ static enum btz_err add_run(struct btz_call *c)
         return BTZ_LIMIT;
     BTZ_TRY(what(c, &kind, &value));
     BTZ_TRY(btz_principal_find(c, btz_call_text(c, "principal"), &p));
-    BTZ_TRY(btz_fed_may_prove(c, p.id));
+    BTZ_TRY(btz_fed_may_prove(c, &p));
     btz_id_new("crt_", c->now_ms, id);
     row[0] = btz_value_str(id);
     row[1] = btz_value_str(p.id);
@@ -150,7 +150,8 @@ static const struct btz_field add_fields[] = {
       .place = BTZ_IN_BODY,
       .required = true,
       .operand = true,
-      .help = "Person or service: name or id." },
+      .help = "Person or service: name or id.",
+      .names = BTZ_NAMES_PRINCIPAL },
     { .name = "certificate",
       .kind = BTZ_FIELD_FILE,
       .place = BTZ_IN_BODY,
@@ -171,7 +172,8 @@ const struct btz_operation btz_operation_certificate_add = {
     .command = "certificate add",
     .summary = "Let a person or service in with a client certificate.",
     .details = "The TLS layer in front verifies that the certificate is of the installation's "
-               "authority and that the client has its key; here it only finds its owner.",
+               "authority and that the client has its key; here it only finds its owner. People "
+               "need user.write too, accounts with administrative roles role.bind.",
     .tag = "certificates",
     .action = "key.write",
     .needs = BTZ_NEEDS_PERMISSION | BTZ_NEEDS_STEP_UP,

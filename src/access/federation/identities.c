@@ -61,7 +61,8 @@ static const struct btz_field list_fields[] = {
     { .name = "principal",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_QUERY,
-      .help = "Only of this person or service." },
+      .help = "Only of this person or service.",
+      .names = BTZ_NAMES_PRINCIPAL },
 };
 const struct btz_operation btz_operation_identity_list = {
     .id = "identity.list",
@@ -107,7 +108,7 @@ static enum btz_err add_run(struct btz_call *c)
     if (!o)
         return btz_call_not_found(c, "issuer", name);
     BTZ_TRY(btz_principal_find(c, btz_call_text(c, "principal"), &p));
-    BTZ_TRY(btz_fed_may_prove(c, p.id));
+    BTZ_TRY(btz_fed_may_prove(c, &p));
     btz_id_new("idn_", c->now_ms, id);
     row[0] = btz_value_str(id);
     row[1] = btz_value_str(btz_oidc_conf(o)->url);
@@ -134,7 +135,8 @@ static const struct btz_field add_fields[] = {
       .place = BTZ_IN_BODY,
       .required = true,
       .operand = true,
-      .help = "Person or service: name or id." },
+      .help = "Person or service: name or id.",
+      .names = BTZ_NAMES_PRINCIPAL },
     { .name = "issuer",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_BODY,
@@ -157,7 +159,8 @@ const struct btz_operation btz_operation_identity_add = {
     .command = "identity add",
     .summary = "Link an account of an issuer to a person or service.",
     .details = "Whoever signs in there, or brings a token of that subject, is then this person or "
-               "service here. Accounts with administrative rights need role.bind too.",
+               "service here. Services need key.write too, accounts with administrative roles "
+               "role.bind.",
     .tag = "identities",
     .action = "user.write",
     .resource = "user/{principal}",

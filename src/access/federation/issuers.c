@@ -230,18 +230,9 @@ static char *name_from(struct btz_call *c, const json_t *claims, const char *cla
 {
     const char *text = json_string_value(
         json_object_get(claims, claim && claim[0] ? claim : "preferred_username"));
-    char *name = text ? btz_arena_str(c->arena, btz_str(text)) : NULL;
-    size_t len = name ? strlen(name) : 0;
+    char *name = NULL;
 
-    if (len == 0 || len > 127)
-        return NULL;
-    for (char *p = name; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 'a' - 'A');
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._@+-") != len ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") == 0)
-        return NULL;
-    return name;
+    return text && btz_name_check("user", text, c->arena, &name) == BTZ_OK ? name : NULL;
 }
 
 static enum btz_err denied(struct btz_call *c, const char *reason)

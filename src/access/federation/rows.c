@@ -1,7 +1,5 @@
 #include "access/federation/rows.h"
 
-#include "access/signin/rows.h"
-
 const char *btz_fed_text(struct btz_call *c, const struct btz_value *v)
 {
     return v->kind == BTZ_VALUE_NULL ? NULL : btz_arena_str(c->arena, v->bytes);
@@ -35,19 +33,24 @@ enum btz_err btz_fed_list(struct btz_call *c, json_t *items)
     return c->out ? BTZ_OK : btz_fail(BTZ_LIMIT, "no memory for an answer");
 }
 
-enum btz_err btz_fed_may_prove(struct btz_call *c, const char *principal)
+/* The same as for passwords and keys: whoever makes a proof of somebody can be him. */
+enum btz_err btz_fed_may_prove(struct btz_call *c, const struct btz_principal *p)
 {
-    bool administrative, may = false;
+    bool person = p->kind == BTZ_PRINCIPAL_USER, may;
+    const char *action = person ? "user.write" : "key.write";
+    const char *resource = btz_arena_printf(c->arena, person ? "user/%s" : "key/*", p->name);
 
-    if (c->caller->kind == BTZ_CALLER_LOCAL || strcmp(c->caller->principal, principal) == 0)
+    if (!resource)
+        return BTZ_LIMIT;
+    if (c->caller->kind == BTZ_CALLER_SESSION && strcmp(c->caller->principal, p->id) == 0)
         return BTZ_OK;
-    BTZ_TRY(btz_must_have_factor(c, principal, &administrative));
-    if (!administrative)
-        return BTZ_OK;
-    BTZ_TRY(btz_call_would(c, c->caller->principal, "role.bind", "role/*", &may));
-    return may ? BTZ_OK
-               : btz_fail(BTZ_DENIED, "this account has administrative rights; giving it a way in "
-                                      "needs role.bind on every role");
+    BTZ_TRY(btz_call_may(c, action, resource, &may));
+    if (!may) {
+        c->note.reason =
+            btz_arena_printf(c->arena, "a way into %s needs %s on %s", p->name, action, resource);
+        return btz_fail(BTZ_DENIED, "a way into %s needs %s on %s", p->name, action, resource);
+    }
+    return btz_rights_over(c, p->id);
 }
 
 enum btz_err btz_fed_caller(struct btz_store *s, struct btz_arena *arena, const char *principal,

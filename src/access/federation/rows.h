@@ -17,9 +17,9 @@ BTZ_CHECKED enum btz_err btz_fed_set_time(json_t *object, const char *key,
                                           uint64_t ms); /* 0: null */
 /* {"items":[...],"next":null} in c->out from an array, which is taken. */
 BTZ_CHECKED enum btz_err btz_fed_list(struct btz_call *c, json_t *items);
-/* Does giving somebody a way in give away more than the caller may? Who has administrative rights gets proofs only from
- * those who may give roles. */
-BTZ_CHECKED enum btz_err btz_fed_may_prove(struct btz_call *c, const char *principal);
+/* May the caller give somebody a way in? People by user.write on them, services by key.write, and those who have
+ * administrative roles by whoever may give these. */
+BTZ_CHECKED enum btz_err btz_fed_may_prove(struct btz_call *c, const struct btz_principal *p);
 /* A person or service for a caller of another kind than session: its state is judged by the pipeline. */
 BTZ_CHECKED enum btz_err btz_fed_caller(struct btz_store *s, struct btz_arena *arena,
                                         const char *principal, struct btz_caller *io, bool *active);

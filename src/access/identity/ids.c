@@ -35,6 +35,25 @@ void btz_id_new(const char *prefix, uint64_t now_ms, char out[BTZ_ID_TEXT])
     out[at] = '\0';
 }
 
+bool btz_id_form(const char *text, char out[BTZ_ID_TEXT])
+{
+    size_t len = strlen(text);
+
+    if (len != 4 + DIGITS || text[3] != '_')
+        return false;
+    for (size_t i = 0; i <= len; i++) {
+        char c = text[i];
+        bool lower = c >= 'a' && c <= 'z', upper = c >= 'A' && c <= 'Z';
+
+        if (i != 3 && i < len && !lower && !upper && (i < 3 || c < '0' || c > '9'))
+            return false;
+        out[i] = i < 3 && upper   ? (char)(c + 'a' - 'A')
+                 : i > 3 && lower ? (char)(c - 'a' + 'A')
+                                  : c;
+    }
+    return true;
+}
+
 bool btz_is_id(const char *text, const char *prefix)
 {
     size_t len = prefix_len(prefix);

@@ -176,7 +176,8 @@ static const struct btz_field user_fields[] = {
       .place = BTZ_IN_PATH,
       .required = true,
       .max = 127,
-      .help = "Name or id." },
+      .help = "Name or id.",
+      .names = BTZ_NAMES_PRINCIPAL },
 };
 const struct btz_operation btz_operation_user_invite = {
     .id = "user.invite",
