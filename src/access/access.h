@@ -98,6 +98,10 @@ BTZ_CHECKED enum btz_err btz_caller_token(struct btz_access *a, struct btz_slice
                                           struct btz_caller *io);
 BTZ_CHECKED enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem,
                                          struct btz_caller *io);
+/* A caller who is known by another proof came over a connection with this certificate: sets io->client_cert when it is
+ * registered as his own and valid today. That of somebody else, or of nobody, says nothing about him. */
+BTZ_CHECKED enum btz_err btz_caller_own_cert(struct btz_access *a, struct btz_slice pem,
+                                             struct btz_caller *io);
 
 /* ---- operations ------------------------------------------------------------------------------------------------------ */
 
@@ -160,6 +164,10 @@ struct btz_operation {
     /* What only a stored request runs: the operation that whoever asked must still be allowed */
     const char *asked_by;
     unsigned needs;
+    /* For four eyes it counts as this action too ("role.bind") where also_if() says so: what it does comes to the same.
+     * Asked before it runs, and again inside its transaction. NULL: as nothing else. */
+    const char *also;
+    enum btz_err (*also_if)(struct btz_call *c, bool *out);
     const struct btz_field *fields;
     size_t field_count;
     const char *
@@ -257,6 +265,10 @@ BTZ_CHECKED enum btz_err btz_rights_over(struct btz_call *c, const char *princip
 /* Writes an entry of its own transaction: refusals, alarms, sign-ins that failed. */
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
+
+/* The caller has a hand in how `principal` proves who he is: an invitation, a reset, an account of an issuer, a
+ * certificate. For a week neither approves what the other asks for. Inside run(). */
+BTZ_CHECKED enum btz_err btz_call_touched(struct btz_call *c, const char *principal);
 
 /* A person or service by id or name; of one kind, or either. Not found: btz_call_not_found. Inside run() and prepare(). */
 struct btz_principal {
