@@ -24,7 +24,7 @@ enum btz_err btz_lane_decide(struct btz_access *a, struct btz_lane *lane,
     uint64_t now = btz_access_now_ms(a);
 
     BTZ_TRY(btz_lane_snapshot(a, lane));
-    request->now_s = now / 1000;
+    request->now_s = btz_latest_ms(a) / 1000;
     request->address = caller->address;
     request->mfa_age_s = factor_age(caller, now);
     request->client_cert = caller->client_cert;

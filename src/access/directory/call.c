@@ -365,7 +365,9 @@ enum btz_err btz_access_call(struct btz_call *c)
     c->in = c->state->in;
     BTZ_TRY(btz_lane_take(c->access, &c->state->lane));
     c->store = c->state->lane->store;
-    err = go(c);
+    err = btz_access_clock(c->access, c->store);
+    if (err == BTZ_OK)
+        err = go(c);
     btz_refusals_sweep(c->access, c->state->lane, false);
     btz_used_write(c->access, c->store);
     btz_lane_back(c->access, c->state->lane);
