@@ -98,6 +98,10 @@ BTZ_CHECKED enum btz_err btz_caller_token(struct btz_access *a, struct btz_slice
                                           struct btz_caller *io);
 BTZ_CHECKED enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem,
                                          struct btz_caller *io);
+/* A caller who is known by another proof came over a connection with this certificate: sets io->client_cert when it is
+ * registered as his own and valid today. That of somebody else, or of nobody, says nothing about him. */
+BTZ_CHECKED enum btz_err btz_caller_own_cert(struct btz_access *a, struct btz_slice pem,
+                                             struct btz_caller *io);
 
 /* ---- operations ------------------------------------------------------------------------------------------------------ */
 

@@ -81,6 +81,15 @@ static void check_target(struct btz_slice text)
             abort();
 }
 
+static enum btz_err note(struct btz_access *a, const struct btz_caller *caller,
+                         const struct btz_trail_entry *e)
+{
+    (void)a;
+    (void)caller;
+    (void)e;
+    return BTZ_OK;
+}
+
 static const char *text_of(struct btz_arena *arena, struct btz_slice line)
 {
     char *text = btz_arena_str(arena, line);
@@ -94,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                     .release = release,
                                                     .was_not_found = never,
                                                     .session = session,
+                                                    .note = note,
                                                     .schema = schema,
                                                     .store = no_store };
     static struct btz_api *api;

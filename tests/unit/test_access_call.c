@@ -1,6 +1,8 @@
 /* The one way: admission, transaction, trail, publication; many threads, other processes, refusals in numbers. */
 #include "access_fixture.h"
 
+#include "access/directory/directory.h"
+
 #include <pthread.h>
 #include <sys/wait.h>
 
@@ -229,6 +231,112 @@ static void test_refusals_are_counted(void **state)
         assert_int_equal(total[0], 1001 + 1 + 600);
         assert_true(total[1] < 200);
     }
+    access_stop(&f);
+}
+
+/* Questions of one principal: sixty entries a minute, and one that tells how many more; the answers go on. */
+static void test_decisions_are_counted(void **state)
+{
+    struct btz_caller viewer, admin;
+    struct access_fixture f;
+    struct seen seen;
+
+    (void)state;
+    access_start(&f);
+    admin = access_person(&f, "alice", "admin");
+    viewer = access_person(&f, "bob", "viewer");
+    for (int i = 0; i < 500; i++)
+        access_do(&f, &viewer, "decide",
+                  json_pack("{s:s, s:s}", "action", "model.invoke", "resource", "model/m"));
+    seen = trail(&f, NULL, "decision");
+    assert_int_equal(seen.count, 60);
+    json_decref(seen.last);
+    /* Others are not counted with him, and refusals are another matter. */
+    access_do(&f, &admin, "decide",
+              json_pack("{s:s, s:s}", "action", "model.invoke", "resource", "model/m"));
+    access_refused(&f, &viewer, "user.delete", json_pack("{s:s}", "user", "alice"), BTZ_DENIED);
+    seen = trail(&f, NULL, "decision");
+    assert_int_equal(seen.count, 61);
+    json_decref(seen.last);
+    seen = trail(&f, NULL, "refusal");
+    assert_int_equal(seen.count, 1);
+    json_decref(seen.last);
+    f.now_ms += 60000;
+    access_do(&f, &admin, "user.list", json_object());
+    seen = trail(&f, NULL, "decision");
+    assert_int_equal(seen.count, 62);
+    assert_string_equal(member(seen.last, "principal", NULL), viewer.principal);
+    assert_non_null(strstr(member(seen.last, "reason", NULL), "440 more decisions asked for"));
+    json_decref(seen.last);
+    access_stop(&f);
+}
+
+#define LISTER                                                                                     \
+    "policy: p\nroles:\n  lister:\n    about: test\n    rules:\n      - id: r1\n        effect: "  \
+    "allow\n        actions: [user.read]\n        resources: [\"*\"]\n"
+
+static json_t *question(void)
+{
+    return json_pack("{s:s, s:s}", "action", "model.invoke", "resource", "model/m");
+}
+
+/* Answers that read the whole model: one at a time, thirty a minute for one principal. */
+static void test_explanations_are_rationed(void **state)
+{
+    struct btz_caller viewer, admin;
+    struct access_fixture f;
+
+    (void)state;
+    access_start(&f);
+    admin = access_person(&f, "alice", "admin");
+    viewer = access_person(&f, "bob", "viewer");
+    for (int i = 0; i < 30; i++)
+        access_do(&f, &viewer, "explain", question());
+    access_refused(&f, &viewer, "explain", question(), BTZ_LIMIT);
+    access_do(&f, &viewer, "decide", question());
+    access_do(&f, &admin, "explain", question());
+    for (int i = 0; i < 40; i++)
+        access_do(&f, &f.local, "policy.check", json_pack("{s:s}", "text", LISTER));
+    f.now_ms += 60000;
+    access_do(&f, &viewer, "explain", question());
+    f.access->heavy_busy = true;
+    access_refused(&f, &admin, "explain", question(), BTZ_LIMIT);
+    access_refused(&f, &admin, "policy.check", json_pack("{s:s}", "text", LISTER), BTZ_LIMIT);
+    access_do(&f, &admin, "decide", question());
+    f.access->heavy_busy = false;
+    access_do(&f, &admin, "explain", question());
+    access_stop(&f);
+}
+
+/* Whoever may not do it learns that, not which field is wrong, and leaves an entry. */
+static void test_wrong_fields_of_strangers(void **state)
+{
+    struct btz_caller nobody = { .kind = BTZ_CALLER_NOBODY }, viewer, admin, stale;
+    struct access_fixture f;
+    struct seen seen;
+
+    (void)state;
+    access_start(&f);
+    admin = access_person(&f, "alice", "admin");
+    viewer = access_person(&f, "bob", "viewer");
+    stale = admin;
+    stale.second_factor_ms = 0;
+    access_refused(&f, &nobody, "user.create", json_pack("{s:i}", "nmae", 1), BTZ_DENIED);
+    access_refused(&f, &viewer, "user.create", json_pack("{s:i}", "nmae", 1), BTZ_DENIED);
+    access_refused(&f, &viewer, "user.update",
+                   json_pack("{s:s, s:i}", "user", "alice", "status", 7), BTZ_DENIED);
+    seen = trail(&f, NULL, "refusal");
+    assert_int_equal(seen.count, 3);
+    assert_string_equal(member(seen.last, "operation", NULL), "user.update");
+    json_decref(seen.last);
+    /* Who may is told which field. */
+    access_refused(&f, &admin, "user.create", json_pack("{s:i}", "nmae", 1), BTZ_USAGE);
+    assert_non_null(strstr(f.detail, "nmae"));
+    access_refused(&f, &stale, "user.create", json_pack("{s:i}", "nmae", 1), BTZ_USAGE);
+    access_refused(&f, &nobody, "sign-in", json_pack("{s:i}", "user", 1), BTZ_USAGE);
+    seen = trail(&f, NULL, "refusal");
+    assert_int_equal(seen.count, 3);
+    json_decref(seen.last);
     access_stop(&f);
 }
 
@@ -463,6 +571,9 @@ int main(void)
         cmocka_unit_test(test_permission_decides),
         cmocka_unit_test(test_entry_of_a_change),
         cmocka_unit_test(test_refusals_are_counted),
+        cmocka_unit_test(test_decisions_are_counted),
+        cmocka_unit_test(test_explanations_are_rationed),
+        cmocka_unit_test(test_wrong_fields_of_strangers),
         cmocka_unit_test(test_many_threads),
         cmocka_unit_test(test_revocation_reaches_other_processes),
         cmocka_unit_test(test_publication_is_completed),

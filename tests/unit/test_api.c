@@ -71,11 +71,25 @@ static const struct btz_operation op_export = { .id = "item.export",
                                                 .needs = BTZ_NEEDS_PERMISSION,
                                                 FIELDS(item_path),
                                                 .raw = "text" };
+/* Its answer cannot be given; and one that asks for a decision. */
+static const struct btz_operation op_broken = { .id = "item.break",
+                                                .method = "POST",
+                                                .path = "/v1/items/{item}/break",
+                                                .needs = BTZ_NEEDS_PERMISSION,
+                                                FIELDS(item_path),
+                                                .raw = "text" };
+static const struct btz_operation op_ask = { .id = "ask",
+                                             .method = "POST",
+                                             .path = "/v1/ask",
+                                             .needs = BTZ_NEEDS_CALLER,
+                                             .event = "decision",
+                                             .result = "any" };
 static const struct btz_operation *const operations[] = { &op_sign_in, &op_sign_out, &op_list,
                                                           &op_create,  &op_get,      &op_echo,
-                                                          &op_delete,  &op_export,   NULL };
+                                                          &op_delete,  &op_export,   &op_broken,
+                                                          &op_ask,     NULL };
 
-static atomic_int creations, slow_ones, active, most_active;
+static atomic_int breaks, creations, slow_ones, active, most_active;
 static atomic_int hold; /* creations wait while it is set */
 
 static enum btz_err do_get(struct btz_call *c)
@@ -117,6 +131,10 @@ static enum btz_err do_get(struct btz_call *c)
 
 static enum btz_err do_change(struct btz_call *c)
 {
+    if (c->op == &op_broken || c->op == &op_ask) {
+        c->out = json_pack("{s:i}", "n", atomic_fetch_add(&breaks, 1));
+        return BTZ_OK;
+    }
     if (c->op == &op_create) {
         int n = atomic_fetch_add(&creations, 1) + 1;
 
@@ -206,7 +224,28 @@ static enum btz_err fake_token(struct btz_access *a, struct btz_slice t, struct 
 static enum btz_err fake_cert(struct btz_access *a, struct btz_slice t, struct btz_caller *io)
 {
     (void)a;
+    io->client_cert = true;
     return accept_as(t, "-----BEGIN\nX+Y", BTZ_CALLER_CERT, io);
+}
+static enum btz_err fake_own_cert(struct btz_access *a, struct btz_slice t, struct btz_caller *io)
+{
+    size_t n = strlen(io->principal);
+
+    (void)a;
+    if (btz_slice_is(t, "-----BEGIN\nX+Y"))
+        snprintf(io->principal + n, sizeof io->principal - n, "+own");
+    return BTZ_OK;
+}
+static atomic_int notes;
+static enum btz_err fake_note(struct btz_access *a, const struct btz_caller *caller,
+                              const struct btz_trail_entry *e)
+{
+    (void)a;
+    (void)caller;
+    assert_string_equal(e->event, "refusal");
+    assert_string_equal(e->verdict, "deny");
+    atomic_fetch_add(&notes, 1);
+    return BTZ_OK;
 }
 static enum btz_err fake_local(struct btz_access *a, const char *name, struct btz_caller *io)
 {
@@ -255,6 +294,8 @@ static struct btz_api_backend backend = { .call = fake_call,
                                           .key = fake_key,
                                           .token = fake_token,
                                           .cert = fake_cert,
+                                          .own_cert = fake_own_cert,
+                                          .note = fake_note,
                                           .local = fake_local,
                                           .schema = fake_schema,
                                           .store = fake_store,
@@ -454,7 +495,10 @@ static void test_callers(void **state)
         { "Cookie: a=b; __Host-bartizan=good; c=d\r\n", 200, "usr_2" },
         { "Authorization: Bearer jwt\r\n", 200, "usr_4" },
         { CERT, 200, "usr_5+cert" },
-        { CERT KEY, 200, "usr_3+cert" },
+        /* Beside another credential it counts for its owner alone. */
+        { CERT KEY, 200, "usr_3+own" },
+        { "X-Bartizan-Client-Cert: other\r\n" KEY, 200, "usr_3" },
+        { CERT COOKIE, 200, "usr_2+own" },
         { KEY COOKIE, 400, NULL },
         { KEY KEY, 400, NULL },
         { COOKIE COOKIE, 400, NULL },
@@ -475,6 +519,7 @@ static void test_callers(void **state)
         { "X-Bartizan-Local: 1\r\n", 401, NULL },
     };
     char refused[2048] = "";
+    int before = atomic_load(&notes);
 
     (void)state;
     for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
@@ -502,6 +547,8 @@ static void test_callers(void **state)
     /* A nobody is told nothing of fields either. */
     assert_int_equal(status_of("PATCH", "/v1/items/a?item=b", "", "{"), 401);
     assert_int_equal(status_of("PATCH", "/v1/items/a", "Content-Type: text/plain\r\n", "x"), 401);
+    /* Those that no backend hears of: empty ones (three), and an escape that is none. */
+    assert_int_equal(atomic_load(&notes), before + 4);
 }
 
 static void test_local(void **state)
@@ -548,6 +595,7 @@ static void test_csrf(void **state)
     static const char *const sites[] = { "", "same-origin", "same-site", "cross-site", "none" };
     static const char *const headers[] = { "", "X-Bartizan-CSRF: 1\r\n", "X-Bartizan-CSRF: 0\r\n" };
     unsigned good = 0, refused = 0;
+    int before = atomic_load(&notes);
 
     (void)state;
     for (size_t m = 0; m < BTZ_COUNT(methods); m++)
@@ -568,6 +616,7 @@ static void test_csrf(void **state)
                 }
     assert_int_equal(good, 6);
     assert_int_equal(refused, 264);
+    assert_int_equal(atomic_load(&notes), before + 264);
     /* Keys are sent by programs, but a browser's Origin still counts. */
     assert_int_equal(status_of("DELETE", "/v1/items/a", KEY, NULL), 204);
     assert_int_equal(
@@ -762,6 +811,85 @@ static void test_idempotency(void **state)
     atomic_fetch_add(&now, 86400001);
     assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"k1\"\r\n", "{}"), 201);
     assert_int_equal(atomic_load(&creations), before + 2);
+}
+
+static int64_t kept(const char *owner)
+{
+    const struct btz_value v = btz_value_str(owner);
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    const struct btz_value *row;
+    struct btz_store *s;
+    int64_t n;
+
+    btz_arena_init(&arena, 1 << 20);
+    assert_int_equal(btz_store_open(store_path, &s), BTZ_OK);
+    assert_int_equal(btz_store_one(s, "SELECT count(*) FROM api_once WHERE owner = ? AND state = 1",
+                                   &v, 1, &arena, 1, &row),
+                     BTZ_OK);
+    n = row[0].i;
+    btz_store_close(s);
+    return n;
+}
+
+/* `count` answers of `size` bytes, kept since a moment. */
+static void keep_many(const char *owner, int count, int64_t size)
+{
+    struct btz_store *s;
+
+    assert_int_equal(btz_store_open(store_path, &s), BTZ_OK);
+    assert_int_equal(btz_store_begin(s), BTZ_OK);
+    for (int i = 0; i < count; i++) {
+        char key[64];
+        int n = snprintf(key, sizeof key, "%s-%d-%d", owner, (int)size, i);
+        const struct btz_value v[] = { btz_value_blob(key, (size_t)n),
+                                       btz_value_int((int64_t)atomic_load(&now) - 1000 + i),
+                                       btz_value_str(owner), btz_value_int(size) };
+
+        assert_int_equal(btz_store_run(s,
+                                       "INSERT INTO api_once (key, print, state, made_ms, owner, "
+                                       "size) VALUES (?, x'00', 1, ?, ?, ?)",
+                                       v, BTZ_COUNT(v), NULL),
+                         BTZ_OK);
+    }
+    assert_int_equal(btz_store_commit(s), BTZ_OK);
+    btz_store_close(s);
+}
+
+/* Nobody fills the disk with answers that are kept: those of decisions are not, others up to a number and a size. */
+static void test_idempotency_has_limits(void **state)
+{
+    int before = atomic_load(&creations);
+
+    (void)state;
+    atomic_fetch_add(&now, 86400001);
+    assert_int_equal(status_of("POST", "/v1/ask", KEY "Idempotency-Key: \"q\"\r\n", "{}"), 200);
+    assert_int_equal(status_of("POST", "/v1/ask", KEY "Idempotency-Key: \"q\"\r\n", "{}"), 200);
+    keep_many("usr_3", 1500, 10);
+    keep_many("usr_9", 1500, 10);
+    assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"new\"\r\n", "{}"), 201);
+    assert_int_equal(kept("usr_3"), 1000);
+    assert_int_equal(kept("usr_9"), 1500);
+    atomic_fetch_add(&now, 10000);
+    keep_many("usr_3", 40, 1 << 20);
+    atomic_fetch_add(&now, 10000);
+    assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"two\"\r\n", "{}"), 201);
+    assert_in_range(kept("usr_3"), 15, 17);
+    /* The newest is there, the oldest is not. */
+    assert_int_equal(status_of("POST", "/v1/items", KEY "Idempotency-Key: \"two\"\r\n", "{}"), 201);
+    assert_int_equal(atomic_load(&creations), before + 2);
+}
+
+/* It was done, and its answer cannot be given: a repetition is told so, and it is not done again. */
+static void test_idempotency_of_what_breaks(void **state)
+{
+    int before = atomic_load(&breaks);
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(
+            status_of("POST", "/v1/items/a/break", KEY "Idempotency-Key: \"broken\"\r\n", "{}"),
+            500);
+    assert_int_equal(atomic_load(&breaks), before + 1);
 }
 
 static void test_pages(void **state)
@@ -1109,6 +1237,8 @@ int main(void)
         cmocka_unit_test(test_conditional),
         cmocka_unit_test(test_approval),
         cmocka_unit_test(test_idempotency),
+        cmocka_unit_test(test_idempotency_has_limits),
+        cmocka_unit_test(test_idempotency_of_what_breaks),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_sizes),

@@ -882,6 +882,54 @@ static void test_certificates(void **state)
     site_free(s);
 }
 
+/* A certificate beside a key or session says something about its owner alone. */
+static void test_certificates_of_others(void **state)
+{
+    struct site *s = site_new(SETTINGS);
+    char *alices = make_certificate(s, (struct cert_kind){ .usage = "clientAuth" }),
+         *bobs = make_certificate(s, (struct cert_kind){ .usage = "clientAuth" }),
+         *nobodys = make_certificate(s, (struct cert_kind){ .usage = "clientAuth" }), *both[2];
+    static const char *const names[] = { "alice", "bob" };
+    struct btz_caller who = nobody();
+    char id[BTZ_ID_TEXT];
+    (void)state;
+    both[0] = alices;
+    both[1] = bobs;
+    for (size_t i = 0; i < 2; i++) {
+        ask_ok(s, local(s), "user.create", json_pack("{s:s}", "name", names[i]));
+        ask_ok(s, local(s), "certificate.add",
+               json_pack("{s:s, s:s}", "principal", names[i], "certificate", both[i]));
+    }
+    id_of(s, "alice", id);
+    who.kind = BTZ_CALLER_SESSION;
+    snprintf(who.principal, sizeof who.principal, "%s", id);
+    assert_ok(btz_caller_own_cert(s->access, btz_str(alices), &who));
+    assert_true(who.client_cert);
+    assert_ok(btz_caller_own_cert(s->access, btz_str(bobs), &who));
+    assert_false(who.client_cert);
+    assert_string_equal(who.principal, id);
+    assert_ok(btz_caller_own_cert(s->access, btz_str(nobodys), &who));
+    assert_false(who.client_cert);
+    assert_ok(btz_caller_own_cert(s->access, btz_str("nonsense"), &who));
+    assert_false(who.client_cert);
+    ask_ok(s, local(s), "certificate.remove",
+           json_pack("{s:s}", "id",
+                     value_of(s, "SELECT id FROM client_certs WHERE principal = ?", id, NULL)));
+    assert_ok(btz_caller_own_cert(s->access, btz_str(alices), &who));
+    assert_false(who.client_cert);
+    /* Out of date. */
+    id_of(s, "bob", who.principal);
+    assert_ok(btz_caller_own_cert(s->access, btz_str(bobs), &who));
+    assert_true(who.client_cert);
+    s->now_ms += 2 * DAY;
+    assert_ok(btz_caller_own_cert(s->access, btz_str(bobs), &who));
+    assert_false(who.client_cert);
+    free(alices);
+    free(bobs);
+    free(nobodys);
+    site_free(s);
+}
+
 static void test_bad_certificates(void **state)
 {
     struct site *s = site_new(SETTINGS);
@@ -1062,6 +1110,7 @@ int main(void)
         cmocka_unit_test(test_issuer_then_passkey),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_certificates_of_others),
         cmocka_unit_test(test_bad_certificates),
         cmocka_unit_test(test_escalation),
         cmocka_unit_test(test_flood),

@@ -63,7 +63,7 @@ static json_t *ask(struct site *s, const char *method, const char *target, const
                    const char *extra_value, const char *body)
 {
     struct btz_api_pair headers[] = { { "Host", "idp.example" },
-                                      { "Authorization", s->bearer },
+                                      { s->bearer[0] ? "Authorization" : "X-None", s->bearer },
                                       { "Content-Type", MEDIA_TYPE },
                                       { extra, extra_value } };
     struct btz_api_request request = { .method = method,
@@ -594,6 +594,43 @@ static void test_who_may(void **state)
     site_stop(&s);
 }
 
+static enum btz_err count_one(void *user, const struct btz_trail_record *record)
+{
+    (void)record;
+    ++*(unsigned *)user;
+    return BTZ_OK;
+}
+
+static unsigned refusals(struct site *s)
+{
+    const struct btz_trail_filter f = { .event = "refusal" };
+    struct btz_store *store;
+    unsigned count = 0;
+
+    access_must(btz_access_store(s->f.access, &store));
+    access_must(btz_trail_read(btz_access_trail(s->f.access), store, &f, count_one, &count, NULL));
+    btz_access_store_back(s->f.access, store);
+    return count;
+}
+
+/* Strangers at this door leave an entry as at any other. */
+static void test_strangers(void **state)
+{
+    struct site s = { 0 };
+    unsigned before;
+
+    (void)state;
+    site_start(&s);
+    before = refusals(&s);
+    s.bearer[0] = '\0'; /* not sent */
+    refused(&s, 401, NULL, "GET", "/scim/v2/Users", NULL);
+    assert_int_equal(refusals(&s), before + 1);
+    snprintf(s.bearer, sizeof s.bearer, "Bearer ");
+    refused(&s, 401, NULL, "GET", "/scim/v2/Schemas", NULL);
+    assert_int_equal(refusals(&s), before + 2);
+    site_stop(&s);
+}
+
 static void test_discovery(void **state)
 {
     static const char *const places[] = { "/scim/v2/ServiceProviderConfig",
@@ -634,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_paging_and_selection),
         cmocka_unit_test(test_etags),
         cmocka_unit_test(test_who_may),
+        cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_discovery),
     };
 

@@ -199,6 +199,17 @@ static bool is_counted(struct btz_call *c)
     return btz_refusal_count(c->access, c->caller, &c->note);
 }
 
+/* Nobody fills the trail with questions: those beyond so many a minute are counted together. */
+static bool has_own_entry(struct btz_call *c, enum btz_err err)
+{
+    if (!has_entry(c->op))
+        return false;
+    if (err == BTZ_DENIED)
+        return is_counted(c);
+    return !c->op->event || strcmp(c->op->event, "decision") != 0 ||
+           btz_decision_count(c->access, c->caller);
+}
+
 /* The change is not made: neither is its snapshot. */
 static void unstage(struct btz_call *c)
 {
@@ -214,7 +225,7 @@ static enum btz_err end(struct btz_call *c, enum btz_err err)
     bool keep = err == BTZ_OK || c->keep;
 
     snprintf(detail, sizeof detail, "%s", err == BTZ_OK ? "" : btz_error_detail());
-    if (keep && has_entry(c->op) && (err != BTZ_DENIED || is_counted(c)))
+    if (keep && has_own_entry(c, err))
         end = add_entry(c, err, detail);
     if (keep && end == BTZ_OK)
         end = btz_store_commit(c->store);
@@ -353,21 +364,59 @@ static enum btz_err go(struct btz_call *c)
     return err;
 }
 
+/* Of fields that are wrong, those that the permission depends on. */
+static enum btz_err take_resource(struct btz_call *c)
+{
+    json_t *some = json_object();
+
+    c->state->in = some;
+    for (size_t i = 0; i < c->op->field_count; i++) {
+        const struct btz_field *f = &c->op->fields[i];
+        const char *value = json_string_value(json_object_get(c->in, f->name));
+        char place[80];
+
+        snprintf(place, sizeof place, "{%.70s}", f->name);
+        if (f->kind == BTZ_FIELD_TEXT && value && strlen(value) <= 256 && c->op->resource &&
+            strstr(c->op->resource, place) &&
+            json_object_set_new(some, f->name, json_string(value)) != 0)
+            return btz_fail(BTZ_LIMIT, "no memory");
+    }
+    c->in = some;
+    return some ? BTZ_OK : btz_fail(BTZ_LIMIT, "no memory");
+}
+
+/* A field is wrong. Who may not do it anyway is told that instead, and it is in the trail. */
+static enum btz_err misfit(struct btz_call *c, const char *detail)
+{
+    BTZ_TRY(take_resource(c));
+    if (btz_call_admit(c) == BTZ_DENIED && !c->needs_step_up) {
+        note_refusal(c);
+        return BTZ_DENIED;
+    }
+    c->needs_step_up = false;
+    return btz_fail(BTZ_USAGE, "%s", detail);
+}
+
 enum btz_err btz_access_call(struct btz_call *c)
 {
-    enum btz_err err;
+    char detail[DETAIL_MAX] = "";
+    enum btz_err err, clock;
 
     c->state = btz_arena_alloc(c->arena, sizeof *c->state);
     if (!c->state)
         return BTZ_LIMIT;
     c->now_ms = btz_access_now_ms(c->access);
-    BTZ_TRY(btz_fields_check(c->op, c->in, &c->state->in));
-    c->in = c->state->in;
+    err = btz_fields_check(c->op, c->in, &c->state->in);
+    if (err != BTZ_OK && (err != BTZ_USAGE || c->op->needs & BTZ_PUBLIC))
+        return err;
+    if (err == BTZ_OK)
+        c->in = c->state->in;
+    else
+        snprintf(detail, sizeof detail, "%s", btz_error_detail());
     BTZ_TRY(btz_lane_take(c->access, &c->state->lane));
     c->store = c->state->lane->store;
-    err = btz_access_clock(c->access, c->store);
-    if (err == BTZ_OK)
-        err = go(c);
+    clock = btz_access_clock(c->access, c->store);
+    err = clock != BTZ_OK ? clock : err == BTZ_OK ? go(c) : misfit(c, detail);
     btz_refusals_sweep(c->access, c->state->lane, false);
     btz_used_write(c->access, c->store);
     btz_lane_back(c->access, c->state->lane);

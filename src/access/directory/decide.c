@@ -2,7 +2,8 @@
 
 #include "access/directory/directory.h"
 
-/* "What may I do, and why?", of oneself or, with decision.ask, of others. Every answer is in the trail. */
+/* "What may I do, and why?", of oneself or, with decision.ask, of others. Every answer is in the trail; those beyond so
+ * many a minute of one principal are counted there together. */
 
 struct question {
     struct btz_request request;
@@ -121,22 +122,32 @@ static enum btz_err decide(struct btz_call *c)
                                                          : json_null());
 }
 
-/* The whole model is read: others write meanwhile. */
-static enum btz_err explain_prepare(struct btz_call *c)
+static enum btz_err explain_by_model(struct btz_call *c, const struct question *q)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4u << 20);
     BTZ_ARENA_SCOPE struct btz_arena arena;
-    struct question q = { .action = NULL };
     struct btz_policy_model model;
-    struct btz_decision d;
 
     btz_arena_init(&arena, MODEL_MAX);
-    BTZ_TRY(ask(c, &q, &d));
     BTZ_TRY(btz_store_begin_read(c->store));
     BTZ_TRY(btz_access_model(c->access, c->store, &arena, &model));
     btz_store_rollback(c->store);
-    BTZ_TRY(btz_explain(&model, c->state->lane->snapshot, &q.request, &text));
+    BTZ_TRY(btz_explain(&model, c->state->lane->snapshot, &q->request, &text));
     return btz_json_parse(btz_buf_slice(&text), 4u << 20, "explanation", &c->out);
+}
+
+/* The whole model is read: others write meanwhile. */
+static enum btz_err explain_prepare(struct btz_call *c)
+{
+    struct question q = { .action = NULL };
+    struct btz_decision d;
+    enum btz_err err;
+
+    BTZ_TRY(ask(c, &q, &d));
+    BTZ_TRY(btz_heavy_begin(c));
+    err = explain_by_model(c, &q);
+    btz_heavy_end(c->access);
+    return err;
 }
 
 static enum btz_err explain(struct btz_call *c)

@@ -14,6 +14,7 @@
 #define LANES_MAX    512
 #define REFUSALS_MAX 1024 /* principals and addresses counted at a time */
 #define USED_MAX     4096
+#define HEAVY_MAX    256
 #define PAGE_DEFAULT 100
 #define PAGE_MAX     500
 #define NAME_LEN_MAX 127
@@ -31,7 +32,12 @@ struct btz_lane {
 struct btz_refusal { /* of one principal or address, in one minute */
     uint64_t who, minute;
     uint32_t count, left_out;
+    bool asked; /* no refusals: decisions that were asked for */
     char principal[64], address[64];
+};
+struct btz_heavy { /* answers of the whole model for one principal, in one minute */
+    uint64_t who, minute;
+    uint32_t count;
 };
 
 struct btz_used { /* when a key or principal was last recorded */
@@ -70,6 +76,10 @@ struct btz_access {
     struct btz_refusal refusals[REFUSALS_MAX];
     uint64_t sweep_minute;
     uint32_t minute_entries; /* of all together, in sweep_minute */
+
+    pthread_mutex_t heavy_lock;
+    struct btz_heavy heavy[HEAVY_MAX];
+    bool heavy_busy;
 
     pthread_mutex_t used_lock;
     struct btz_used used[USED_MAX];
@@ -138,11 +148,19 @@ BTZ_CHECKED enum btz_err btz_name_form(const char *what, const char *text, struc
 /* Counts one; true: it has an entry of its own. */
 bool btz_refusal_count(struct btz_access *a, const struct btz_caller *caller,
                        const struct btz_trail_entry *e);
+/* The same of a decision that was asked for. */
+bool btz_decision_count(struct btz_access *a, const struct btz_caller *caller);
 /* Entry of a refusal, or one more in the count of its minute. */
 void btz_refusal_note(struct btz_access *a, struct btz_lane *lane, const struct btz_caller *caller,
                       const struct btz_trail_entry *e);
 /* Writes the counts of minutes that are over (`all`: of every minute). */
 void btz_refusals_sweep(struct btz_access *a, struct btz_lane *lane, bool all);
+
+/* ---- heavy.c ---- */
+/* An answer that reads the whole model: LIMIT when another is being made, or the caller had too many in this minute. What
+ * began is ended. */
+BTZ_CHECKED enum btz_err btz_heavy_begin(struct btz_call *c);
+void btz_heavy_end(struct btz_access *a);
 
 /* ---- callers.c ---- */
 void btz_used_note(struct btz_access *a, const char *id, bool is_key);

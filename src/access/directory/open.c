@@ -191,6 +191,7 @@ static enum btz_err set_up(struct btz_access *a, const struct btz_access_options
     pthread_mutex_init(&a->lock, NULL);
     pthread_mutex_init(&a->publish, NULL);
     pthread_mutex_init(&a->refusal_lock, NULL);
+    pthread_mutex_init(&a->heavy_lock, NULL);
     pthread_mutex_init(&a->used_lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -302,6 +303,7 @@ void btz_access_close(struct btz_access *a)
     pthread_mutex_destroy(&a->lock);
     pthread_mutex_destroy(&a->publish);
     pthread_mutex_destroy(&a->refusal_lock);
+    pthread_mutex_destroy(&a->heavy_lock);
     pthread_mutex_destroy(&a->used_lock);
     free(a);
 }

@@ -22,8 +22,7 @@ static enum btz_err own_name(struct btz_call *c, const char *text, const char **
     return BTZ_OK;
 }
 
-/* It takes its time: others write meanwhile. */
-static enum btz_err check_prepare(struct btz_call *c)
+static enum btz_err compare(struct btz_call *c)
 {
     const char *text = btz_call_text(c, "text"), *name = btz_call_text(c, "policy");
     const struct btz_policy_diff_limits limits = { .questions = 2000000,
@@ -46,6 +45,17 @@ static enum btz_err check_prepare(struct btz_call *c)
     BTZ_TRY(btz_policy_diff(&before, &after, &limits, &changed, &diff));
     c->note.resource = btz_arena_printf(c->arena, "policy/%s", name);
     return btz_json_parse(btz_buf_slice(&diff), DIFF_MAX, "difference", &c->out);
+}
+
+/* It takes its time: others write meanwhile. */
+static enum btz_err check_prepare(struct btz_call *c)
+{
+    enum btz_err err;
+
+    BTZ_TRY(btz_heavy_begin(c));
+    err = compare(c);
+    btz_heavy_end(c->access);
+    return err;
 }
 
 static enum btz_err check(struct btz_call *c)

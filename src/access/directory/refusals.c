@@ -2,13 +2,16 @@
 
 /*
  * Every refusal is in the trail, but nobody can fill the disk with them: of one principal or address the first of each
- * minute have an entry each, and those behind them one entry together, with their number.
+ * minute have an entry each, and those behind them one entry together, with their number. The same with decisions that
+ * are asked for: whoever has a key may ask.
  */
 
-#define EACH_MAX 10  /* entries a minute for one principal or address */
-#define ALL_MAX  120 /* for everybody together */
-#define PROBES   8
-#define AT_ONCE  64
+#define EACH_MAX  10  /* entries a minute for one principal or address */
+#define ALL_MAX   120 /* for everybody together */
+#define ASKED_MAX 60  /* decisions a minute for one principal */
+#define OTHERS    2   /* slots that count together what has none: refusals, decisions */
+#define PROBES    8
+#define AT_ONCE   64
 
 static uint64_t mix(uint64_t h, struct btz_slice s)
 {
@@ -34,20 +37,31 @@ static uint64_t who_is(const struct btz_caller *caller, const struct btz_trail_e
            1;
 }
 
-static struct btz_refusal *slot_of(struct btz_access *a, uint64_t who, uint64_t minute)
+static struct btz_refusal *slot_of(struct btz_access *a, uint64_t who, uint64_t minute, bool asked)
 {
     struct btz_refusal *old = NULL;
 
     for (size_t i = 0; i < PROBES; i++) {
-        struct btz_refusal *r = &a->refusals[1 + (who + i) % (REFUSALS_MAX - 1)];
+        struct btz_refusal *r = &a->refusals[OTHERS + (who + i) % (REFUSALS_MAX - OTHERS)];
 
-        if (r->who == who)
+        if (r->who == who && r->asked == asked)
             return r;
         if (!old && (r->who == 0 || (r->minute < minute && r->left_out == 0)))
             old = r;
     }
-    /* More of them than there is room: the first slot counts all others together. */
-    return old ? old : &a->refusals[0];
+    /* More of them than there is room: one slot counts all others together. */
+    return old ? old : &a->refusals[asked];
+}
+
+/* The slot is of this caller and this minute from now on. */
+static void take_slot(struct btz_refusal *r, uint64_t who, uint64_t minute, bool asked,
+                      const char *principal, const struct btz_caller *caller)
+{
+    uint32_t left_out = r->who == who && r->asked == asked ? r->left_out : 0;
+
+    *r = (struct btz_refusal){ .who = who, .minute = minute, .left_out = left_out, .asked = asked };
+    snprintf(r->principal, sizeof r->principal, "%s", principal ? principal : "");
+    snprintf(r->address, sizeof r->address, "%s", caller->address_text ? caller->address_text : "");
 }
 
 bool btz_refusal_count(struct btz_access *a, const struct btz_caller *caller,
@@ -63,20 +77,13 @@ bool btz_refusal_count(struct btz_access *a, const struct btz_caller *caller,
     /* A flood from everywhere: strangers are counted together, people each. */
     r = a->minute_entries >= ALL_MAX && !caller->principal[0] && !e->principal
             ? &a->refusals[0]
-            : slot_of(a, who, minute);
+            : slot_of(a, who, minute, false);
     if (r == &a->refusals[0]) {
         r->minute = minute;
         r->count = EACH_MAX;
     } else if (r->who != who || r->minute != minute) {
-        uint32_t left_out = r->who == who ? r->left_out : 0;
-
-        *r = (struct btz_refusal){ .who = who, .minute = minute, .left_out = left_out };
-        snprintf(r->principal, sizeof r->principal, "%s",
-                 caller->principal[0] ? caller->principal
-                 : e->principal       ? e->principal
-                                      : "");
-        snprintf(r->address, sizeof r->address, "%s",
-                 caller->address_text ? caller->address_text : "");
+        take_slot(r, who, minute, false, caller->principal[0] ? caller->principal : e->principal,
+                  caller);
     }
     own = r->count < EACH_MAX && a->minute_entries < ALL_MAX;
     r->count++;
@@ -84,6 +91,32 @@ bool btz_refusal_count(struct btz_access *a, const struct btz_caller *caller,
         a->minute_entries++;
     else
         r->left_out++;
+    pthread_mutex_unlock(&a->refusal_lock);
+    return own;
+}
+
+/* Of its owner everything has an entry of its own. */
+bool btz_decision_count(struct btz_access *a, const struct btz_caller *caller)
+{
+    const struct btz_trail_entry nothing = { .event = NULL };
+    uint64_t who = who_is(caller, &nothing), minute = btz_access_now_ms(a) / 60000;
+    struct btz_refusal *r;
+    bool own;
+
+    if (caller->kind == BTZ_CALLER_LOCAL)
+        return true;
+    pthread_mutex_lock(&a->refusal_lock);
+    r = slot_of(a, who, minute, true);
+    if (r == &a->refusals[1]) {
+        r->minute = minute;
+        r->asked = true;
+        r->count = ASKED_MAX;
+    } else if (r->who != who || r->minute != minute) {
+        take_slot(r, who, minute, true, caller->principal, caller);
+    }
+    own = r->count < ASKED_MAX;
+    r->count++;
+    r->left_out += !own;
     pthread_mutex_unlock(&a->refusal_lock);
     return own;
 }
@@ -139,8 +172,12 @@ static size_t collect(struct btz_access *a, uint64_t minute, bool all,
 static void put_back(struct btz_access *a, const struct btz_refusal *list, size_t count)
 {
     pthread_mutex_lock(&a->refusal_lock);
-    for (size_t i = 0; i < count; i++)
-        a->refusals[0].left_out += list[i].left_out;
+    for (size_t i = 0; i < count; i++) {
+        struct btz_refusal *r = &a->refusals[list[i].asked];
+
+        r->asked = list[i].asked;
+        r->left_out += list[i].left_out;
+    }
     pthread_mutex_unlock(&a->refusal_lock);
 }
 
@@ -154,10 +191,10 @@ static enum btz_err write_counts(struct btz_access *a, struct btz_store *s,
         const struct btz_refusal *r = &list[i];
 
         btz_time_format(r->minute * 60000, when);
-        snprintf(reasons[i], sizeof reasons[i],
-                 "%" PRIu32 " more refusals, the last in the minute of %s", r->left_out, when);
-        entries[i] = (struct btz_trail_entry){ .event = "refusal",
-                                               .verdict = "deny",
+        snprintf(reasons[i], sizeof reasons[i], "%" PRIu32 " more %s, the last in the minute of %s",
+                 r->left_out, r->asked ? "decisions asked for" : "refusals", when);
+        entries[i] = (struct btz_trail_entry){ .event = r->asked ? "decision" : "refusal",
+                                               .verdict = r->asked ? "allow" : "deny",
                                                .principal = r->principal[0] ? r->principal : NULL,
                                                .address = r->address[0] ? r->address : NULL,
                                                .reason = reasons[i] };

@@ -144,10 +144,10 @@ enum btz_err btz_caller_token(struct btz_access *a, struct btz_slice jwt, struct
 #define BY_NAMES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 _Static_assert(BTZ_CERT_NAMES == 16, "the statement below has that many");
 
-enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem, struct btz_caller *io)
+/* Whose certificate it is. The one that is registered itself goes before one that is known by its name. */
+static enum btz_err owner_of(struct btz_access *a, const struct btz_cert *cert,
+                             struct btz_caller *out, bool *active)
 {
-    struct btz_caller caller = blank(io, BTZ_CALLER_CERT);
-    /* The one that is registered itself goes before one that is known by its name. */
     struct owner o = {
         .sql =
             "SELECT principal, used_ms, id FROM client_certs WHERE (kind = 'fingerprint' AND "
@@ -155,6 +155,16 @@ enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem, struct 
         .used_sql = "UPDATE client_certs SET used_ms = ? WHERE id = ?",
         .count = 1 + BTZ_CERT_NAMES,
     };
+
+    o.values[0] = btz_value_str(cert->fingerprint);
+    for (size_t i = 0; i < BTZ_CERT_NAMES; i++)
+        o.values[1 + i] = i < cert->name_count ? btz_value_str(cert->names[i]) : btz_value_null();
+    return look_up(a, &o, out, active);
+}
+
+enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem, struct btz_caller *io)
+{
+    struct btz_caller caller = blank(io, BTZ_CALLER_CERT);
     char reason[512];
     struct btz_cert cert;
     bool active;
@@ -166,15 +176,27 @@ enum btz_err btz_caller_cert(struct btz_access *a, struct btz_slice pem, struct 
     }
     if (!btz_cert_is_valid_at(&cert, btz_access_now_ms(a) / 1000))
         return refused(a, io, &caller, "mtls", "the certificate is not valid today");
-    o.values[0] = btz_value_str(cert.fingerprint);
-    for (size_t i = 0; i < BTZ_CERT_NAMES; i++)
-        o.values[1 + i] = i < cert.name_count ? btz_value_str(cert.names[i]) : btz_value_null();
-    BTZ_TRY(look_up(a, &o, &caller, &active));
+    BTZ_TRY(owner_of(a, &cert, &caller, &active));
     if (!active)
         return refused(a, io, &caller, "mtls",
                        caller.principal[0] ? "the account is disabled"
                                            : "nobody here has this certificate");
     caller.client_cert = true;
     *io = caller;
+    return BTZ_OK;
+}
+
+enum btz_err btz_caller_own_cert(struct btz_access *a, struct btz_slice pem, struct btz_caller *io)
+{
+    struct btz_caller owner = blank(io, BTZ_CALLER_CERT);
+    struct btz_cert cert;
+    bool active;
+
+    io->client_cert = false;
+    if (btz_cert_parse(pem, &cert) != BTZ_OK ||
+        !btz_cert_is_valid_at(&cert, btz_access_now_ms(a) / 1000))
+        return BTZ_OK;
+    BTZ_TRY(owner_of(a, &cert, &owner, &active));
+    io->client_cert = active && strcmp(owner.principal, io->principal) == 0;
     return BTZ_OK;
 }

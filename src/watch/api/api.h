@@ -113,7 +113,10 @@ struct btz_api_backend {
     enum btz_err (*key)(struct btz_access *a, struct btz_slice key, struct btz_caller *io);
     enum btz_err (*token)(struct btz_access *a, struct btz_slice jwt, struct btz_caller *io);
     enum btz_err (*cert)(struct btz_access *a, struct btz_slice pem, struct btz_caller *io);
+    enum btz_err (*own_cert)(struct btz_access *a, struct btz_slice pem, struct btz_caller *io);
     enum btz_err (*local)(struct btz_access *a, const char *unix_name, struct btz_caller *out);
+    enum btz_err (*note)(struct btz_access *a, const struct btz_caller *caller,
+                         const struct btz_trail_entry *e);
     json_t *(*schema)(const char *name);
     enum btz_err (*store)(struct btz_access *a, struct btz_store **out);
     void (*store_back)(struct btz_access *a, struct btz_store *s);

@@ -84,6 +84,21 @@ enum btz_err btz_api_check_host(struct btz_api_exchange *x, bool page)
     return refuse(x, 421, text);
 }
 
+/* ---- refusals before any operation was called ---------------------------------------------------------------------- */
+
+enum btz_err btz_api_note_refusal(struct btz_api_exchange *x, const char *reason)
+{
+    const struct btz_trail_entry e = { .event = "refusal", .verdict = "deny", .reason = reason };
+
+    return x->api->o.backend->note(x->api->o.backend->access, &x->caller, &e);
+}
+
+static enum btz_err forbid(struct btz_api_exchange *x, const char *reason)
+{
+    BTZ_TRY(btz_api_note_refusal(x, reason));
+    return refuse(x, 403, reason);
+}
+
 /* ---- cross-site requests ------------------------------------------------------------------------------------------ */
 
 /* Cross-site requests carry an Origin of elsewhere; what carries a cookie and changes things must prove that a script
@@ -98,13 +113,13 @@ static enum btz_err check_origin(struct btz_api_exchange *x, bool cookie)
     if (is_safe(x->request)) {
         /* A link may lead here, but other sites' scripts and pictures read nothing with our cookie. */
         if (cookie && site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
-            return refuse(x, 403, "the request comes from another site");
+            return forbid(x, "the request comes from another site");
         return BTZ_OK;
     }
     if ((origin && strcmp(origin, x->api->origin) != 0) || !same_site)
-        return refuse(x, 403, "the request comes from another site");
+        return forbid(x, "the request comes from another site");
     if (cookie && (!origin || !csrf || strcmp(csrf, "1") != 0))
-        return refuse(x, 403, "with a cookie, Origin and X-Bartizan-CSRF: 1 are needed");
+        return forbid(x, "with a cookie, Origin and X-Bartizan-CSRF: 1 are needed");
     return BTZ_OK;
 }
 
@@ -198,12 +213,13 @@ static enum btz_err authenticate(struct btz_api_exchange *x, const char *bearer,
     const struct btz_api_backend *b = x->api->o.backend;
     const char *local = btz_api_header(x->request, "X-Bartizan-Local", NULL);
 
-    x->caller.client_cert = pem.len > 0;
-    if (bearer)
-        return strncmp(bearer, "btz_", 4) == 0 ? b->key(b->access, btz_str(bearer), &x->caller)
-                                               : b->token(b->access, btz_str(bearer), &x->caller);
-    if (cookie)
-        return b->session(b->access, btz_str(cookie), &x->caller);
+    if (bearer || cookie) {
+        BTZ_TRY(cookie ? b->session(b->access, btz_str(cookie), &x->caller)
+                : strncmp(bearer, "btz_", 4) == 0
+                    ? b->key(b->access, btz_str(bearer), &x->caller)
+                    : b->token(b->access, btz_str(bearer), &x->caller));
+        return pem.len > 0 ? b->own_cert(b->access, pem, &x->caller) : BTZ_OK;
+    }
     if (pem.len > 0)
         return b->cert(b->access, pem, &x->caller);
     if (x->request->local && x->request->unix_name && local && strcmp(local, "1") == 0)
@@ -233,13 +249,17 @@ enum btz_err btz_api_identify(struct btz_api_exchange *x, bool is_public)
         bearer = strncasecmp(authorization, "Bearer ", 7) == 0 ? authorization + 7 : "";
         while (*bearer == ' ')
             bearer++;
-        if (!*bearer)
+        if (!*bearer) {
+            BTZ_TRY(btz_api_note_refusal(x, "an Authorization without a token"));
             return nobody(x);
+        }
     }
     x->by_cookie = cookie != NULL;
     err = certificate(x, &pem);
     if (err == BTZ_OK)
         err = authenticate(x, bearer, cookie, pem);
+    else if (err == BTZ_INPUT)
+        BTZ_TRY(btz_api_note_refusal(x, "a client certificate that cannot be read"));
     if (err == BTZ_DENIED || err == BTZ_INPUT || err == BTZ_USAGE)
         return nobody(x);
     return err;

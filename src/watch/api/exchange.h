@@ -32,6 +32,8 @@ BTZ_CHECKED enum btz_err btz_api_check_headers(struct btz_api_exchange *x);
 BTZ_CHECKED enum btz_err btz_api_check_host(struct btz_api_exchange *x, bool page);
 /* Fills x->caller. `is_public`: nobody need be known, and what is sent of credentials is not looked at. May answer. */
 BTZ_CHECKED enum btz_err btz_api_identify(struct btz_api_exchange *x, bool is_public);
+/* A refusal before any operation was called, for the trail. `reason` is static. */
+BTZ_CHECKED enum btz_err btz_api_note_refusal(struct btz_api_exchange *x, const char *reason);
 /* The value of a cookie; NULL when absent. *twice when it came more than once. */
 BTZ_CHECKED enum btz_err btz_api_cookie(const struct btz_api_request *r, const char *name,
                                         struct btz_arena *arena, const char **out, bool *twice);
@@ -57,9 +59,10 @@ struct btz_api_once {
 BTZ_CHECKED enum btz_err btz_api_once_migrate(struct btz_store *s);
 /* Takes the key of the request, or answers (kept answer, 409, 422). */
 BTZ_CHECKED enum btz_err btz_api_once_begin(struct btz_api_exchange *x, struct btz_api_once *once);
-/* Keeps the answer, sealed, or gives the key back when there is nothing worth keeping. */
+/* Keeps the answer, sealed, or gives the key back when there is nothing worth keeping. `made`: the answer is a problem,
+ * but what was asked for has been done and must not be done again. */
 BTZ_CHECKED enum btz_err btz_api_once_end(struct btz_api_exchange *x,
-                                          const struct btz_api_once *once);
+                                          const struct btz_api_once *once, bool made);
 /* Forgets what is older than a day; what was under way in a process that is gone stays refused until then. */
 BTZ_CHECKED enum btz_err btz_api_once_tidy(struct btz_store *s, uint64_t now_ms);
 

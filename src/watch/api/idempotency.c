@@ -7,6 +7,8 @@
 #define KEEP_MS    86400000
 #define ANSWER_MAX ((size_t)1 << 20)
 #define KEY_MAX    255
+#define ROWS_MAX   1000 /* of one principal */
+#define BYTES_MAX  ((int64_t)16 << 20)
 #define UNDER_WAY  0
 #define DONE       1
 
@@ -14,6 +16,9 @@ static const struct btz_migration migrations[] = {
     { 1, "CREATE TABLE api_once (key {blob} PRIMARY KEY, print {blob} NOT NULL, state {int} NOT "
          "NULL, status {int}, answer {blob}, made_ms {int} NOT NULL);"
          "CREATE INDEX api_once_age ON api_once (made_ms)" },
+    { 2, "ALTER TABLE api_once ADD COLUMN owner {text} NOT NULL DEFAULT '';"
+         "ALTER TABLE api_once ADD COLUMN size {int} NOT NULL DEFAULT 0;"
+         "CREATE INDEX api_once_owner ON api_once (owner, made_ms, size)" },
 };
 
 enum btz_err btz_api_once_migrate(struct btz_store *s)
@@ -181,13 +186,15 @@ static enum btz_err begin(struct btz_api_exchange *x, struct btz_api_once *once,
     const struct btz_value row[] = { btz_value_blob(once->key, sizeof once->key),
                                      btz_value_blob(once->print, sizeof once->print),
                                      btz_value_int((int64_t)now),
+                                     btz_value_str(x->caller.principal),
                                      btz_value_int((int64_t)(now - KEEP_MS)) };
 
     /* One that is a day old makes room; any other stays. */
     BTZ_TRY(btz_store_run(s,
-                          "INSERT INTO api_once (key, print, state, made_ms) VALUES (?, ?, 0, ?) "
-                          "ON CONFLICT (key) DO UPDATE SET print = excluded.print, state = 0, "
-                          "status = NULL, answer = NULL, made_ms = excluded.made_ms "
+                          "INSERT INTO api_once (key, print, state, made_ms, owner) VALUES (?, ?, "
+                          "0, ?, ?) ON CONFLICT (key) DO UPDATE SET print = excluded.print, state "
+                          "= 0, status = NULL, answer = NULL, made_ms = excluded.made_ms, owner = "
+                          "excluded.owner, size = 0 "
                           "WHERE api_once.made_ms < ?",
                           row, BTZ_COUNT(row), &made));
     if (made == 0)
@@ -216,18 +223,36 @@ enum btz_err btz_api_once_begin(struct btz_api_exchange *x, struct btz_api_once 
     return err;
 }
 
+/* Nobody fills the disk with them: the oldest of one principal go. What is under way stays. */
+static enum btz_err make_room(const struct btz_api_exchange *x, struct btz_store *s)
+{
+    const struct btz_value v[] = { btz_value_str(x->caller.principal), btz_value_int(ROWS_MAX),
+                                   btz_value_int(BYTES_MAX) };
+
+    return btz_store_run(
+        s,
+        "DELETE FROM api_once WHERE state = 1 AND key IN (SELECT key FROM (SELECT key, "
+        "row_number() OVER newest AS place, sum(size) OVER newest AS total FROM api_once WHERE "
+        "owner = ? WINDOW newest AS (ORDER BY made_ms DESC, key)) AS kept WHERE place > ? OR "
+        "total > ?)",
+        v, BTZ_COUNT(v), NULL);
+}
+
 static enum btz_err keep(struct btz_api_exchange *x, const struct btz_api_once *once,
                          struct btz_store *s)
 {
     BTZ_BUF_RELEASE struct btz_buf sealed = BTZ_BUF(3 * ANSWER_MAX);
-    struct btz_value row[3];
+    struct btz_value row[4];
 
     BTZ_TRY(pack(x, once, &sealed));
     row[0] = btz_value_int((int64_t)x->answer->status);
     row[1] = btz_value_blob(sealed.ptr, sealed.len);
-    row[2] = btz_value_blob(once->key, sizeof once->key);
-    return btz_store_run(s, "UPDATE api_once SET state = 1, status = ?, answer = ? WHERE key = ?",
-                         row, BTZ_COUNT(row), NULL);
+    row[2] = btz_value_int((int64_t)sealed.len);
+    row[3] = btz_value_blob(once->key, sizeof once->key);
+    BTZ_TRY(btz_store_run(
+        s, "UPDATE api_once SET state = 1, status = ?, answer = ?, size = ? WHERE key = ?", row,
+        BTZ_COUNT(row), NULL));
+    return make_room(x, s);
 }
 
 static enum btz_err forget(const struct btz_api_once *once, struct btz_store *s)
@@ -246,14 +271,18 @@ static bool is_worth_keeping(const struct btz_api_answer *a)
     return a->status >= 200 && a->status < 300 && a->buf.len <= ANSWER_MAX;
 }
 
-enum btz_err btz_api_once_end(struct btz_api_exchange *x, const struct btz_api_once *once)
+enum btz_err btz_api_once_end(struct btz_api_exchange *x, const struct btz_api_once *once,
+                              bool made)
 {
     const struct btz_api_backend *b = x->api->o.backend;
     struct btz_store *s;
     enum btz_err err;
 
-    BTZ_TRY(b->store(b->access, &s));
-    err = is_worth_keeping(x->answer) ? keep(x, once, s) : forget(once, s);
+    if (b->store(b->access, &s) != BTZ_OK) {
+        btz_log(x->api->o.log, BTZ_LOG_WARN, "idempotency: %s", btz_error_detail());
+        return BTZ_OK;
+    }
+    err = made || is_worth_keeping(x->answer) ? keep(x, once, s) : forget(once, s);
     b->store_back(b->access, s);
     /* It is done all the same; only a repetition will not be told so well. */
     if (err != BTZ_OK)

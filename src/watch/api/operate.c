@@ -344,8 +344,9 @@ void btz_api_call_end(struct btz_api_exchange *x, struct btz_call *call)
     btz_wipe(call->set_session, sizeof call->set_session);
 }
 
+/* *done: what was asked for has happened, whatever comes of the answer. */
 static enum btz_err run(struct btz_api_exchange *x, const struct btz_operation *op,
-                        const json_t *in)
+                        const json_t *in, bool *done)
 {
     const char *if_match;
     struct btz_call call;
@@ -355,16 +356,47 @@ static enum btz_err run(struct btz_api_exchange *x, const struct btz_operation *
     if (x->answer->status)
         return BTZ_OK;
     err = btz_api_call(x, op, in, if_match, &call);
+    *done = err == BTZ_OK;
     err = err == BTZ_OK ? give(x, &call) : btz_api_answer_error(x, &call, err);
     btz_api_call_end(x, &call);
     return err;
 }
 
+/* Whatever happened, the key must not stay taken. */
+static enum btz_err end_once(struct btz_api_exchange *x, const struct btz_api_once *once,
+                             enum btz_err err, bool done)
+{
+    char detail[512];
+
+    snprintf(detail, sizeof detail, "%s", err == BTZ_OK ? "" : btz_error_detail());
+    if (err != BTZ_OK && done) {
+        btz_log(x->api->o.log, BTZ_LOG_ERROR, "%s %s: done, but there is no answer: %s",
+                x->request->method, x->target.path, detail);
+        x->answer->header_count = 0;
+        BTZ_TRY(btz_api_refuse(x->answer, x->arena, 500,
+                               "it was done, but its answer could not be made: look at it"));
+        return btz_api_once_end(x, once, true);
+    }
+    if (err != BTZ_OK)
+        x->answer->status = 0;
+    BTZ_TRY(btz_api_once_end(x, once, false));
+    if (err != BTZ_OK)
+        btz_error_set("%s", detail);
+    return err;
+}
+
+/* Decisions change nothing: there is no harm in asking twice, and their answers are not worth keeping. */
+static bool is_once(const struct btz_operation *op)
+{
+    return strcmp(op->method, "GET") != 0 && !(op->event && strcmp(op->event, "decision") == 0);
+}
+
 enum btz_err btz_api_operate(struct btz_api_exchange *x, const struct btz_api_match *match)
 {
     BTZ_JSON json_t *in = json_object();
-    bool is_public = match->op->needs & BTZ_PUBLIC, known;
+    bool is_public = match->op->needs & BTZ_PUBLIC, known, done = false;
     struct btz_api_once once = { 0 };
+    enum btz_err err;
 
     if (!in)
         return btz_fail(BTZ_LIMIT, "out of memory");
@@ -376,8 +408,8 @@ enum btz_err btz_api_operate(struct btz_api_exchange *x, const struct btz_api_ma
     /* Nobody learns more than that he is nobody; the refusal is in the trail all the same. */
     if (!known && !is_public) {
         struct btz_call call;
-        enum btz_err err = btz_api_call(x, match->op, in, NULL, &call);
 
+        err = btz_api_call(x, match->op, in, NULL, &call);
         btz_api_call_end(x, &call);
         if (err == BTZ_OK)
             return btz_fail(BTZ_INTERNAL, "%s: open to nobody", match->op->id);
@@ -388,10 +420,10 @@ enum btz_err btz_api_operate(struct btz_api_exchange *x, const struct btz_api_ma
     }
     if (x->answer->status)
         return BTZ_OK;
-    if (known && strcmp(match->op->method, "GET") != 0)
+    if (known && is_once(match->op))
         BTZ_TRY(btz_api_once_begin(x, &once));
     if (x->answer->status)
         return BTZ_OK;
-    BTZ_TRY(run(x, match->op, in));
-    return once.on ? btz_api_once_end(x, &once) : BTZ_OK;
+    err = run(x, match->op, in, &done);
+    return once.on ? end_once(x, &once, err, done) : err;
 }

@@ -582,6 +582,7 @@ static enum btz_err answer(struct scim *s)
     if (s->x->answer->status)
         return reword(s, NULL);
     if (s->x->caller.kind == BTZ_CALLER_NOBODY) {
+        BTZ_TRY(btz_api_note_refusal(s->x, "sign in first"));
         BTZ_TRY(btz_api_add_header(s->x->answer, s->x->arena, "WWW-Authenticate",
                                    "Bearer realm=\"bartizan\""));
         return fail(s, 401, NULL, NULL);
