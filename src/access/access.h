@@ -164,6 +164,10 @@ struct btz_operation {
     /* What only a stored request runs: the operation that whoever asked must still be allowed */
     const char *asked_by;
     unsigned needs;
+    /* For four eyes it counts as this action too ("role.bind") where also_if() says so: what it does comes to the same.
+     * Asked before it runs, and again inside its transaction. NULL: as nothing else. */
+    const char *also;
+    enum btz_err (*also_if)(struct btz_call *c, bool *out);
     const struct btz_field *fields;
     size_t field_count;
     const char *
@@ -262,6 +266,10 @@ BTZ_CHECKED enum btz_err btz_rights_over(struct btz_call *c, const char *princip
 BTZ_CHECKED enum btz_err btz_access_note(struct btz_access *a, const struct btz_caller *caller,
                                          const struct btz_trail_entry *e);
 
+/* The caller has a hand in how `principal` proves who he is: an invitation, a reset, an account of an issuer, a
+ * certificate. For a week neither approves what the other asks for. Inside run(). */
+BTZ_CHECKED enum btz_err btz_call_touched(struct btz_call *c, const char *principal);
+
 /* A person or service by id or name; of one kind, or either. Not found: btz_call_not_found. Inside run() and prepare(). */
 struct btz_principal {
     const char *id, *name, *display_name, *email, *external_id; /* in the arena; NULL: none */
@@ -279,6 +287,8 @@ BTZ_CHECKED enum btz_err btz_name_check(const char *what, const char *text, stru
 /* The model of the whole installation, in the arena: for snapshots, explain, review. */
 BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,
                                           struct btz_arena *arena, struct btz_policy_model *out);
+/* Is there somebody who can manage people, roles and policies? */
+BTZ_CHECKED enum btz_err btz_access_has_administrator(struct btz_access *a, bool *out);
 /* Compiles and publishes. */
 BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s);
 

@@ -261,6 +261,50 @@ static void test_a_key_rotates_itself(void **state)
     access_stop(&f);
 }
 
+/* An administrator's cookie alone, without a fresh factor, makes no key that may do administrative things. */
+static void test_a_key_is_no_way_around_the_second_factor(void **state)
+{
+    struct access_fixture f;
+    struct btz_caller alice, bob, robot;
+    json_t *key;
+    char id[BTZ_ID_TEXT];
+
+    (void)state;
+    access_start(&f);
+    alice = access_person(&f, "alice", "admin");
+    key = access_ok(&f, &alice, "me.key.create",
+                    json_pack("{s:s, s:[s,s]}", "name", "k", "scopes", "user.write user/*",
+                              "role.bind role/*"));
+    snprintf(id, sizeof id, "%s", text(key, "id"));
+    json_decref(key);
+    f.now_ms += (uint64_t)f.conf.step_up_ms + 1000;
+    for (size_t i = 0; i < 2; i++) {
+        access_refused(&f, &alice, "me.key.create",
+                       json_pack("{s:s, s:[s]}", "name", "k", "scopes", "user.write user/*"),
+                       BTZ_DENIED);
+        assert_true(f.needs_step_up);
+        access_refused(&f, &alice, "me.key.rotate", json_pack("{s:s}", "key", id), BTZ_DENIED);
+        assert_true(f.needs_step_up);
+        alice.second_factor_ms = 0; /* and none at all */
+    }
+    /* Nor one that outlives the stolen cookie, where there is a factor to ask for. */
+    alice.second_factor_ms = f.now_ms - (uint64_t)f.conf.step_up_ms - 1000;
+    access_refused(&f, &alice, "me.key.create", json_pack("{s:s}", "name", "k"), BTZ_DENIED);
+    assert_true(f.needs_step_up);
+    alice.second_factor_ms = f.now_ms;
+    access_do(&f, &alice, "me.key.rotate", json_pack("{s:s}", "key", id));
+    /* Somebody without a factor makes keys for his work. */
+    bob = access_person(&f, "bob", "user");
+    bob.second_factor_ms = 0;
+    access_do(&f, &bob, "me.key.create",
+              json_pack("{s:s, s:[s]}", "name", "k", "scopes", "model.invoke model/*"));
+    /* The key of a service goes on rotating itself. */
+    access_service(&f, "robot", "admin");
+    robot = access_key(&f, "robot", "*", NULL);
+    access_do(&f, &robot, "me.key.rotate", json_pack("{s:s}", "key", robot.key));
+    access_stop(&f);
+}
+
 static void test_revocation(void **state)
 {
     struct access_fixture f;
@@ -337,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_a_key_rotates_itself),
+        cmocka_unit_test(test_a_key_is_no_way_around_the_second_factor),
         cmocka_unit_test(test_revocation),
         cmocka_unit_test(test_last_use),
     };

@@ -319,22 +319,27 @@ static enum btz_err scope_names(struct btz_call *c, bool *out)
     return BTZ_OK;
 }
 
-static enum btz_err fresh(struct btz_call *c)
+enum btz_err btz_call_fresh(struct btz_call *c)
 {
     uint32_t age = factor_age(c->caller, c->now_ms);
-    bool named;
 
     if (c->caller->kind == BTZ_CALLER_LOCAL)
         return BTZ_OK;
-    if (c->caller->kind == BTZ_CALLER_KEY) {
-        if (!c->op->action)
-            return refuse(c, "a key cannot do this; sign in");
-        BTZ_TRY(scope_names(c, &named));
-        return named ? BTZ_OK : refuse(c, "no scope of the key names this action");
-    }
     if (age == UINT32_MAX || (uint64_t)age * 1000 > (uint64_t)c->access->conf->step_up_ms)
         return step_up(c, "a fresh second factor is needed");
     return BTZ_OK;
+}
+
+static enum btz_err fresh(struct btz_call *c)
+{
+    bool named;
+
+    if (c->caller->kind != BTZ_CALLER_KEY)
+        return btz_call_fresh(c);
+    if (!c->op->action)
+        return refuse(c, "a key cannot do this; sign in");
+    BTZ_TRY(scope_names(c, &named));
+    return named ? BTZ_OK : refuse(c, "no scope of the key names this action");
 }
 
 /* Whoever changes an account can make it his own. */

@@ -9,7 +9,7 @@
     "a.id, a.operation, a.action, a.resource, a.principal, a.name, a.caller, a.input, "            \
     "a.if_match, "                                                                                 \
     "a.reason, a.status, a.created_ms, a.expires_ms, a.decided_by, a.decided_name, a.decided_ms, " \
-    "a.decided_reason, a.result"
+    "a.decided_reason, a.result, a.asked_with"
 enum column {
     ID,
     OPERATION,
@@ -29,6 +29,7 @@ enum column {
     DECIDED,
     DECIDED_REASON,
     RESULT,
+    ASKED_WITH,
     COLUMN_COUNT
 };
 #define INPUT_MAX (4u << 20)
@@ -50,6 +51,8 @@ static enum btz_err caller_text(const struct btz_caller *caller, struct btz_buf 
     BTZ_TRY(btz_json_set_text(o, "key_hash", hash));
     BTZ_TRY(btz_json_set_text(o, "address", caller->address_text));
     BTZ_TRY(btz_json_set(o, "client_cert", json_boolean(caller->client_cert)));
+    BTZ_TRY(
+        btz_json_set(o, "second_factor_ms", json_integer((json_int_t)caller->second_factor_ms)));
     return btz_json_write(o, false, out);
 }
 
@@ -66,6 +69,7 @@ static enum btz_err caller_parse(struct btz_arena *arena, const struct btz_value
     struct btz_caller *caller = btz_arena_alloc(arena, sizeof *caller);
     BTZ_JSON json_t *o = NULL;
     char hash[2 * BTZ_SHA256_LEN + 1], address[64];
+    uint64_t shown;
 
     if (!caller)
         return BTZ_LIMIT;
@@ -85,10 +89,26 @@ static enum btz_err caller_parse(struct btz_arena *arena, const struct btz_value
         BTZ_TRY(btz_address_parse(address, &caller->address));
         caller->address_text = btz_arena_str(arena, btz_str(address));
     }
-    /* He showed it when he asked; waiting for a second person does not use it up. */
-    caller->second_factor_ms = now_ms;
+    /* As old as it was when he asked: waiting for a second person does not use it up. */
+    shown = (uint64_t)json_integer_value(json_object_get(o, "second_factor_ms"));
+    if (shown > 0)
+        caller->second_factor_ms = now_ms - ((uint64_t)row[CREATED].i - shown);
     *out = caller;
     return BTZ_OK;
+}
+
+/* What tells the credentials of one principal apart; NULL: a session or the command line, where people are. */
+static const char *credential(const struct btz_caller *caller)
+{
+    switch (caller->kind) {
+    case BTZ_CALLER_KEY:
+        return caller->key;
+    case BTZ_CALLER_TOKEN:
+    case BTZ_CALLER_CERT:
+        return caller->method;
+    default:
+        return NULL;
+    }
 }
 
 /* ---- sealed input and result ---- */
@@ -224,8 +244,8 @@ enum btz_err btz_approval_ask(struct btz_call *c, const struct btz_operation *op
     BTZ_TRY(caller_text(c->caller, &caller));
     BTZ_TRY(btz_buf_cstr(&caller, &text));
     btz_sql_add(&q, "INSERT INTO approvals (id, operation, action, resource, principal, name, "
-                    "caller, input, if_match, reason, status, created_ms, expires_ms) VALUES (?, "
-                    "?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)");
+                    "caller, asked_with, input, if_match, reason, status, created_ms, expires_ms) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)");
     btz_sql_text(&q, id);
     btz_sql_text(&q, op->id);
     btz_sql_text(&q, c->op->action);
@@ -233,6 +253,7 @@ enum btz_err btz_approval_ask(struct btz_call *c, const struct btz_operation *op
     btz_sql_text(&q, c->caller->principal);
     btz_sql_text(&q, c->caller->name);
     btz_sql_text(&q, text);
+    btz_sql_text(&q, credential(c->caller));
     btz_sql_blob(&q, btz_buf_slice(&sealed));
     btz_sql_text(&q, c->if_match);
     btz_sql_text(&q, reason);
@@ -253,36 +274,30 @@ static bool is_local_name(const char *local, const char *name)
     return strncmp(local, "local:", 6) == 0 && strcmp(local + 6, name) == 0;
 }
 
-/* Whoever made the key that asks, or that approves, is behind it. */
-static enum btz_err made_by(struct btz_call *c, const char *key, const char *principal, bool *out)
-{
-    const struct btz_value v[] = { btz_value_str(key), btz_value_str(principal) };
-    const struct btz_value *row;
-
-    *out = false;
-    if (!key[0])
-        return BTZ_OK;
-    BTZ_TRY(btz_store_one(c->store, "SELECT id FROM keys WHERE id = ? AND created_by = ?", v, 2,
-                          c->arena, 1, &row));
-    *out = row != NULL;
-    return BTZ_OK;
-}
-
-static enum btz_err check_second(struct btz_call *c, const struct btz_caller *who)
+static enum btz_err check_second(struct btz_call *c, const struct btz_caller *who,
+                                 uint64_t asked_ms)
 {
     const struct btz_caller *me = c->caller;
-    bool same = strcmp(me->principal, who->principal) == 0 ||
-                is_local_name(me->principal, who->name) || is_local_name(who->principal, me->name);
+    struct btz_people asked, approves;
+    bool same, touched = false;
 
     if (me->kind == BTZ_CALLER_KEY) {
         c->note.reason = "a key cannot approve: a second person has to look at it";
         return btz_fail(BTZ_DENIED, "%s", c->note.reason);
     }
+    BTZ_TRY(btz_behind(c, who, &asked));
+    BTZ_TRY(btz_behind(c, me, &approves));
+    /* The first of the people is the caller; those behind both, who registered certificates say, are neither. */
+    same = btz_people_have(&asked, approves.ids[0]) || btz_people_have(&approves, asked.ids[0]) ||
+           is_local_name(me->principal, who->name) || is_local_name(who->principal, me->name);
     if (!same)
-        BTZ_TRY(made_by(c, who->key, me->principal, &same));
-    if (!same)
+        BTZ_TRY(btz_behind_touch(c, &asked, &approves, asked_ms, &touched));
+    if (!same && !touched)
         return BTZ_OK;
-    c->note.reason = "nobody approves what he asked for himself";
+    c->note.reason = same
+                         ? "nobody approves what he asked for himself"
+                         : "one of the two invited the other, or changed how he signs in, within a "
+                           "week";
     return btz_fail(BTZ_DENIED, "%s; ask another person", c->note.reason);
 }
 
@@ -335,7 +350,7 @@ static enum btz_err approve_prepare(struct btz_call *c)
 
     BTZ_TRY(load(c, btz_call_text(c, "approval"), &row));
     BTZ_TRY(caller_parse(c->arena, row, c->now_ms, &who));
-    BTZ_TRY(check_second(c, who));
+    BTZ_TRY(check_second(c, who, (uint64_t)row[CREATED].i));
     BTZ_TRY(still_pending(c, row));
     BTZ_TRY(inner_call(c, row, who));
     inner = c->state->inner;
@@ -424,12 +439,15 @@ static enum btz_err deny(struct btz_call *c)
 
 static enum btz_err own(struct btz_call *c, const struct btz_value **row)
 {
-    const char *id = btz_call_text(c, "approval");
+    const char *id = btz_call_text(c, "approval"), *with = credential(c->caller);
 
     BTZ_TRY(target(c, id));
     BTZ_TRY(load(c, id, row));
-    /* Others are not told that there is one. */
-    if (!btz_slice_is((*row)[PRINCIPAL].bytes, c->caller->principal))
+    /* Others are not told that there is one. The answer may be a secret: of a person's credentials only the one that
+     * asked gets it, or the person. */
+    if (!btz_slice_is((*row)[PRINCIPAL].bytes, c->caller->principal) ||
+        (with && ((*row)[ASKED_WITH].kind == BTZ_VALUE_NULL ||
+                  !btz_slice_is((*row)[ASKED_WITH].bytes, with))))
         return btz_call_not_found(c, "approval", id);
     return BTZ_OK;
 }
@@ -486,10 +504,11 @@ static enum btz_err own_list(struct btz_call *c)
 {
     struct btz_sql q = { .len = 0 };
 
-    btz_sql_add(&q, "SELECT " COLUMNS " FROM approvals a WHERE a.id > ? AND a.principal = ? ORDER "
-                    "BY a.id");
+    btz_sql_add(&q, "SELECT " COLUMNS " FROM approvals a WHERE a.id > ? AND a.principal = ?");
     btz_sql_text(&q, btz_call_text(c, "cursor") ? btz_call_text(c, "cursor") : "");
     btz_sql_text(&q, c->caller->principal);
+    btz_sql_where(&q, " AND a.asked_with = ?", credential(c->caller));
+    btz_sql_add(&q, " ORDER BY a.id");
     return btz_list_run(c, &q, fill);
 }
 

@@ -180,7 +180,12 @@ static enum btz_err check_change(struct btz_call *c)
 static enum btz_err inside(struct btz_call *c)
 {
     struct btz_call_state *s = c->state;
+    bool second;
 
+    /* The group got a role since it was asked whether somebody else has to look at this. */
+    BTZ_TRY(btz_call_needs_second(c, &second));
+    if (second)
+        return btz_fail(BTZ_CONFLICT, "this needs a second person by now; ask again");
     BTZ_TRY(c->op->run(c));
     if (!c->policy_changed)
         return BTZ_OK;
@@ -306,19 +311,6 @@ static enum btz_err settle(struct btz_call *c)
 
 /* ---- a second pair of eyes ---- */
 
-static bool needs_second(const struct btz_call *c)
-{
-    const struct btz_conf_list *list = &c->access->conf->four_eyes;
-    const char *const *actions = list->items;
-
-    if (!c->op->action || is_read(c->op))
-        return false;
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(actions[i], c->op->action) == 0)
-            return true;
-    return false;
-}
-
 static enum btz_err suspend(struct btz_call *c)
 {
     enum btz_err err;
@@ -337,11 +329,14 @@ static enum btz_err suspend(struct btz_call *c)
 static enum btz_err go(struct btz_call *c)
 {
     enum btz_err err = btz_call_admit(c);
+    bool second = false;
 
     c->state->admitted = err == BTZ_OK;
     if (err == BTZ_OK && c->caller->kind > BTZ_CALLER_LOCAL)
         btz_used_note(c->access, c->caller->principal, false);
-    if (err == BTZ_OK && needs_second(c))
+    if (err == BTZ_OK)
+        err = btz_call_needs_second(c, &second);
+    if (err == BTZ_OK && second)
         return suspend(c);
     if (err == BTZ_OK && c->op->prepare)
         err = c->op->prepare(c);

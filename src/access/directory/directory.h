@@ -115,10 +115,19 @@ bool btz_model_has_administrator(const struct btz_policy_model *m, uint64_t now_
 BTZ_CHECKED enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
                                             struct btz_policy_model *model);
 
+/* The same with another text of the policy `name` (NULL: without it). */
+BTZ_CHECKED enum btz_err btz_policies_parse_with(struct btz_store *s, struct btz_arena *arena,
+                                                 const char *name, const char *text,
+                                                 struct btz_policy_model *model);
+
 /* The model as it would be with another text of the policy `name`. */
 BTZ_CHECKED enum btz_err btz_access_model_with(struct btz_access *a, struct btz_store *s,
                                                struct btz_arena *arena, const char *name,
                                                const char *text, struct btz_policy_model *out);
+
+/* ---- admit.c ---- */
+/* OK for the local caller and for whoever showed a second factor within step_up_ms; DENIED with c->needs_step_up. */
+BTZ_CHECKED enum btz_err btz_call_fresh(struct btz_call *c);
 
 /* ---- rights.c ---- */
 bool btz_role_is_administrative(const struct btz_policy_model *m, const char *name);
@@ -135,6 +144,32 @@ enum btz_err btz_call_refuse(struct btz_call *c, const char *reason);
 /* May the caller change who is in the group (`principal` NULL: remove the group)? */
 BTZ_CHECKED enum btz_err btz_rights_through_group(struct btz_call *c, const char *group,
                                                   const char *principal);
+
+/* ---- behind.c: who is behind a caller ---- */
+struct btz_people {
+    const char **ids; /* in the arena */
+    size_t count;
+};
+bool btz_people_have(const struct btz_people *p, const char *id);
+/* Himself (for the local one the person of that name, where there is one), whoever made the key, registered the account
+ * of the issuer or the certificate that he came with, and where that was a program, whoever made a credential of it. */
+BTZ_CHECKED enum btz_err btz_behind(struct btz_call *c, const struct btz_caller *who,
+                                    struct btz_people *out);
+/* Had one of them a hand in the credentials of one of the others (btz_call_touched) within the week before `asked_ms`, or
+ * since? */
+BTZ_CHECKED enum btz_err btz_behind_touch(struct btz_call *c, const struct btz_people *one,
+                                          const struct btz_people *other, uint64_t asked_ms,
+                                          bool *out);
+
+/* ---- second.c: four eyes ---- */
+BTZ_CHECKED enum btz_err btz_call_needs_second(struct btz_call *c, bool *out);
+/* Does the group of the call have a role that whoever joins it gets? */
+BTZ_CHECKED enum btz_err btz_group_gives(struct btz_call *c, bool *out);
+/* Does it have one that denies something, and no longer to whoever leaves? */
+BTZ_CHECKED enum btz_err btz_group_withholds(struct btz_call *c, bool *out);
+/* Does the policy of the call (`text` not given: removed) write or change what a role that somebody has says about
+ * administrative actions? */
+BTZ_CHECKED enum btz_err btz_policy_gives(struct btz_call *c, bool *out);
 
 /* ---- fields.c ---- */
 /* A checked copy of `in` with the types of the table. USAGE names the field. */
@@ -284,6 +319,12 @@ BTZ_CHECKED enum btz_err btz_policy_text_check(struct btz_call *c, const char *n
 /* USAGE: ill-formed, or more than the owner has; DENIED: more than the caller has. */
 BTZ_CHECKED enum btz_err btz_scopes_check(struct btz_call *c, const struct btz_principal *owner,
                                           const json_t *scopes);
+/*
+ * A key may do without a second factor what its scopes name, for as long as it lives. So a key with an administrative
+ * scope is made and rotated with a fresh one: else a stolen cookie would be worth as much as the factor. `scopes`: JSON
+ * text, NULL: none. Keys have no factor; what they make is bounded by what they may themselves.
+ */
+BTZ_CHECKED enum btz_err btz_scopes_fresh(struct btz_call *c, const char *scopes);
 /* A key makes keys of its own scopes at most: DENIED where `scopes` (NULL: none) go beyond them. */
 BTZ_CHECKED enum btz_err btz_scopes_within(struct btz_call *c, const json_t *scopes);
 

@@ -131,9 +131,12 @@ static enum btz_err review(struct btz_call *c)
                                    btz_value_int((int64_t)c->now_ms),
                                    btz_value_str(btz_call_text(c, "remark")), btz_value_str(id) };
 
+    struct btz_people me;
+
     BTZ_TRY(answer(c, id, &c->before));
     who = json_string_value(json_object_get(c->before, "principal"));
-    if (strcmp(who, c->caller->principal) == 0)
+    BTZ_TRY(btz_behind(c, c->caller, &me));
+    if (btz_people_have(&me, who))
         return btz_call_refuse(c, "nobody reviews his own emergency");
     if (!json_is_null(json_object_get(c->before, "reviewed")))
         return btz_fail(BTZ_CONFLICT, "it was reviewed already");

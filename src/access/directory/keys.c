@@ -83,13 +83,14 @@ static enum btz_err answer(struct btz_call *c, const char *id, const char *owner
     return BTZ_OK;
 }
 
-enum btz_err btz_keys_list(struct btz_call *c, const char *principal)
+enum btz_err btz_keys_list(struct btz_call *c, const char *principal, const char *key)
 {
     struct btz_sql q = { .len = 0 };
 
     btz_sql_add(&q, "SELECT " COLUMNS TABLES " WHERE k.id > ?");
     btz_sql_text(&q, btz_call_text(c, "cursor") ? btz_call_text(c, "cursor") : "");
     btz_sql_where(&q, " AND k.principal = ?", principal);
+    btz_sql_where(&q, " AND k.id = ?", key);
     if (btz_call_bool(c, "active", false)) {
         btz_sql_add(&q, " AND k.status = 'active' AND (k.until_s = 0 OR k.until_s > ?)");
         btz_sql_int(&q, (int64_t)(c->now_ms / 1000));
@@ -144,6 +145,7 @@ static enum btz_err check_count(struct btz_call *c, const char *owner)
 
 struct new_key {
     const char *principal, *name, *scopes; /* scopes: JSON text or NULL */
+    const char *by;                        /* who made it; NULL: the caller */
     uint64_t until_s;
 };
 
@@ -155,6 +157,7 @@ static enum btz_err add(struct btz_call *c, const struct new_key *k, char id[BTZ
     struct btz_sql q = { .len = 0 };
     enum btz_err err;
 
+    BTZ_TRY(btz_scopes_fresh(c, k->scopes));
     BTZ_TRY(check_count(c, k->principal));
     btz_id_new("key_", c->now_ms, id);
     btz_key_new(secret);
@@ -171,7 +174,7 @@ static enum btz_err add(struct btz_call *c, const struct new_key *k, char id[BTZ
     btz_sql_text(&q, k->scopes);
     btz_sql_int(&q, (int64_t)k->until_s);
     btz_sql_int(&q, (int64_t)c->now_ms);
-    btz_sql_text(&q, c->caller->principal);
+    btz_sql_text(&q, k->by ? k->by : c->caller->principal);
     err = btz_sql_run(c, &q, NULL);
     if (err == BTZ_OK)
         err = answer(c, id, NULL, &c->out);
@@ -248,6 +251,12 @@ enum btz_err btz_keys_rotate(struct btz_call *c, const char *owner)
                           .scopes = btz_column_text(c->arena, &row[SCOPES]) };
     if (!k.principal || !k.name)
         return BTZ_LIMIT;
+    /* Whoever made a key is behind what it makes of itself. */
+    if (c->caller->kind == BTZ_CALLER_KEY && strcmp(c->caller->key, id) == 0) {
+        k.by = btz_column_text(c->arena, &row[CREATED_BY]);
+        if (!k.by)
+            return BTZ_LIMIT;
+    }
     /* As long a life as the old one had, from now. */
     life = row[UNTIL].i > 0 ? (uint64_t)row[UNTIL].i - (uint64_t)row[CREATED].i / 1000 : 0;
     k.until_s = life ? c->now_ms / 1000 + life : 0;
@@ -283,9 +292,9 @@ static enum btz_err list(struct btz_call *c)
     struct btz_principal p;
 
     if (!principal)
-        return btz_keys_list(c, NULL);
+        return btz_keys_list(c, NULL, NULL);
     BTZ_TRY(btz_principal_find(c, principal, &p));
-    return btz_keys_list(c, p.id);
+    return btz_keys_list(c, p.id, NULL);
 }
 
 static enum btz_err get(struct btz_call *c)

@@ -6,8 +6,8 @@
 
 #define BTZ_KEY_NAME_MAX_ 128
 
-/* c->out becomes a page of keys; `principal` (id) NULL: of everybody. */
-BTZ_CHECKED enum btz_err btz_keys_list(struct btz_call *c, const char *principal);
+/* c->out becomes a page of keys; `principal` (id) NULL: of everybody; `key` NULL: all of them. */
+BTZ_CHECKED enum btz_err btz_keys_list(struct btz_call *c, const char *principal, const char *key);
 /* A key of `owner`; others are not told from none when `owner` is given. */
 BTZ_CHECKED enum btz_err btz_keys_get(struct btz_call *c, const char *owner, json_t **out);
 /* From the fields name, scopes, expires. The secret is in c->out alone. */

@@ -250,6 +250,15 @@ enum btz_err btz_policies_parse(struct btz_store *s, struct btz_arena *arena,
     return parse_policies(s, &f);
 }
 
+enum btz_err btz_policies_parse_with(struct btz_store *s, struct btz_arena *arena, const char *name,
+                                     const char *text, struct btz_policy_model *model)
+{
+    struct fill f = { .arena = arena, .model = model, .skip = name };
+
+    BTZ_TRY(parse_policies(s, &f));
+    return text ? btz_policy_parse(btz_str(text), name, arena, model) : BTZ_OK;
+}
+
 enum btz_err btz_access_model_with(struct btz_access *a, struct btz_store *s,
                                    struct btz_arena *arena, const char *name, const char *text,
                                    struct btz_policy_model *out)

@@ -2,28 +2,48 @@
 
 /* One's own keys. A key may rotate itself, so that services need nobody for it; it makes no others. */
 
+/* A key sees and ends itself alone: a stolen one must not take the others away. */
+static bool is_another(const struct btz_call *c)
+{
+    return c->caller->kind == BTZ_CALLER_KEY &&
+           strcmp(c->caller->key, btz_call_text(c, "key")) != 0;
+}
+
 static enum btz_err list(struct btz_call *c)
 {
-    return btz_keys_list(c, c->caller->principal);
+    return btz_keys_list(c, c->caller->principal,
+                         c->caller->kind == BTZ_CALLER_KEY ? c->caller->key : NULL);
+}
+
+/* A key outlives the session: whoever stole a cookie must not make it last. Who has no second factor cannot show one. */
+static enum btz_err fresh_where_there_is(struct btz_call *c)
+{
+    bool has = c->caller->kind == BTZ_CALLER_SESSION && c->caller->second_factor_ms > 0;
+
+    return has ? btz_call_fresh(c) : BTZ_OK;
 }
 
 static enum btz_err create(struct btz_call *c)
 {
     struct btz_principal me;
 
+    BTZ_TRY(fresh_where_there_is(c));
     BTZ_TRY(btz_principal_find(c, c->caller->principal, &me));
     return btz_keys_create(c, &me);
 }
 
 static enum btz_err rotate(struct btz_call *c)
 {
-    if (c->caller->kind == BTZ_CALLER_KEY && strcmp(c->caller->key, btz_call_text(c, "key")) != 0)
+    if (is_another(c))
         return btz_call_refuse(c, "a key rotates only itself");
+    BTZ_TRY(fresh_where_there_is(c));
     return btz_keys_rotate(c, c->caller->principal);
 }
 
 static enum btz_err revoke(struct btz_call *c)
 {
+    if (is_another(c))
+        return btz_call_refuse(c, "a key revokes only itself; sign in");
     return btz_keys_revoke(c, c->caller->principal);
 }
 
@@ -51,6 +71,7 @@ const struct btz_operation btz_operation_me_key_list = {
     .method = "GET",
     .path = "/v1/me/keys",
     .summary = "List my keys.",
+    .details = "A key sees itself alone.",
     .tag = "me",
     .needs = BTZ_NEEDS_CALLER,
     .fields = list_fields,
@@ -63,6 +84,8 @@ const struct btz_operation btz_operation_me_key_create = {
     .method = "POST",
     .path = "/v1/me/keys",
     .summary = "Make a key of mine; the secret is shown once.",
+    .details = "Whoever has a second factor shows it again; for a scope with an administrative "
+               "action everybody does.",
     .tag = "me",
     .action = "key.own",
     .resource = "key/own",
@@ -78,7 +101,8 @@ const struct btz_operation btz_operation_me_key_rotate = {
     .method = "POST",
     .path = "/v1/me/keys/{key}/rotate",
     .summary = "Make a new key with the same rights; the old one goes on for a while.",
-    .details = "A key may rotate itself, and no other.",
+    .details = "A key may rotate itself, and no other. A person shows a second factor as for a "
+               "new key.",
     .tag = "me",
     .action = "key.own",
     .resource = "key/own",
@@ -95,6 +119,7 @@ const struct btz_operation btz_operation_me_key_delete = {
     .method = "DELETE",
     .path = "/v1/me/keys/{key}",
     .summary = "Revoke a key of mine at once.",
+    .details = "A key may revoke itself, and no other.",
     .tag = "me",
     .needs = BTZ_NEEDS_CALLER,
     .fields = path,

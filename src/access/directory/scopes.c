@@ -74,6 +74,33 @@ static enum btz_err maker_has(struct btz_call *c, const struct scope *s)
     return BTZ_OK;
 }
 
+static bool is_administrative(const char *action)
+{
+    for (size_t i = 0; i < btz_action_count; i++)
+        if (btz_actions[i].administrative && btz_scope_has_action(action, &btz_actions[i]))
+            return true;
+    return false;
+}
+
+enum btz_err btz_scopes_fresh(struct btz_call *c, const char *scopes)
+{
+    BTZ_JSON json_t *list = NULL;
+    struct scope s;
+    json_t *item;
+    size_t i;
+
+    if (!scopes || c->caller->kind == BTZ_CALLER_KEY)
+        return BTZ_OK;
+    BTZ_TRY(btz_json_parse(btz_str(scopes), 1u << 20, "scopes of a key", &list));
+    json_array_foreach(list, i, item)
+    {
+        BTZ_TRY(btz_scope_parse(json_string_value(item), c->arena, &s.action, &s.resource));
+        if (is_administrative(s.action))
+            return btz_call_fresh(c);
+    }
+    return BTZ_OK;
+}
+
 /* ---- no key makes a wider one ---- */
 
 /* Does `wide` have all that `narrow` has of one kind? */

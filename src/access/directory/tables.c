@@ -42,7 +42,16 @@ static const char first[] =
     " reviewed_ms {int} NOT NULL DEFAULT 0, remark {text});\n"
     "INSERT INTO meta (name, value) VALUES ('generation', 1)";
 
-static const struct btz_migration migrations[] = { { 1, first } };
+/* asked_with: key or method of a caller that is no session. touched: who had a hand in whose credentials, and when last. */
+static const char behind[] =
+    "ALTER TABLE approvals ADD COLUMN asked_with {text};\n"
+    "CREATE TABLE touched (principal {text} NOT NULL, by_whom {text} NOT NULL, at_ms {int} NOT "
+    "NULL,"
+    " PRIMARY KEY (principal, by_whom));\n"
+    "CREATE INDEX touched_by ON touched (by_whom, at_ms);\n"
+    "CREATE INDEX keys_rotated ON keys (rotated_to)";
+
+static const struct btz_migration migrations[] = { { 1, first }, { 2, behind } };
 
 /* Keys, bindings and approvals that are over stay for some time, so that people can ask what happened to them. */
 #define KEPT_MS (180 * UINT64_C(86400000))
@@ -66,6 +75,7 @@ static enum btz_err tidy(struct btz_access *a, struct btz_store *s)
                           week, 1, NULL));
     BTZ_TRY(btz_store_run(s, "DELETE FROM approvals WHERE expires_ms < ? AND status <> 'pending'",
                           before, 1, NULL));
+    BTZ_TRY(btz_store_run(s, "DELETE FROM touched WHERE at_ms < ?", before, 1, NULL));
     return btz_store_run(s, "DELETE FROM bindings WHERE until_s > 0 AND until_s < ?", before_s, 1,
                          NULL);
 }
@@ -76,6 +86,7 @@ static enum btz_err forget(struct btz_store *s, const char *principal)
         "DELETE FROM members WHERE principal_id = ?",
         "DELETE FROM bindings WHERE subject = ?",
         "DELETE FROM keys WHERE principal = ?",
+        "DELETE FROM touched WHERE principal = ?",
         ("UPDATE approvals SET status = 'withdrawn', result = NULL WHERE status IN ('pending', "
          "'approved') AND principal = ?"),
     };

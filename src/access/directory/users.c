@@ -201,6 +201,8 @@ static enum btz_err update(struct btz_call *c, enum btz_principal_kind kind)
     c->policy_changed = true;
     if (status && strcmp(status, "disabled") == 0)
         BTZ_TRY(btz_sessions_end(c->store, p.id, NULL, c->now_ms, NULL));
+    if (status && p.disabled && strcmp(status, "active") == 0)
+        BTZ_TRY(btz_call_touched(c, p.id)); /* back among those who approve */
     BTZ_TRY(btz_principal_json(c, p.id, &c->after));
     c->out = json_incref(c->after);
     snprintf(c->etag, sizeof c->etag, "%" PRIu64, p.version + 1);

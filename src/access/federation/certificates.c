@@ -138,6 +138,7 @@ static enum btz_err add_run(struct btz_call *c)
     if (err == BTZ_CONFLICT)
         return btz_fail(BTZ_CONFLICT, "this certificate or name belongs to somebody already");
     BTZ_TRY(err);
+    BTZ_TRY(btz_call_touched(c, p.id));
     BTZ_TRY(one_json(c, id, &c->after));
     c->out = json_incref(c->after);
     return BTZ_OK;

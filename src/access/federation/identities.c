@@ -123,6 +123,7 @@ static enum btz_err add_run(struct btz_call *c)
     if (err == BTZ_CONFLICT)
         return btz_fail(BTZ_CONFLICT, "this account of the issuer is linked already");
     BTZ_TRY(err);
+    BTZ_TRY(btz_call_touched(c, p.id));
     BTZ_TRY(one_json(c, id, &c->after));
     c->out = json_incref(c->after);
     return BTZ_OK;

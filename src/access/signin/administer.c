@@ -251,6 +251,7 @@ static enum btz_err reset_mfa_run(struct btz_call *c)
     for (size_t i = 0; btz_factors[i]; i++)
         BTZ_TRY(btz_factors[i]->reset(c->store, who.id));
     BTZ_TRY(btz_throttle_clear(c->store, BTZ_THROTTLE_FACTOR, who.id));
+    BTZ_TRY(btz_call_touched(c, who.id));
     c->note.reason = "second factors and recovery codes were removed, all sessions ended";
     return sign_out_all(c, who.id);
 }

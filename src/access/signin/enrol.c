@@ -20,6 +20,7 @@ enum btz_err btz_enrolment_new(struct btz_call *c, const char *principal, json_t
     const char *link;
 
     BTZ_TRY(drop_links(c, principal));
+    BTZ_TRY(btz_call_touched(c, principal));
     BTZ_TRY(btz_ticket_new(c, ENROL, principal, NULL, (uint64_t)conf->enrolment_ms, token));
     link = btz_arena_printf(c->arena, "%s/enrol#%s", conf->origin ? conf->origin : "", token);
     if (!link)
