@@ -297,7 +297,11 @@ static void shape(const json_t *value, struct btz_buf *out)
     json_object_foreach((json_t *)(uintptr_t)value, key, member)
     {
         assert_ok(btz_buf_printf(out, "{%s=", key));
-        shape(member, out);
+        /* Real and invented, they differ by name in number and length (test_federation). */
+        if (strcmp(key, "allowCredentials") != 0)
+            shape(member, out);
+        else
+            assert_in_range(json_array_size(member), 1, 3);
     }
 }
 
