@@ -287,6 +287,8 @@ BTZ_CHECKED enum btz_err btz_name_check(const char *what, const char *text, stru
 /* The model of the whole installation, in the arena: for snapshots, explain, review. */
 BTZ_CHECKED enum btz_err btz_access_model(struct btz_access *a, struct btz_store *s,
                                           struct btz_arena *arena, struct btz_policy_model *out);
+/* Is there somebody who can manage people, roles and policies? */
+BTZ_CHECKED enum btz_err btz_access_has_administrator(struct btz_access *a, bool *out);
 /* Compiles and publishes. */
 BTZ_CHECKED enum btz_err btz_access_publish(struct btz_access *a, struct btz_store *s);
 
@@ -307,6 +309,9 @@ struct btz_access_part {
     /* Deletes rows that are out of date (ended sessions, used tickets); may be NULL. Called now and then, in a
      * transaction. */
     enum btz_err (*tidy)(struct btz_access *a, struct btz_store *s);
+    /* The clock was set back from `high_ms` to `now_ms`: what had ended by then ends for good; may be NULL. In the
+     * transaction that notices it. */
+    enum btz_err (*set_back)(struct btz_store *s, uint64_t now_ms, uint64_t high_ms);
     /* Deletes what belongs to a principal that is being deleted; may be NULL. Inside its transaction. */
     enum btz_err (*forget)(struct btz_store *s, const char *principal);
     const struct btz_schema *schemas; /* of answers; the last has no name; may be NULL */
@@ -319,6 +324,10 @@ extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminate
 
 /* Deletes what is out of date in all parts; in a transaction of its own. For the daemon. */
 BTZ_CHECKED enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s);
+
+/* Looks at the clock before anything is judged by it, outside transactions: keeps the latest time, and where the clock
+ * was set back, ends for good what had ended. Where that cannot be written, the latest time is what counts. */
+BTZ_CHECKED enum btz_err btz_access_clock(struct btz_access *a, struct btz_store *s);
 
 /* For the folder's own files and the daemon. A store handle of the pool: give it back. */
 BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);

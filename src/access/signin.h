@@ -80,6 +80,20 @@ BTZ_CHECKED enum btz_err btz_sessions_end(struct btz_store *s, const char *princ
 /* A link for setting a password: {"link","expires"} into `out`. Older links of the principal stop working. */
 BTZ_CHECKED enum btz_err btz_enrolment_new(struct btz_call *c, const char *principal, json_t *out);
 
+/* ---- time (clock.c) -------------------------------------------------------------------------------------------------- */
+
+#define BTZ_CLOCK_SLACK_MS 60000 /* clocks of two machines may differ by that */
+#define BTZ_CLOCK_STEP_MS                                                                          \
+    20000 /* the latest time is kept that exactly: a write each time would cost too much */
+/* Notices a clock that was set back and moves what lives by it along: what had ended stays ended, and nobody waits for
+ * a time that will not come for long. In a transaction that writes. */
+BTZ_CHECKED enum btz_err btz_signin_clock(struct btz_access *a, struct btz_store *s,
+                                          uint64_t now_ms);
+/* The latest time that was ever written. */
+BTZ_CHECKED enum btz_err btz_signin_clock_mark(struct btz_store *s, uint64_t *out);
+/* It is not before that. In a transaction that writes. */
+BTZ_CHECKED enum btz_err btz_signin_clock_raise(struct btz_store *s, uint64_t at_least);
+
 /* ---- back-off: counters that slow guessing down (throttle.c), pure ------------------------------------------------- */
 struct btz_backoff {
     unsigned free;      /* failures without a wait */

@@ -169,27 +169,34 @@ static enum btz_err write_main(const struct btz_front_options *o, const char *fo
     for (size_t i = 0; i < BTZ_COUNT(temporary); i++)
         BTZ_TRY(btz_buf_printf(out, "    %s_temp_path \"%s/temp/%s\";\n", temporary[i], folder,
                                temporary[i]));
-    return btz_buf_add_str(out,
-                           "    access_log off;\n"
-                           "    server_tokens off;\n"
-                           "    types { }\n"
-                           "    default_type application/octet-stream;\n"
-                           /* Slow and greedy clients. */
-                           "    client_header_timeout 10s;\n"
-                           "    client_body_timeout 10s;\n"
-                           "    send_timeout 20s;\n"
-                           "    keepalive_timeout 30s;\n"
-                           "    keepalive_requests 1000;\n"
-                           "    reset_timedout_connection on;\n"
-                           "    client_header_buffer_size 4k;\n"
-                           "    large_client_header_buffers 4 8k;\n"
-                           "    client_max_body_size 1m;\n"
-                           "    client_body_buffer_size 64k;\n"
-                           "    http2_max_concurrent_streams 64;\n"
-                           "    limit_conn_zone $binary_remote_addr zone=connections:4m;\n"
-                           "    limit_req_zone $binary_remote_addr zone=requests:4m rate=100r/s;\n"
-                           "    limit_conn_status 429;\n"
-                           "    limit_req_status 429;\n");
+    return btz_buf_add_str(
+        out, "    access_log off;\n"
+             "    server_tokens off;\n"
+             "    types { }\n"
+             "    default_type application/octet-stream;\n"
+             /* Slow and greedy clients. */
+             "    client_header_timeout 10s;\n"
+             "    client_body_timeout 10s;\n"
+             "    send_timeout 20s;\n"
+             "    keepalive_timeout 30s;\n"
+             "    keepalive_requests 1000;\n"
+             "    reset_timedout_connection on;\n"
+             "    client_header_buffer_size 4k;\n"
+             "    large_client_header_buffers 4 8k;\n"
+             "    client_max_body_size 1m;\n"
+             "    client_body_buffer_size 64k;\n"
+             "    http2_max_concurrent_streams 64;\n"
+             /* Whoever has one address of IPv6 has 2^64 of them: they count as one. */
+             "    map $binary_remote_addr $client {\n"
+             "        \"~(?s)^\\x00{10}\\xff\\xff(?<four>.{4})\\z\" $four;\n"
+             "        \"~(?s)^(?<network>.{8}).{8}\\z\" $network;\n"
+             "        default $binary_remote_addr;\n"
+             "    }\n"
+             "    limit_conn_zone $client zone=connections:4m;\n"
+             "    limit_req_zone $client zone=requests:4m rate=100r/s;\n"
+             "    limit_req_zone $client zone=signing:4m rate=10r/s;\n"
+             "    limit_conn_status 429;\n"
+             "    limit_req_status 429;\n");
 }
 
 static enum btz_err write_tls(const struct btz_front_options *o, const struct btz_front *f,
@@ -237,26 +244,29 @@ static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_bu
         "Expect",
     };
 
-    BTZ_TRY(btz_buf_add_str(out,
-                            "        location / {\n"
-                            "            proxy_pass http://daemon;\n"
-                            "            proxy_http_version 1.1;\n"
-                            "            proxy_set_header Connection \"\";\n"
-                            "            proxy_set_header Host $http_host;\n"
-                            "            proxy_set_header X-Bartizan-Address $remote_addr;\n"
-                            "            proxy_set_header X-Bartizan-Request-Id $request_id;\n"));
-    BTZ_TRY(btz_buf_printf(out, "            proxy_set_header X-Bartizan-Client-Cert %s;\n",
+    BTZ_TRY(btz_buf_add_str(out, "        proxy_http_version 1.1;\n"
+                                 "        proxy_set_header Connection \"\";\n"
+                                 "        proxy_set_header Host $http_host;\n"
+                                 "        proxy_set_header X-Bartizan-Address $remote_addr;\n"
+                                 "        proxy_set_header X-Bartizan-Request-Id $request_id;\n"));
+    BTZ_TRY(btz_buf_printf(out, "        proxy_set_header X-Bartizan-Client-Cert %s;\n",
                            o->client_ca ? "$ssl_client_escaped_cert" : "\"\""));
     for (size_t i = 0; i < BTZ_COUNT(dropped); i++)
-        BTZ_TRY(btz_buf_printf(out, "            proxy_set_header %s \"\";\n", dropped[i]));
-    return btz_buf_add_str(out, "            proxy_next_upstream off;\n"
-                                "            proxy_connect_timeout 5s;\n"
-                                "            proxy_send_timeout 30s;\n"
-                                "            proxy_read_timeout 60s;\n"
-                                "            proxy_buffers 8 16k;\n"
-                                "            proxy_buffer_size 16k;\n"
-                                "            proxy_max_temp_file_size 32m;\n"
-                                "            proxy_redirect off;\n"
+        BTZ_TRY(btz_buf_printf(out, "        proxy_set_header %s \"\";\n", dropped[i]));
+    return btz_buf_add_str(out, "        proxy_next_upstream off;\n"
+                                "        proxy_connect_timeout 5s;\n"
+                                "        proxy_send_timeout 30s;\n"
+                                "        proxy_read_timeout 60s;\n"
+                                "        proxy_buffers 8 16k;\n"
+                                "        proxy_buffer_size 16k;\n"
+                                "        proxy_max_temp_file_size 32m;\n"
+                                "        proxy_redirect off;\n"
+                                "        location / { proxy_pass http://daemon; }\n"
+                                /* Where strangers make the daemon work. */
+                                "        location ~ ^/v1/(sign-in|enrol|oidc)(/|$) {\n"
+                                "            limit_req zone=requests burst=400 nodelay;\n"
+                                "            limit_req zone=signing burst=40 nodelay;\n"
+                                "            proxy_pass http://daemon;\n"
                                 "        }\n");
 }
 

@@ -88,13 +88,18 @@ static enum btz_err simple(struct sqlite *q, const char *sql)
 
 /* ---- opening ---- */
 
-/* SQLite would make the file by the umask; its -wal and -shm take over the mode of the file. */
+/* SQLite would make the file by the umask; its -wal and -shm take over the mode of the file. One that others may read has
+ * given its secrets away already: that must not go unnoticed. */
 static enum btz_err create_file(const char *path)
 {
+    struct stat st;
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0 && errno != EEXIST)
         return btz_fail_errno(BTZ_IO, "create store %s", path);
+    if (fd < 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & 077)
+        return btz_fail(BTZ_DENIED, "%s: others may read or write it (mode %03o); chmod 600 it",
+                        path, st.st_mode & 0777);
     btz_close_fd(&fd);
     return BTZ_OK;
 }

@@ -184,6 +184,19 @@ static enum btz_err serve(struct btz_daemon *d)
     return btz_api_server_start(&server, &d->server);
 }
 
+/* A newcomer sees a sign-in page and has nothing to sign in with. */
+static enum btz_err say_first_step(struct btz_daemon *d)
+{
+    bool has;
+
+    BTZ_TRY(btz_access_has_administrator(d->access, &has));
+    if (!has)
+        btz_log(d->o.log, BTZ_LOG_WARN,
+                "nobody is administrator yet: `bartizan access init NAME` prints a link that works "
+                "once");
+    return BTZ_OK;
+}
+
 static enum btz_err start(struct btz_daemon *d)
 {
     struct btz_access_options options = { .state_dir = d->o.state_dir,
@@ -195,6 +208,7 @@ static enum btz_err start(struct btz_daemon *d)
     BTZ_TRY(btz_fetcher_new(d->o.conf, d->o.ca_file, &d->fetcher));
     options.fetch = btz_fetcher_fetch(d->fetcher);
     BTZ_TRY(btz_access_open(&options, &d->access));
+    BTZ_TRY(say_first_step(d));
     BTZ_TRY(migrate(d));
     BTZ_TRY(serve(d));
     BTZ_TRY(btz_forwarders_start(d->access, d->o.state_dir, d->o.log, &d->forwarders));

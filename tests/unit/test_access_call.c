@@ -234,6 +234,29 @@ static void test_refusals_are_counted(void **state)
     access_stop(&f);
 }
 
+/* A data base that others could read is not used as if nothing had happened. */
+static void test_open_data_base_is_refused(void **state)
+{
+    struct access_fixture f;
+    struct btz_access_options o;
+    char path[128];
+
+    (void)state;
+    access_start(&f);
+    o = (struct btz_access_options){
+        .state_dir = f.dir, .conf = &f.conf, .now_ms = access_clock, .clock_user = &f
+    };
+    btz_access_close(f.access);
+    f.access = NULL;
+    snprintf(path, sizeof path, "%s/access/access.db", f.dir);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(btz_access_open(&o, &f.access), BTZ_DENIED);
+    assert_non_null(strstr(btz_error_detail(), "chmod 600"));
+    assert_int_equal(chmod(path, 0600), 0);
+    access_open(&f);
+    access_stop(&f);
+}
+
 /* Questions of one principal: sixty entries a minute, and one that tells how many more; the answers go on. */
 static void test_decisions_are_counted(void **state)
 {
@@ -571,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_permission_decides),
         cmocka_unit_test(test_entry_of_a_change),
         cmocka_unit_test(test_refusals_are_counted),
+        cmocka_unit_test(test_open_data_base_is_refused),
         cmocka_unit_test(test_decisions_are_counted),
         cmocka_unit_test(test_explanations_are_rationed),
         cmocka_unit_test(test_wrong_fields_of_strangers),

@@ -548,6 +548,92 @@ static void test_elevation_is_admitted_again(void **state)
     access_stop(&f);
 }
 
+/* ---- a clock that runs backwards ---- */
+
+static void give_for_an_hour(struct access_fixture *f, const char *who)
+{
+    char until[BTZ_TIME_TEXT];
+
+    btz_time_format(f->now_ms + 3600000, until);
+    access_do(f, &f->local, "binding.create",
+              json_pack("{s:s, s:s, s:s}", "role", "auditor", "subject", who, "until", until));
+}
+
+static void test_the_clock_brings_nothing_back(void **state)
+{
+    struct btz_caller alice, bob, none = { .kind = BTZ_CALLER_NOBODY };
+    static const uint64_t back[] = { 15000, 70000, 1800000, 40 * UINT64_C(86400000) };
+    struct access_fixture f;
+    const char *secret;
+    json_t *key;
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(back); i++)
+        for (unsigned reopened = 0; reopened < 2; reopened++) {
+            access_start(&f);
+            access_person(&f, "root-admin", "admin");
+            access_service(&f, "robot", "user");
+            alice = access_person(&f, "alice", NULL);
+            give_for_an_hour(&f, "alice");
+            key = access_ok(
+                &f, &f.local, "key.create",
+                json_pack("{s:s, s:s, s:s}", "principal", "robot", "name", "k", "life", "1h"));
+            secret = access_text(&f, key, "secret");
+            json_decref(key);
+            f.now_ms += 3590000;
+            access_do(&f, &alice, "user.list", json_object());
+            f.now_ms += 11000;
+            access_refused(&f, &alice, "user.list", json_object(), BTZ_DENIED);
+            assert_int_equal(btz_caller_key(f.access, btz_str(secret), &none), BTZ_DENIED);
+            if (reopened) { /* what is kept on disk is some seconds behind */
+                f.now_ms += 30000;
+                access_refused(&f, &alice, "user.list", json_object(), BTZ_DENIED);
+                access_reopen(&f);
+                f.now_ms -= 30000;
+            }
+            f.now_ms -= back[i];
+            assert_int_equal(btz_caller_key(f.access, btz_str(secret), &none), BTZ_DENIED);
+            for (unsigned again = 0; again < 3; again++) {
+                access_refused(&f, &alice, "user.list", json_object(), BTZ_DENIED);
+                assert_int_equal(btz_caller_key(f.access, btz_str(secret), &none), BTZ_DENIED);
+                f.now_ms += 25000;
+            }
+            /* Another change publishes everything anew. */
+            bob = access_person(&f, "bob", NULL);
+            give_for_an_hour(&f, "bob");
+            access_do(&f, &bob, "user.list", json_object());
+            access_refused(&f, &alice, "user.list", json_object(), BTZ_DENIED);
+            /* And what is given now lasts as long as it says. */
+            f.now_ms += 3599000;
+            access_do(&f, &bob, "user.list", json_object());
+            f.now_ms += 2000;
+            access_refused(&f, &bob, "user.list", json_object(), BTZ_DENIED);
+            access_stop(&f);
+        }
+}
+
+/* An emergency is an hour, not an hour and the day by which the clock was wrong. */
+static void test_the_clock_makes_nothing_longer(void **state)
+{
+    struct access_fixture f;
+    struct btz_caller oscar;
+
+    (void)state;
+    access_start(&f);
+    access_person(&f, "root-admin", "admin");
+    oscar = access_person(&f, "oscar", "operator");
+    access_do(&f, &oscar, "break-glass.use", json_pack("{s:s}", "reason", "fire"));
+    f.now_ms += 600000;
+    access_do(&f, &oscar, "binding.list", json_object());
+    f.now_ms -= 86400000;
+    access_do(&f, &oscar, "binding.list", json_object());
+    f.now_ms += 49 * 60000;
+    access_do(&f, &oscar, "binding.list", json_object());
+    f.now_ms += 2 * 60000;
+    access_refused(&f, &oscar, "binding.list", json_object(), BTZ_DENIED);
+    access_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +647,8 @@ int main(void)
         cmocka_unit_test(test_a_new_name_is_asked_for),
         cmocka_unit_test(test_nobody_is_told_who_there_is),
         cmocka_unit_test(test_elevation_is_admitted_again),
+        cmocka_unit_test(test_the_clock_brings_nothing_back),
+        cmocka_unit_test(test_the_clock_makes_nothing_longer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

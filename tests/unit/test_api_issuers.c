@@ -225,10 +225,148 @@ static void test_codes_of_nobody(void **state)
     stop();
 }
 
+/* ---- the way of a browser -------------------------------------------------------------------------------------------- */
+
+/* The value of a cookie that an answer sets; false: none. */
+static bool cookie_of(const struct api_reply *r, const char *name, char out[128])
+{
+    char start[64];
+    size_t at;
+
+    snprintf(start, sizeof start, "Set-Cookie: %s=", name);
+    at = btz_slice_find(r->head, btz_str(start), 0);
+    out[0] = '\0';
+    if (at != SIZE_MAX)
+        snprintf(out, 128, "%.*s",
+                 (int)strcspn((const char *)r->head.ptr + at + strlen(start), ";"),
+                 (const char *)r->head.ptr + at + strlen(start));
+    return out[0] != '\0';
+}
+
+/* To the issuer, there signed in, and back with `more` behind the address. */
+static struct api_reply visit(const char *query, const char *more)
+{
+    char target[1024], headers[512], ticket[128];
+    struct api_reply r;
+
+    snprintf(target, sizeof target, "/v1/oidc/corp/start%s", query);
+    r = api_call(it.socket, "GET", target, HOST, NULL);
+    assert_int_equal(r.status, 303);
+    assert_true(cookie_of(&r, "__Host-bartizan-oidc", ticket));
+    issuer_authorise(&it.issuer, btz_str(api_header(&r, "Location")));
+    api_drop(&r);
+    snprintf(target, sizeof target, "/v1/oidc/corp/callback?state=%s&code=%s&iss=" IDP "%s",
+             it.issuer.state, it.issuer.code, more);
+    snprintf(headers, sizeof headers, HOST "Cookie: __Host-bartizan-oidc=%s\r\n", ticket);
+    return api_call(it.socket, "GET", target, headers, NULL);
+}
+
+static void link_alice(void)
+{
+    ask_ok(it.site, local(it.site), "identity.add",
+           json_pack("{s:s, s:s, s:s}", "principal", "alice", "issuer", "corp", "subject",
+                     "248289761001"));
+}
+
+/* There, back, a session, and the page that was asked for; only pages of this origin. */
+static void test_sign_in_and_next(void **state)
+{
+    static const struct {
+        const char *query, *page;
+    } rows[] = {
+        { "", "/account" },
+        { "?next=%2Fadmin%2Fpeople%3Fa%3D1%26b%3D2", "/admin/people?a=1&amp;b=2" },
+        { "?next=/account%23keys", "/account#keys" },
+        { "?next=https%3A%2F%2Fevil.example", "/account" },
+        { "?next=%2F%2Fevil.example", "/account" },
+        { "?next=/accountx", "/account" },
+        { "?next=/admin/", "/account" },
+        { "?next=/v1/sign-out", "/account" },
+        { "?next=/account%3F%22%3E%3Cscript%3E", "/account" },
+        { "?next=/account%0d%0aX:%20y", "/account" },
+        { "?next=/account%5C%5Cevil.example", "/account" },
+    };
+    char session[128], wanted[160];
+    (void)state;
+    start(SETTINGS);
+    person(it.site, "alice");
+    link_alice();
+    for (size_t i = 0; i < BTZ_COUNT(rows); i++) {
+        struct api_reply r = visit(rows[i].query, "");
+
+        assert_int_equal(r.status, 200);
+        assert_true(cookie_of(&r, "__Host-bartizan", session));
+        assert_true(is_session(it.site, session));
+        snprintf(wanted, sizeof wanted, "content=\"0; url=%s\"", rows[i].page);
+        if (!btz_slice_has(r.body, wanted))
+            fail_msg("%s: %.*s", rows[i].query, BTZ_SLICE_ARG(r.body));
+        api_drop(&r);
+    }
+    stop();
+}
+
+/* A second factor is due: its ticket is in the fragment, which is sent to nobody; `next` goes along. */
+static void test_second_factor(void **state)
+{
+    char token[BTZ_TOKEN_TEXT], where[4200], session[128], ticket[64], body[160], *at;
+    struct api_reply r;
+    struct app app;
+    (void)state;
+    start(SETTINGS);
+    person_with_app(it.site, "alice", &app, token);
+    link_alice();
+    r = visit("?next=/admin/keys", "");
+    assert_int_equal(r.status, 303);
+    assert_false(cookie_of(&r, "__Host-bartizan", session));
+    snprintf(where, sizeof where, "%s", api_header(&r, "Location"));
+    api_drop(&r);
+    assert_int_equal(strncmp(where, "/sign-in?next=%2Fadmin%2Fkeys#ticket=", 37), 0);
+    at = strstr(where, "&methods=");
+    assert_non_null(at);
+    assert_non_null(strstr(at, "totp"));
+    snprintf(ticket, sizeof ticket, "%.*s", (int)(at - where - 37), where + 37);
+    it.site->now_ms += 30000;
+    snprintf(body, sizeof body, "{\"ticket\":\"%s\",\"code\":\"%s\"}", ticket,
+             app_code(&app, it.site->now_ms));
+    r = api_call(it.socket, "POST", "/v1/sign-in/totp", HOST, body);
+    assert_int_equal(r.status, 200);
+    assert_true(cookie_of(&r, "__Host-bartizan", session));
+    assert_string_equal(session_of(it.site, session).method, "oidc:corp+totp");
+    api_drop(&r);
+    stop();
+}
+
+/* Whatever went wrong, the browser is led back and learns no more than that; the ticket is used up. */
+static void test_errors(void **state)
+{
+    static const char *const more[] = { "&error=access_denied", "&state=x" };
+    char cookie[128];
+    struct api_reply r;
+    (void)state;
+    start(SETTINGS);
+    for (size_t i = 0; i < BTZ_COUNT(more) + 1; i++) { /* nobody is linked, to begin with */
+        r = visit("", i ? more[i - 1] : "");
+        if (i == 2) { /* a parameter that came twice */
+            assert_int_equal(r.status, 400);
+        } else {
+            assert_int_equal(r.status, 303);
+            assert_string_equal(api_header(&r, "Location"), "/sign-in?error=issuer");
+        }
+        assert_false(cookie_of(&r, "__Host-bartizan", cookie));
+        api_drop(&r);
+    }
+    /* In another browser. */
+    r = api_call(it.socket, "GET", "/v1/oidc/corp/callback?state=a&code=b", HOST, NULL);
+    assert_string_equal(api_header(&r, "Location"), "/sign-in?error=issuer");
+    api_drop(&r);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_issuer_never_answers),
+        cmocka_unit_test(test_sign_in_and_next), cmocka_unit_test(test_second_factor),
+        cmocka_unit_test(test_errors),           cmocka_unit_test(test_issuer_never_answers),
         cmocka_unit_test(test_codes_of_nobody),
     };
 

@@ -154,3 +154,19 @@ bool btz_model_has_administrator(const struct btz_policy_model *m, uint64_t now_
     }
     return false;
 }
+
+enum btz_err btz_access_has_administrator(struct btz_access *a, bool *out)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_policy_model model;
+    struct btz_store *s;
+    enum btz_err err;
+
+    btz_arena_init(&arena, MODEL_MAX);
+    BTZ_TRY(btz_access_store(a, &s));
+    err = btz_access_model(a, s, &arena, &model);
+    btz_access_store_back(a, s);
+    if (err == BTZ_OK)
+        *out = btz_model_has_administrator(&model, btz_access_now_ms(a) / 1000);
+    return err;
+}

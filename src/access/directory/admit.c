@@ -24,7 +24,7 @@ enum btz_err btz_lane_decide(struct btz_access *a, struct btz_lane *lane,
     uint64_t now = btz_access_now_ms(a);
 
     BTZ_TRY(btz_lane_snapshot(a, lane));
-    request->now_s = now / 1000;
+    request->now_s = btz_latest_ms(a) / 1000;
     request->address = caller->address;
     request->mfa_age_s = factor_age(caller, now);
     request->client_cert = caller->client_cert;
@@ -139,7 +139,10 @@ static enum btz_err find_named(struct btz_call *c, const struct btz_field *f, co
     if (row) {
         n->id = btz_column_text(c->arena, &row[0]);
         n->name = btz_column_text(c->arena, &row[1]);
-        if (!n->id || !n->name || json_object_set_new(s->in, f->name, json_string(n->id)) != 0)
+        if (!n->id || !n->name)
+            return BTZ_LIMIT;
+        /* Of a call whose fields are wrong only the admission is asked. */
+        if (s->in && json_object_set_new(s->in, f->name, json_string(n->id)) != 0)
             return btz_fail(BTZ_LIMIT, "no memory");
     } else {
         n->name = lower = btz_arena_str(c->arena, btz_str(given));

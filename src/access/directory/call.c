@@ -395,7 +395,7 @@ static enum btz_err misfit(struct btz_call *c, const char *detail)
 enum btz_err btz_access_call(struct btz_call *c)
 {
     char detail[DETAIL_MAX] = "";
-    enum btz_err err;
+    enum btz_err err, clock;
 
     c->state = btz_arena_alloc(c->arena, sizeof *c->state);
     if (!c->state)
@@ -410,7 +410,8 @@ enum btz_err btz_access_call(struct btz_call *c)
         snprintf(detail, sizeof detail, "%s", btz_error_detail());
     BTZ_TRY(btz_lane_take(c->access, &c->state->lane));
     c->store = c->state->lane->store;
-    err = err == BTZ_OK ? go(c) : misfit(c, detail);
+    clock = btz_access_clock(c->access, c->store);
+    err = clock != BTZ_OK ? clock : err == BTZ_OK ? go(c) : misfit(c, detail);
     btz_refusals_sweep(c->access, c->state->lane, false);
     btz_used_write(c->access, c->store);
     btz_lane_back(c->access, c->state->lane);

@@ -104,7 +104,7 @@ static enum btz_err key_caller(struct btz_access *a, struct btz_lane *lane, stru
     r.key = btz_snapshot_key(lane->snapshot, caller->key_hash, &r.principal);
     if (r.key == BTZ_NOBODY)
         return refused(a, lane, caller, "no such key, or it was revoked");
-    r.now_s = btz_access_now_ms(a) / 1000;
+    r.now_s = btz_latest_ms(a) / 1000;
     r.mfa_age_s = UINT32_MAX;
     r.address = caller->address;
     btz_decide(lane->snapshot, &r, &d);
@@ -130,7 +130,9 @@ enum btz_err btz_caller_key(struct btz_access *a, struct btz_slice key, struct b
     caller.principal[0] = caller.name[0] = caller.session[0] = caller.key[0] = '\0';
     snprintf(caller.method, sizeof caller.method, "key");
     BTZ_TRY(btz_lane_take(a, &lane));
-    err = key_caller(a, lane, key, &caller);
+    err = btz_access_clock(a, lane->store);
+    if (err == BTZ_OK)
+        err = key_caller(a, lane, key, &caller);
     btz_lane_back(a, lane);
     if (err != BTZ_OK)
         return err;

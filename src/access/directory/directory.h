@@ -67,9 +67,10 @@ struct btz_access {
     struct btz_lane lanes[LANES_MAX];
     size_t lane_count, lane_cap;
 
-    pthread_mutex_t publish;   /* one at a time in this process; lock_path serialises processes */
-    atomic_bool behind;        /* entries wait that could not be appended to the ledger */
-    atomic_uint_fast64_t live; /* generation of the snapshot, as far as known here */
+    pthread_mutex_t publish; /* one at a time in this process; lock_path serialises processes */
+    atomic_bool behind;      /* entries wait that could not be appended to the ledger */
+    atomic_uint_fast64_t latest_ms; /* by which decisions are made, when it is behind the clock */
+    atomic_uint_fast64_t live;      /* generation of the snapshot, as far as known here */
 
     pthread_mutex_t refusal_lock;
     struct btz_refusal refusals[REFUSALS_MAX];
@@ -93,6 +94,12 @@ BTZ_CHECKED enum btz_err btz_lane_take(struct btz_access *a, struct btz_lane **o
 void btz_lane_back(struct btz_access *a, struct btz_lane *lane);
 /* The lane's reader, refreshed. Errors: IO, INPUT: the snapshot cannot be read, nothing may be allowed. */
 BTZ_CHECKED enum btz_err btz_lane_snapshot(struct btz_access *a, struct btz_lane *lane);
+
+/* ---- latest.c ---- */
+/* The clock, or the latest time that is known when it stands before that. */
+uint64_t btz_latest_ms(const struct btz_access *a);
+BTZ_CHECKED enum btz_err btz_directory_set_back(struct btz_store *s, uint64_t now_ms,
+                                                uint64_t high_ms);
 
 /* ---- publish.c ---- */
 BTZ_CHECKED enum btz_err btz_generation(struct btz_store *s, uint64_t *out);

@@ -224,6 +224,7 @@ enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s)
 {
     enum btz_err err = BTZ_OK;
 
+    BTZ_TRY(btz_access_clock(a, s));
     BTZ_TRY(btz_store_begin(s));
     for (size_t i = 0; btz_access_parts[i] && err == BTZ_OK; i++)
         if (btz_access_parts[i]->tidy)

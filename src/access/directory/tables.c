@@ -107,6 +107,7 @@ const struct btz_access_part btz_access_part_directory = { .name = "directory",
                                                            .migrations = migrations,
                                                            .migration_count = BTZ_COUNT(migrations),
                                                            .tidy = tidy,
+                                                           .set_back = btz_directory_set_back,
                                                            .forget = forget,
                                                            .schemas = btz_directory_schemas,
                                                            .sealed = sealed };

@@ -4,6 +4,7 @@
 
 #define KIND_OIDC "oidc"
 #define WAY_MS    600000 /* people type passwords at the issuer meanwhile */
+#define NEXT_MAX  512
 
 /* ---- which there are ---- */
 
@@ -90,8 +91,26 @@ static enum btz_err start_prepare(struct btz_call *c)
     return d->url ? BTZ_OK : BTZ_LIMIT;
 }
 
+/* A page of ours, as src/watch/web/next.js has it; nothing that could end an attribute of HTML or a header. */
+static bool is_page(const char *text)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-._~/?#%=&+,:@";
+    size_t len = strlen(text), words = 8;
+
+    if (strncmp(text, "/admin/", 7) == 0) {
+        words = 7 + strspn(text + 7, "abcdefghijklmnopqrstuvwxyz");
+        if (words == 7)
+            return false;
+    } else if (strncmp(text, "/account", 8) != 0) {
+        return false;
+    }
+    return len <= NEXT_MAX && strspn(text, safe) == len && strchr("?#", text[words]) != NULL;
+}
+
 static enum btz_err start_run(struct btz_call *c)
 {
+    const char *next = btz_call_text(c, "next");
     BTZ_BUF_RELEASE struct btz_buf data = BTZ_BUF(BTZ_TICKET_DATA);
     const struct departure *d = c->prepared;
     BTZ_JSON json_t *object =
@@ -100,6 +119,8 @@ static enum btz_err start_run(struct btz_call *c)
     char token[BTZ_TOKEN_TEXT];
     const char *at;
 
+    if (next && is_page(next))
+        BTZ_TRY(btz_fed_set_text(object, "next", next));
     BTZ_TRY(btz_json_write(object, false, &data));
     BTZ_TRY(btz_buf_cstr(&data, &at));
     BTZ_TRY(btz_ticket_new(c, KIND_OIDC, NULL, at, WAY_MS, token));
@@ -114,6 +135,11 @@ static const struct btz_field start_fields[] = {
       .required = true,
       .max = 32,
       .help = "Name of the issuer." },
+    { .name = "next",
+      .kind = BTZ_FIELD_TEXT,
+      .place = BTZ_IN_BODY,
+      .max = NEXT_MAX,
+      .help = "Page to go to afterwards; what is no page of ours is forgotten." },
 };
 const struct btz_operation btz_operation_oidc_start = {
     .id = "oidc.start",
@@ -137,6 +163,7 @@ const struct btz_operation btz_operation_oidc_start = {
 struct arrival {
     struct btz_oidc *issuer;
     const char *text; /* claims of a verified ID token, in the arena: what outlives prepare() */
+    const char *next; /* page to go to; NULL: none was asked for */
 };
 
 static enum btz_err take_text(const json_t *object, const char *key, char *out, size_t size)
@@ -150,9 +177,10 @@ static enum btz_err take_text(const json_t *object, const char *key, char *out, 
 
 /* The ticket is used up before anything is asked of the issuer, whatever comes of it. */
 static enum btz_err take_ticket(struct btz_call *c, const char *issuer,
-                                struct btz_oidc_state *state)
+                                struct btz_oidc_state *state, const char **next)
 {
     BTZ_JSON json_t *object = NULL;
+    const char *page;
     struct btz_ticket ticket;
     enum btz_err err;
     char name[64];
@@ -169,6 +197,8 @@ static enum btz_err take_ticket(struct btz_call *c, const char *issuer,
     BTZ_TRY(take_text(object, "state", state->state, sizeof state->state));
     BTZ_TRY(take_text(object, "nonce", state->nonce, sizeof state->nonce));
     BTZ_TRY(take_text(object, "verifier", state->verifier, sizeof state->verifier));
+    page = json_string_value(json_object_get(object, "next"));
+    *next = page ? btz_arena_str(c->arena, btz_str(page)) : NULL;
     /* The answer came to the address of another issuer than the one that was asked. */
     return strcmp(name, issuer) == 0
                ? BTZ_OK
@@ -194,7 +224,7 @@ static enum btz_err arrive(struct btz_call *c, struct arrival *a)
 
     if (!redirect)
         return BTZ_LIMIT;
-    BTZ_TRY(take_ticket(c, btz_oidc_conf(a->issuer)->name, &state));
+    BTZ_TRY(take_ticket(c, btz_oidc_conf(a->issuer)->name, &state, &a->next));
     if (error)
         return btz_fail(BTZ_DENIED, "the issuer refused: %.100s", error);
     BTZ_TRY(btz_oidc_finish(a->issuer, &state, btz_call_text(c, "state"), btz_call_text(c, "iss"),
@@ -386,9 +416,10 @@ static enum btz_err finish_run(struct btz_call *c)
     BTZ_TRY(find_user(c, conf, claims, &principal));
     c->note.principal = principal;
     BTZ_TRY(map_groups(c, conf, claims, principal));
-    if (conf->second_factor && btz_oidc_claim_has(claims, "amr", "mfa"))
-        return btz_signin_done(c, principal, c->note.method, true);
-    return btz_signin_first(c, principal, c->note.method);
+    BTZ_TRY(conf->second_factor && btz_oidc_claim_has(claims, "amr", "mfa")
+                ? btz_signin_done(c, principal, c->note.method, true)
+                : btz_signin_first(c, principal, c->note.method));
+    return a->next ? btz_fed_set_text(c->out, "next", a->next) : BTZ_OK;
 }
 
 static const struct btz_field finish_fields[] = {

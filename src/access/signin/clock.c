@@ -6,10 +6,18 @@
  */
 #include "access/signin/rows.h"
 
-#define STEP_MS                                                                                    \
-    20000 /* how exactly the latest time is kept: a write each time would cost too much */
+#define STEP_MS BTZ_CLOCK_STEP_MS
 
-static enum btz_err latest(struct btz_store *s, uint64_t *out)
+enum btz_err btz_signin_clock_raise(struct btz_store *s, uint64_t at_least)
+{
+    const struct btz_value v[] = { btz_value_int((int64_t)at_least),
+                                   btz_value_int((int64_t)at_least) };
+
+    return btz_store_run(s, "UPDATE signin_clock SET high_ms = ? WHERE one = 1 AND high_ms < ?", v,
+                         2, NULL);
+}
+
+enum btz_err btz_signin_clock_mark(struct btz_store *s, uint64_t *out)
 {
     BTZ_ARENA_SCOPE struct btz_arena arena;
     const struct btz_value *row;
@@ -25,7 +33,7 @@ enum btz_err btz_signin_clock_due(struct btz_store *s, uint64_t now_ms, bool *ou
 {
     uint64_t high;
 
-    BTZ_TRY(latest(s, &high));
+    BTZ_TRY(btz_signin_clock_mark(s, &high));
     *out = now_ms + CLOCK_SLACK_MS < high || now_ms > high + STEP_MS;
     return BTZ_OK;
 }
@@ -71,8 +79,11 @@ enum btz_err btz_signin_clock(struct btz_access *a, struct btz_store *s, uint64_
     const struct btz_value now[] = { btz_value_int((int64_t)now_ms) };
     uint64_t high;
 
-    BTZ_TRY(latest(s, &high));
+    BTZ_TRY(btz_signin_clock_mark(s, &high));
     if (now_ms + CLOCK_SLACK_MS < high) {
+        for (size_t i = 0; btz_access_parts[i]; i++)
+            if (btz_access_parts[i]->set_back)
+                BTZ_TRY(btz_access_parts[i]->set_back(s, now_ms, high));
         BTZ_TRY(end_expired(a, s, high, now_ms));
         BTZ_TRY(move_back(s, high - now_ms));
     } else if (now_ms <= high + STEP_MS) {

@@ -12,7 +12,7 @@
 #define TICKET_TRIES    5  /* wrong codes with one ticket */
 #define TOTP_SECRET     20
 #define TOTP_CONFIRM_MS 900000
-#define CLOCK_SLACK_MS  60000 /* clocks of two machines may differ by that */
+#define CLOCK_SLACK_MS  BTZ_CLOCK_SLACK_MS
 
 extern const struct btz_schema btz_signin_schemas[]; /* schemas.c */
 
@@ -49,11 +49,7 @@ BTZ_CHECKED enum btz_err btz_throttle_clear(struct btz_store *s, enum btz_thrott
 BTZ_CHECKED enum btz_err btz_throttle_tidy(struct btz_store *s, uint64_t now_ms);
 
 /* ---- time (clock.c) ---- */
-/* Notices a clock that was set back and moves what lives by it along: what had ended stays ended, and nobody waits for
- * a time that will not come for long. In a transaction that writes. */
-BTZ_CHECKED enum btz_err btz_signin_clock(struct btz_access *a, struct btz_store *s,
-                                          uint64_t now_ms);
-/* Would it have something to do? */
+/* Would btz_signin_clock() have something to do? */
 BTZ_CHECKED enum btz_err btz_signin_clock_due(struct btz_store *s, uint64_t now_ms, bool *out);
 
 /* ---- tickets (tickets.c) ---- */

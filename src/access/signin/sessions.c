@@ -84,6 +84,7 @@ static enum btz_err look(struct btz_access *a, struct btz_store *s, struct btz_a
     uint64_t now = btz_access_now_ms(a);
     bool due = false;
 
+    BTZ_TRY(btz_access_clock(a, s));
     BTZ_TRY(find_session(s, arena, hash, f));
     if (!f->id || f->ended)
         return BTZ_OK;

@@ -8,7 +8,7 @@
 #define FLAGS    "; Path=/; Secure; HttpOnly; SameSite=Lax"
 #define FORGET   COOKIE "=; Max-Age=0" FLAGS
 #define LIFE     "; Max-Age=600"
-#define TEXT_MAX 4096
+#define NEXT_MAX 512
 
 static const struct btz_operation *find(const struct btz_api_exchange *x, const char *id)
 {
@@ -24,10 +24,25 @@ static enum btz_err lead_to(struct btz_api_exchange *x, const char *where)
     return btz_api_add_header(x->answer, x->arena, "Location", where);
 }
 
+/* Where to go afterwards; the operation looks whether that is a page of ours. */
+static const char *next_of(const struct btz_api_exchange *x)
+{
+    const char *next = NULL;
+
+    for (size_t i = 0; i < x->target.query_count; i++)
+        if (strcmp(x->target.query[i].name, "next") == 0)
+            next = x->target.query[i].value;
+    /* What the field would refuse is no page either. */
+    for (const char *p = next; p && *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7F)
+            return NULL;
+    return next && strlen(next) <= NEXT_MAX ? next : NULL;
+}
+
 static enum btz_err start(struct btz_api_exchange *x, const struct btz_operation *op,
                           const char *issuer)
 {
-    BTZ_JSON json_t *in = json_pack("{s:s}", "issuer", issuer);
+    BTZ_JSON json_t *in = json_pack("{s:s, s:s?}", "issuer", issuer, "next", next_of(x));
     const char *url, *ticket;
     char cookie[160];
     struct btz_call call;
@@ -52,28 +67,46 @@ static enum btz_err start(struct btz_api_exchange *x, const struct btz_operation
 /* A cookie with SameSite=Strict is not sent on the way from another site: a page of our own breaks the chain. */
 static enum btz_err signed_in(struct btz_api_exchange *x, const struct btz_call *call)
 {
-    static const char page[] = "<!doctype html><meta charset=\"utf-8\"><title>bartizan</title>"
-                               "<meta http-equiv=\"refresh\" content=\"0; url=/account\">"
-                               "<p><a href=\"/account\">Continue</a>";
-    char cookie[160];
+    const char *state = json_string_value(json_object_get(call->out, "state"));
+    const char *next = json_string_value(json_object_get(call->out, "next"));
+    char cookie[160], where[5 * NEXT_MAX + 16] = "";
+    size_t n = 0;
+
+    /* Whoever must add a second factor first does that. */
+    if (state && strcmp(state, "enrol") == 0)
+        next = "/enrol";
+    for (const char *p = next ? next : "/account"; *p && n < 5 * NEXT_MAX; p++)
+        n += (size_t)snprintf(where + n, sizeof where - n, *p == '&' ? "&amp;" : "%c", *p);
 
     snprintf(cookie, sizeof cookie, BTZ_API_COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
              call->set_session);
     BTZ_TRY(btz_api_add_header(x->answer, x->arena, "Set-Cookie", cookie));
     x->answer->status = 200;
     x->answer->media_type = "text/html; charset=utf-8";
-    return btz_buf_add_str(&x->answer->buf, page);
+    return btz_buf_printf(&x->answer->buf,
+                          "<!doctype html><meta charset=\"utf-8\"><title>bartizan</title>"
+                          "<meta http-equiv=\"refresh\" content=\"0; url=%s\">"
+                          "<p><a href=\"%s\">Continue</a>",
+                          where, where);
 }
 
 /* The page asks for the second factor; a fragment stays in the browser. */
 static enum btz_err go_on(struct btz_api_exchange *x, const struct btz_call *call)
 {
     const char *ticket = json_string_value(json_object_get(call->out, "ticket"));
+    const char *next = json_string_value(json_object_get(call->out, "next")), *escaped = "";
     const json_t *methods = json_object_get(call->out, "methods");
-    char where[512];
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4 * NEXT_MAX);
+    char where[3 * NEXT_MAX + 512];
     size_t n;
 
-    snprintf(where, sizeof where, "/sign-in#ticket=%.60s&methods=", ticket ? ticket : "");
+    if (next) {
+        BTZ_TRY(btz_buf_add_str(&text, "?next="));
+        BTZ_TRY(btz_api_encode(btz_str(next), &text));
+        BTZ_TRY(btz_buf_cstr(&text, &escaped));
+    }
+    snprintf(where, sizeof where, "/sign-in%s#ticket=%.60s&methods=", escaped,
+             ticket ? ticket : "");
     for (size_t i = 0; i < json_array_size(methods); i++) {
         const char *name = json_string_value(json_array_get(methods, i));
 

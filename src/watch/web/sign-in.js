@@ -115,7 +115,7 @@ function second(state, methods, chosen) {
     title('Show your second factor');
     const way = codes[method];
     fill(host,
-        h('p', { class: 'soft' }, 'The password alone is not enough for this account.'),
+        h('p', { class: 'soft' }, state.byIssuer ? 'This alone is not enough for this account.' : 'The password alone is not enough for this account.'),
         way ? form([way.field], way.button, async (v) => done((await post(way.path, { ticket: state.ticket, code: v.code }, open)).body), { wide: true })
             : passkeyButton('Use a passkey', state.ticket),
         others.length > 0 && h('p', { class: 'or' }, 'or'),
@@ -124,6 +124,35 @@ function second(state, methods, chosen) {
         h('button', { type: 'button', class: 'plain wide', onclick: begin }, 'Start again'));
     if (way)
         $('input', host).focus();
+}
+
+// What a sign-in with an issuer leaves in the address: a ticket of the first factor, or that it did not work. Neither stays
+// there: the ticket is a secret, and a reload is not a second failure.
+function takeReturn() {
+    const query = new URLSearchParams(location.search);
+    const fragment = new URLSearchParams(location.hash.slice(1));
+    const came = { ticket: fragment.get('ticket') || '', failed: query.has('error') };
+    came.methods = (fragment.get('methods') || '').split(',').filter((m) => m === 'passkey' || m in codes);
+    if (came.failed || location.hash) {
+        query.delete('error');
+        const rest = query.toString();
+        history.replaceState(null, '', location.pathname + (rest ? '?' + rest : ''));
+    }
+    return came;
+}
+
+const came = takeReturn();
+
+async function start() {
+    if (came.ticket && came.methods.length) {
+        second({ ticket: came.ticket, byIssuer: true }, came.methods);
+        document.documentElement.dataset.ready = 'yes';
+        return;
+    }
+    await begin();
+    const fault = $('#fault');
+    if (came.failed)
+        host.prepend(h('p', { class: 'fault', role: 'alert', id: fault ? 'issuer-fault' : 'fault' }, 'Signing in with the issuer did not work. Try again, or sign in another way.'));
 }
 
 async function begin() {
@@ -140,4 +169,4 @@ async function begin() {
 }
 
 watchNetwork();
-begin();
+start();
