@@ -300,6 +300,45 @@ static void test_waiting(void **state)
     assert_int_equal(btz_hasher_new(0, 1, 1, &h), BTZ_USAGE);
 }
 
+/* ---- in order ---------------------------------------------------------------------------------------------------- */
+
+enum { RUNNERS = 4, TURNS = 80 };
+struct runner {
+    struct btz_hasher *h;
+    atomic_uint *turns;
+    unsigned mine;
+};
+
+static void *take_turns(void *arg)
+{
+    struct runner *r = arg;
+    char phc[BTZ_PASSWORD_HASH_TEXT];
+
+    while (atomic_fetch_add(r->turns, 1) < TURNS)
+        if (btz_password_hash(r->h, btz_str(PASSWORD), phc) == BTZ_OK)
+            r->mine++;
+    return NULL;
+}
+
+/* Who leaves and comes back at once does not overtake who waits: each gets about his share. */
+static void test_fair(void **state)
+{
+    struct btz_hasher *h = hasher(1, RUNNERS, 60000);
+    struct runner runners[RUNNERS];
+    pthread_t threads[RUNNERS];
+    atomic_uint turns = 0;
+    (void)state;
+    for (size_t i = 0; i < RUNNERS; i++) {
+        runners[i] = (struct runner){ .h = h, .turns = &turns };
+        assert_int_equal(pthread_create(&threads[i], NULL, take_turns, &runners[i]), 0);
+    }
+    for (size_t i = 0; i < RUNNERS; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < RUNNERS; i++)
+        assert_true(runners[i].mine >= TURNS / RUNNERS / 2);
+    btz_hasher_free(h);
+}
+
 /* ---- which passwords may be chosen ------------------------------------------------------------------------------- */
 
 static void test_choice(void **state)
@@ -445,8 +484,8 @@ int main(void)
         cmocka_unit_test(test_reference), cmocka_unit_test(test_own),
         cmocka_unit_test(test_damaged),   cmocka_unit_test(test_unknown_and_known_cost_the_same),
         cmocka_unit_test(test_crowd),     cmocka_unit_test(test_waiting),
-        cmocka_unit_test(test_choice),    cmocka_unit_test(test_breached),
-        cmocka_unit_test(test_no_list),
+        cmocka_unit_test(test_fair),      cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_breached),  cmocka_unit_test(test_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

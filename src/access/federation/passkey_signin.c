@@ -5,27 +5,48 @@
 
 #define KIND_SIGN_IN "passkey-sign-in"
 #define KIND_STEP_UP "passkey-step-up"
-#define FIRST        "first" /* in the ticket: nothing was shown before */
+#define FIRST        "first"    /* in the ticket: nothing was shown before */
+#define NOBODYS      "nobody's" /* the same, for a name that has no passkey: no passkey fits it */
 
 /* ---- options ---- */
 
-/*
- * Somebody asks about a name. Whoever is not there, or has no passkey, seems to have one: the same each time, and not to
- * be told from a real one by its looks.
- */
-static enum btz_err invent(struct btz_call *c, const char *user, struct btz_slice *id)
+static enum btz_err decoy_bytes(struct btz_call *c, const char *user, size_t number,
+                                uint8_t mac[64])
 {
-    uint8_t key[32], mac[BTZ_SHA256_LEN];
+    char text[160];
+    int n = snprintf(text, sizeof text, "%zu/%.128s", number, user);
+    uint8_t key[32];
     size_t len = 0;
     bool ok;
 
     btz_seal_derive(btz_access_seal(c->access), "passkey-decoy", key);
-    ok = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key, sizeof key, (const uint8_t *)user,
-                   strlen(user), mac, sizeof mac, &len) != NULL;
+    ok = EVP_Q_mac(NULL, "HMAC", NULL, "SHA512", NULL, key, sizeof key, (const uint8_t *)text,
+                   (size_t)n, mac, 64, &len) != NULL;
     btz_wipe(key, sizeof key);
-    if (!ok)
-        return btz_fail(BTZ_INTERNAL, "HMAC could not be computed");
-    return btz_arena_copy(c->arena, btz_slice_of(mac, sizeof mac), id);
+    return ok ? BTZ_OK : btz_fail(BTZ_INTERNAL, "HMAC could not be computed");
+}
+
+/*
+ * Somebody asks about a name. Whoever is not there, or has no passkey, seems to have some: the same each time, and in
+ * number and length as people and authenticators have them, so that looks tell nothing.
+ */
+static enum btz_err invent(struct btz_call *c, const char *user,
+                           struct btz_slice ids[BTZ_PASSKEYS_MAX], size_t *count)
+{
+    static const uint8_t lengths[] = { 16, 20, 32, 32, 32, 48, 64, 64 },
+                         counts[] = { 1, 1, 1, 2, 1, 2, 1, 3 };
+    uint8_t mac[64];
+
+    BTZ_TRY(decoy_bytes(c, user, 0, mac));
+    *count = counts[mac[0] % BTZ_COUNT(counts)];
+    for (size_t i = 0; i < *count; i++) {
+        size_t len = lengths[mac[1 + i] % BTZ_COUNT(lengths)];
+        uint8_t id[64];
+
+        BTZ_TRY(decoy_bytes(c, user, 1 + i, id));
+        BTZ_TRY(btz_arena_copy(c->arena, btz_slice_of(id, len), &ids[i]));
+    }
+    return BTZ_OK;
 }
 
 static const char *lower(struct btz_call *c, const char *text)
@@ -55,9 +76,8 @@ static enum btz_err ids_of_name(struct btz_call *c, const char *given,
         BTZ_TRY(btz_passkey_ids(c, *principal, ids, count));
     if (*count > 0)
         return BTZ_OK;
-    *count = 1;
     *principal = NULL;
-    return invent(c, name, &ids[0]);
+    return invent(c, name, ids, count);
 }
 
 static enum btz_err answer_options(struct btz_call *c, const char *kind, const char *principal,
@@ -91,7 +111,8 @@ static enum btz_err sign_in_options_run(struct btz_call *c)
     }
     if (user)
         BTZ_TRY(ids_of_name(c, user, ids, &count, &principal));
-    return answer_options(c, KIND_SIGN_IN, principal, FIRST, true, ids, count);
+    return answer_options(c, KIND_SIGN_IN, principal, user && !principal ? NOBODYS : FIRST, true,
+                          ids, count);
 }
 
 static const struct btz_field options_fields[] = {
@@ -217,6 +238,8 @@ static enum btz_err sign_in_run(struct btz_call *c)
     bool first;
 
     BTZ_TRY(btz_passkey_ticket(c, KIND_SIGN_IN, &ticket, challenge, &more));
+    if (more && strcmp(more, NOBODYS) == 0)
+        return btz_passkey_refuse(c, "a name that nobody has, or that has no passkey");
     first = more && strcmp(more, FIRST) == 0;
     BTZ_TRY(assertion(c, ticket.principal, first, challenge, &p));
     if (!first)

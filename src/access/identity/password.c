@@ -20,9 +20,16 @@
 static const char dummy[] = "$argon2id$v=19$m=19456,t=2,p=1$"
                             "c29tZSBzYWx0IDE2IGJ5dA$I2R8o6Qm6nqQn3oZb1CkFh0Jm0nJ8y3q2r5Wv7sXt4E";
 
+struct waiter { /* on the stack of who waits */
+    struct waiter *next;
+    pthread_cond_t turn;
+    bool called;
+};
+
 struct btz_hasher {
     pthread_mutex_t lock;
-    pthread_cond_t turn;
+    pthread_condattr_t monotonic;
+    struct waiter *first, **last; /* in the order in which they came: nobody overtakes */
     unsigned concurrent, waiting_max, wait_ms;
     unsigned running, waiting;
     uint64_t count;
@@ -32,7 +39,6 @@ enum btz_err btz_hasher_new(unsigned concurrent, unsigned waiting, unsigned wait
                             struct btz_hasher **out)
 {
     struct btz_hasher *h;
-    pthread_condattr_t monotonic;
 
     if (concurrent == 0)
         return btz_fail(BTZ_USAGE, "concurrent_hashes: at least 1");
@@ -45,10 +51,9 @@ enum btz_err btz_hasher_new(unsigned concurrent, unsigned waiting, unsigned wait
     h->waiting_max = waiting;
     h->wait_ms = wait_ms;
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->turn, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_condattr_init(&h->monotonic);
+    pthread_condattr_setclock(&h->monotonic, CLOCK_MONOTONIC);
+    h->last = &h->first;
     *out = h;
     return BTZ_OK;
 }
@@ -57,7 +62,7 @@ void btz_hasher_free(struct btz_hasher *h)
 {
     if (!h)
         return;
-    pthread_cond_destroy(&h->turn);
+    pthread_condattr_destroy(&h->monotonic);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
@@ -86,6 +91,46 @@ static struct timespec deadline(unsigned wait_ms)
     return at;
 }
 
+/* With the lock held: the next in the row has the place from now on, before he wakes up. */
+static void call_next(struct btz_hasher *h)
+{
+    while (h->first && h->running < h->concurrent) {
+        struct waiter *w = h->first;
+
+        h->first = w->next;
+        if (!h->first)
+            h->last = &h->first;
+        h->waiting--;
+        h->running++;
+        w->called = true;
+        pthread_cond_signal(&w->turn);
+    }
+}
+
+/* With the lock held. True: the place is ours. */
+static bool wait_in_row(struct btz_hasher *h, const struct timespec *until)
+{
+    struct waiter me = { .next = NULL }, **at;
+    bool late = false;
+
+    pthread_cond_init(&me.turn, &h->monotonic);
+    *h->last = &me;
+    h->last = &me.next;
+    h->waiting++;
+    while (!me.called && !late)
+        late = pthread_cond_timedwait(&me.turn, &h->lock, until) == ETIMEDOUT;
+    if (!me.called) {
+        for (at = &h->first; *at != &me; at = &(*at)->next)
+            ;
+        *at = me.next;
+        if (h->last == &me.next)
+            h->last = at;
+        h->waiting--;
+    }
+    pthread_cond_destroy(&me.turn);
+    return me.called;
+}
+
 /* Waits for one of the places; whoever has one must leave it. */
 static enum btz_err enter(struct btz_hasher *h)
 {
@@ -93,20 +138,11 @@ static enum btz_err enter(struct btz_hasher *h)
     bool got = true;
 
     pthread_mutex_lock(&h->lock);
-    if (h->running >= h->concurrent) {
-        got = h->waiting < h->waiting_max;
-        if (got) {
-            h->waiting++;
-            while (h->running >= h->concurrent && got)
-                got = pthread_cond_timedwait(&h->turn, &h->lock, &until) != ETIMEDOUT;
-            h->waiting--;
-            got = h->running < h->concurrent;
-        }
-    }
-    if (got) {
+    if (h->running >= h->concurrent)
+        got = h->waiting < h->waiting_max && wait_in_row(h, &until);
+    else
         h->running++;
-        h->count++;
-    }
+    h->count += got;
     pthread_mutex_unlock(&h->lock);
     if (!got)
         return btz_fail(BTZ_LIMIT, "too many passwords are being checked; try again in a moment");
@@ -117,7 +153,7 @@ static void leave(struct btz_hasher *h)
 {
     pthread_mutex_lock(&h->lock);
     h->running--;
-    pthread_cond_signal(&h->turn);
+    call_next(h);
     pthread_mutex_unlock(&h->lock);
 }
 
