@@ -465,6 +465,51 @@ static void test_password_change(void **state)
     site_free(s);
 }
 
+/* Keys go on behind a new password, unless they are told not to. */
+static void test_a_new_password_and_keys(void **state)
+{
+    struct site *s = site_new(NULL);
+    struct reply r;
+    (void)state;
+    person(s, "alice");
+    give_role(s, "alice", "user");
+    r = sign_in(s, "alice", PASSWORD);
+    for (unsigned i = 0; i < 2; i++)
+        ask_ok(s, session_of(s, r.token), "me.key.create", json_pack("{s:s}", "name", "k"));
+    r = ask_ok(s, session_of(s, r.token), "me.password",
+               json_pack("{s:s,s:s}", "current", PASSWORD, "new", "another horse battery"));
+    assert_int_equal(json_integer_value(json_object_get(r.out, "keys")), 2);
+    r = ask_ok(s, session_of(s, r.token), "me.password",
+               json_pack("{s:s,s:s,s:b}", "current", "another horse battery", "new",
+                         "a third horse battery", "revoke_keys", 1));
+    assert_int_equal(json_integer_value(json_object_get(r.out, "keys")), 0);
+    assert_int_equal(json_integer_value(json_object_get(r.out, "revoked_keys")), 2);
+    site_free(s);
+}
+
+/* As of somebody who comes by an issuer: a stolen cookie sets no first password and adds no first factor. */
+static void test_first_password_and_factor_need_a_fresh_sign_in(void **state)
+{
+    struct site *s = site_new("step_up: 15m\n");
+    struct reply r;
+    char token[BTZ_TOKEN_TEXT], id[BTZ_ID_TEXT];
+    (void)state;
+    person(s, "alice");
+    r = sign_in(s, "alice", PASSWORD);
+    memcpy(token, r.token, sizeof token);
+    id_of(s, "alice", id);
+    change(s, "DELETE FROM credentials WHERE principal = ?", id, NULL);
+    s->now_ms += 14 * MINUTE;
+    ask_ok(s, session_of(s, token), "me.totp", json_object());
+    s->now_ms += 2 * MINUTE;
+    assert_int_equal(ask_as(s, session_of(s, token), "me.totp", json_object()).err, BTZ_DENIED);
+    r = ask_as(s, session_of(s, token), "me.password",
+               json_pack("{s:s}", "new", "another horse battery"));
+    assert_int_equal(r.err, BTZ_DENIED);
+    assert_non_null(strstr(r.detail, "sign in again"));
+    site_free(s);
+}
+
 static void test_breached_list(void **state)
 {
     char path[] = "/tmp/btz-list-XXXXXX", settings[100], link[BTZ_TOKEN_TEXT];
@@ -685,6 +730,8 @@ int main(void)
         cmocka_unit_test(test_required_by_settings),
         cmocka_unit_test(test_required_of_administrators),
         cmocka_unit_test(test_password_change),
+        cmocka_unit_test(test_a_new_password_and_keys),
+        cmocka_unit_test(test_first_password_and_factor_need_a_fresh_sign_in),
         cmocka_unit_test(test_breached_list),
         cmocka_unit_test(test_stale_hash),
         cmocka_unit_test(test_administration),

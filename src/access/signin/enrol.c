@@ -259,6 +259,30 @@ static enum btz_err password_prepare(struct btz_call *c)
     return new_hash(c, "new", me.name, &change->hash);
 }
 
+/* A key outlives the password that was known when it was made: whoever changes it hears how many go on. */
+static enum btz_err tell_keys(struct btz_call *c, const char *principal)
+{
+    const struct btz_value v[] = { btz_value_str(principal),
+                                   btz_value_int((int64_t)(c->now_ms / 1000)) };
+    const struct btz_value *row;
+    uint64_t revoked = 0;
+
+    if (btz_call_bool(c, "revoke_keys", false)) {
+        BTZ_TRY(btz_store_run(c->store,
+                              "UPDATE keys SET status = 'revoked' WHERE principal = ? AND status = "
+                              "'active' AND (until_s = 0 OR until_s > ?)",
+                              v, 2, &revoked));
+        c->policy_changed = revoked > 0;
+    }
+    BTZ_TRY(btz_store_one(c->store,
+                          "SELECT COUNT(*) FROM keys WHERE principal = ? AND status = 'active' AND "
+                          "(until_s = 0 OR until_s > ?)",
+                          v, 2, c->arena, 1, &row));
+    BTZ_TRY(btz_out(c));
+    BTZ_TRY(btz_set(c->out, "keys", json_integer(row ? (json_int_t)row[0].i : 0)));
+    return btz_set(c->out, "revoked_keys", json_integer((json_int_t)revoked));
+}
+
 static enum btz_err password_run(struct btz_call *c)
 {
     const struct change *change = c->prepared;
@@ -270,6 +294,7 @@ static enum btz_err password_run(struct btz_call *c)
     BTZ_TRY(btz_password_store(c, me.id, change->hash));
     BTZ_TRY(btz_sessions_end(c->store, me.id, c->caller->session, c->now_ms, NULL));
     c->note.reason = "the password was changed";
+    BTZ_TRY(tell_keys(c, me.id));
     return btz_session_renew(c, NULL, c->caller->second_factor_ms, c->caller->enrolling);
 }
 
@@ -285,17 +310,24 @@ static const struct btz_field password_fields[] = {
       .required = true,
       .max = BTZ_PASSWORD_MAX,
       .help = "New password, at least 12 characters." },
+    { .name = "revoke_keys",
+      .kind = BTZ_FIELD_BOOL,
+      .place = BTZ_IN_BODY,
+      .help = "Revoke all keys of this person too." },
 };
 const struct btz_operation btz_operation_me_password = {
     .id = "me.password",
     .method = "POST",
     .path = "/v1/me/password",
     .summary = "Change one's password",
-    .details = "Ends all other sessions of this person.",
+    .details = "Ends all other sessions of this person. Keys go on unless `revoke_keys` says "
+               "otherwise; the answer tells how many. A first password needs a fresh second "
+               "factor, or, where there is none, a sign-in as fresh.",
     .tag = "account",
     .needs = BTZ_NEEDS_SESSION | BTZ_ENROLLING,
     .fields = password_fields,
     .field_count = BTZ_COUNT(password_fields),
+    .result = "password-changed",
     .prepare = password_prepare,
     .run = password_run,
 };

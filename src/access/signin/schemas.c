@@ -34,6 +34,8 @@ const struct btz_schema btz_signin_schemas[] = {
     { "session-list",
       "{" CLOSED "\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":\"array\","
       "\"items\":{\"$ref\":\"#/components/schemas/session\"}},\"next\":" MAYBE "}}" },
+    { "password-changed", "{" CLOSED "\"required\":[\"keys\",\"revoked_keys\"],\"properties\":{"
+                          "\"keys\":" COUNT ",\"revoked_keys\":" COUNT "}}" },
     { "ended", "{" CLOSED "\"required\":[\"ended\"],\"properties\":{\"ended\":" COUNT "}}" },
     /* The factors that enrol are members by their names. */
     { "me", "{" CLOSED "\"required\":[\"id\",\"name\",\"method\",\"session\",\"second_factor\","

@@ -99,11 +99,24 @@ static bool is_fresh(const struct btz_call *c)
 
 enum btz_err btz_factor_may_change(struct btz_call *c)
 {
+    const struct btz_value session[] = { btz_value_str(c->caller->session) };
+    const struct btz_value *row;
+    uint64_t life = (uint64_t)btz_access_settings(c->access)->step_up_ms;
     bool has;
 
-    BTZ_TRY(btz_has_second_factor(c->store, c->caller->principal, &has));
-    if (!has || is_fresh(c))
+    if (is_fresh(c))
         return BTZ_OK;
+    BTZ_TRY(btz_has_second_factor(c->store, c->caller->principal, &has));
+    if (!has) {
+        /* There is nothing to show again but the sign-in itself. */
+        BTZ_TRY(btz_store_one(c->store, "SELECT created_ms FROM sessions WHERE id = ?", session, 1,
+                              c->arena, 1, &row));
+        if (row && (uint64_t)row[0].i + life >= c->now_ms)
+            return BTZ_OK;
+        c->note.reason = "the sign-in is too old for a first password or factor";
+        return btz_fail(BTZ_DENIED, "you signed in too long ago for this; sign out, sign in again, "
+                                    "and do it then");
+    }
     c->needs_step_up = true;
     return btz_fail(BTZ_DENIED, "a fresh second factor is needed");
 }

@@ -24,9 +24,9 @@ function password() {
         { name: 'current', label: 'Current password', kind: 'password', required: true, autocomplete: 'current-password', max: 1024 },
         { name: 'new', label: 'New password', kind: 'password', required: true, autocomplete: 'new-password', max: 1024, hint: 'At least 12 characters.' },
     ], 'Change the password', async (v, node) => {
-        await post('/v1/me/password', v, { proof: true });
+        const { body } = await post('/v1/me/password', v, { proof: true });
         node.reset();
-        say('good', 'The password is changed.', 'Other sessions of yours were ended.');
+        say('good', 'The password is changed.', 'Other sessions of yours were ended.' + (body.keys ? ` ${body.keys} API keys of yours go on working: revoke below those that you do not know.` : ''));
     }));
 }
 
