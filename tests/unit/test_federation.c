@@ -1122,6 +1122,7 @@ static void test_flood(void **state)
     assert_true(challenges(store) <= 20001);
     btz_access_store_back(s->access, store);
     assert_int_equal(use_passkey(s, &a, json_object(), HONEST).err, BTZ_OK);
+    authenticator_release(&a);
     site_free(s);
 }
 

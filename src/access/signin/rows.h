@@ -12,7 +12,9 @@
 #define TICKET_TRIES    5  /* wrong codes with one ticket */
 #define TOTP_SECRET     20
 #define TOTP_CONFIRM_MS 900000
-#define CLOCK_SLACK_MS  BTZ_CLOCK_SLACK_MS
+#define FIRST_FACTOR_MS                                                                            \
+    900000 /* a sign-in is young enough for a first factor for that long at least */
+#define CLOCK_SLACK_MS BTZ_CLOCK_SLACK_MS
 
 extern const struct btz_schema btz_signin_schemas[]; /* schemas.c */
 

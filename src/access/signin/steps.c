@@ -104,6 +104,9 @@ enum btz_err btz_factor_may_change(struct btz_call *c)
     uint64_t life = (uint64_t)btz_access_settings(c->access)->step_up_ms;
     bool has;
 
+    /* Who has none yet may have to find his device, or an app, first. */
+    if (life < FIRST_FACTOR_MS)
+        life = FIRST_FACTOR_MS;
     if (is_fresh(c))
         return BTZ_OK;
     BTZ_TRY(btz_has_second_factor(c->store, c->caller->principal, &has));
