@@ -1,0 +1,179 @@
+/*
+ * protocol: the shapes in which models are asked and answer. Reads who is asked for what into texts with channels, writes it
+ * back changed, takes streams of deltas apart and puts them together again, translates between OpenAI and Anthropic.
+ * No sockets, no policy, no guard: texts go out through a function and come back changed.
+ */
+#ifndef BTZ_GATE_PROTOCOL_H
+#define BTZ_GATE_PROTOCOL_H
+
+#include "base/json.h"
+#include "gate/guard/guard.h"
+
+enum btz_protocol {
+    BTZ_PROTOCOL_CHAT,        /* OpenAI POST /v1/chat/completions */
+    BTZ_PROTOCOL_COMPLETIONS, /* OpenAI POST /v1/completions */
+    BTZ_PROTOCOL_RESPONSES,   /* OpenAI POST /v1/responses */
+    BTZ_PROTOCOL_EMBEDDINGS,
+    BTZ_PROTOCOL_IMAGES,     /* JSON or multipart */
+    BTZ_PROTOCOL_SPEECH,     /* JSON in, audio out */
+    BTZ_PROTOCOL_TRANSCRIBE, /* multipart in, text out */
+    BTZ_PROTOCOL_MODERATIONS,
+    BTZ_PROTOCOL_FILES, /* multipart upload; list, get, delete, content */
+    BTZ_PROTOCOL_BATCHES,
+    BTZ_PROTOCOL_MODELS,   /* GET: answered from the configuration, filtered by permission */
+    BTZ_PROTOCOL_MESSAGES, /* Anthropic POST /v1/messages */
+    BTZ_PROTOCOL_COUNT_TOKENS,
+    BTZ_PROTOCOL_OLLAMA_CHAT, /* POST /api/chat; NDJSON when streaming, which is its default */
+    BTZ_PROTOCOL_OLLAMA_GENERATE,
+    BTZ_PROTOCOL_OLLAMA_EMBED,
+    BTZ_PROTOCOL_OLLAMA_TAGS, /* GET, and show, version, ps */
+    BTZ_PROTOCOL_MCP,         /* JSON-RPC over streamable HTTP */
+    BTZ_PROTOCOL_PASS,        /* declared route: bytes */
+    BTZ_PROTOCOL_COUNT
+};
+const char *btz_protocol_name(enum btz_protocol p); /* "chat", "messages", ... */
+/* Shape of its errors and streams. */
+enum btz_dialect {
+    BTZ_DIALECT_OPENAI,
+    BTZ_DIALECT_ANTHROPIC,
+    BTZ_DIALECT_OLLAMA,
+    BTZ_DIALECT_MCP,
+    BTZ_DIALECT_PLAIN
+};
+enum btz_dialect btz_protocol_dialect(enum btz_protocol p);
+
+/* ---- requests (one file a family: openai_chat.c, anthropic.c, ...; multipart.c) ------------------------------------ */
+
+struct btz_part { /* one text of a request or of a whole response */
+    enum btz_channel channel;
+    struct btz_slice text; /* borrowed from `holder` */
+    json_t *
+        holder; /* object or array it stands in; NULL: it cannot be changed (then a mask is a block) */
+    const char *key; /* member of an object ... */
+    size_t index;    /* ... or index of an array */
+};
+struct btz_tool {
+    struct btz_slice name, description;
+    struct btz_slice schema; /* canonical JSON; arena */
+};
+struct btz_usage {
+    bool known;
+    uint64_t input_tokens, output_tokens, cached_tokens;
+};
+#define BTZ_PARTS_MAX 4096
+struct btz_message { /* a request or a whole response, read */
+    enum btz_protocol protocol;
+    json_t *root; /* owned; NULL: not JSON */
+    struct btz_slice model;
+    bool stream;
+    uint64_t max_tokens;    /* 0: not said; times the number of choices */
+    struct btz_part *parts; /* arena */
+    size_t part_count;
+    struct btz_tool *tools; /* that the model may use (request), or MCP tools listed (response) */
+    size_t tool_count;
+    struct {
+        struct btz_slice name, arguments;
+    } * calls; /* tools the model wants called (response); MCP tools/call (request) */
+    size_t call_count;
+    struct btz_usage usage;  /* response */
+    struct btz_slice finish; /* "stop", "length", ...; response */
+    size_t images, files;    /* parts that no detector of text can read: not-evaluated */
+    struct btz_slice mcp_method;
+    bool changed; /* root differs from what was read */
+};
+/* Errors: INPUT (not of that shape: says what was expected where), LIMIT. `content_type` tells JSON from multipart.
+ * Strict: duplicate members, ill-formed UTF-8 and trailing bytes are refused, so nobody reads it otherwise. */
+BTZ_CHECKED enum btz_err btz_request_read(enum btz_protocol p, struct btz_slice content_type,
+                                          struct btz_slice body, struct btz_arena *arena,
+                                          struct btz_message *out);
+BTZ_CHECKED enum btz_err btz_response_read(enum btz_protocol p, struct btz_slice body,
+                                           struct btz_arena *arena, struct btz_message *out);
+void btz_message_release(struct btz_message *m);
+BTZ_CHECKED enum btz_err btz_part_replace(struct btz_message *m, struct btz_part *part,
+                                          struct btz_slice text);
+BTZ_CHECKED enum btz_err btz_message_set_model(struct btz_message *m, const char *model);
+/* Asks a stream for its usage where the protocol has a switch for it (stream_options.include_usage); *asked is true when
+ * the client had not: then the extra chunk must not reach it. */
+BTZ_CHECKED enum btz_err btz_message_ask_usage(struct btz_message *m, bool *asked);
+BTZ_CHECKED enum btz_err btz_message_write(const struct btz_message *m, struct btz_buf *out);
+/* A rough upper bound of tokens, for reservations: bytes / 3 + 16 a part. */
+uint64_t btz_message_tokens(const struct btz_message *m);
+
+/* ---- streams of responses (stream.c): SSE and NDJSON ----------------------------------------------------------------- */
+
+/* A lane is one text that grows: a choice's content, the arguments of one tool call, the reasoning. */
+struct btz_lane {
+    enum btz_channel channel;
+    uint32_t choice, part; /* which one */
+    struct btz_slice tool; /* name of the tool, for arguments */
+    void *user; /* of the function below, NULL at first; drop() is called for each that is set */
+};
+struct btz_lane_ops {
+    /* A piece of a lane's text. What goes on is appended to `out` (may be nothing). `final`: the lane ends. DENIED: the
+     * stream is cut: the client gets an error event and the proper end. */
+    enum btz_err (*text)(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
+                         struct btz_buf *out);
+    void (*drop)(void *user, struct btz_lane *lane);
+    /* A whole text that repeats lanes (response.output_text.done and alike): to be replaced by what was released. */
+    enum btz_err (*repeat)(void *user, enum btz_channel channel, struct btz_slice text,
+                           struct btz_buf *out);
+};
+struct btz_protocol_stream;
+struct btz_stream_options {
+    enum btz_protocol from, to; /* of the upstream, of the client: differ when translated */
+    bool hide_usage;            /* the client did not ask for the usage chunk */
+    const char *model; /* name the client used, put in place of the upstream's; NULL: as it comes */
+    size_t event_max;  /* bytes of one event, 1 MiB */
+};
+BTZ_CHECKED enum btz_err btz_protocol_stream_new(const struct btz_stream_options *o,
+                                                 const struct btz_lane_ops *ops, void *user,
+                                                 struct btz_protocol_stream **out);
+void btz_protocol_stream_free(struct btz_protocol_stream *s);
+/* Bytes from upstream, cut anywhere. What goes to the client is appended. `final`: upstream ended; if that was no proper
+ * end, an error event is written. After DENIED `out` holds error event and end: send it and close upstream.
+ * Comments, retry lines, pings and unknown events of the protocol pass; text in unknown events does not (an event whose
+ * strings cannot be told apart is guarded as a whole by the raw channel). Errors: DENIED (cut), INPUT (not such a stream;
+ * `out` then holds an error event too), LIMIT. */
+BTZ_CHECKED enum btz_err btz_protocol_stream_feed(struct btz_protocol_stream *s,
+                                                  struct btz_slice bytes, bool final,
+                                                  struct btz_buf *out);
+const struct btz_usage *btz_protocol_stream_usage(const struct btz_protocol_stream *s);
+bool btz_protocol_stream_ended(const struct btz_protocol_stream *s); /* its proper end was seen */
+
+/* ---- errors as each dialect's clients expect them (problem.c) -------------------------------------------------------- */
+
+/* HTTP status, "type" word of ours ("guard_blocked", "rate_limited", "budget_exceeded", ...), one sentence. */
+BTZ_CHECKED enum btz_err btz_problem_write(enum btz_dialect d, unsigned status, const char *code,
+                                           const char *message, const char *request_id,
+                                           struct btz_buf *out);
+/* The same inside a stream that already began, with the end that clients wait for. */
+BTZ_CHECKED enum btz_err btz_problem_event(enum btz_dialect d, const char *code,
+                                           const char *message, const char *request_id,
+                                           struct btz_buf *out);
+
+/* ---- translation (translate.c): chat <-> messages, whole requests and responses; streams through `from` and `to` ----- */
+BTZ_CHECKED enum btz_err btz_translate_request(const struct btz_message *from, enum btz_protocol to,
+                                               uint64_t max_tokens, struct btz_arena *arena,
+                                               struct btz_message *out);
+BTZ_CHECKED enum btz_err btz_translate_response(const struct btz_message *from,
+                                                enum btz_protocol to, const char *model,
+                                                struct btz_arena *arena, struct btz_message *out);
+
+/* ---- WebSocket frames (websocket.c): RFC 6455; for pass-through routes, to count and to read text ------------------- */
+struct btz_frames { /* zeroed: one direction of a connection */
+    uint64_t messages, bytes;
+    /* private */
+    uint8_t head[14];
+    unsigned head_len;
+    uint64_t left;
+    uint8_t opcode, mask[4];
+    bool masked, in_message, text;
+    uint32_t mask_at;
+};
+/* Calls `text` for payload of text messages, unmasked; `end` at the end of one. INPUT: not frames (reserved bits, too long
+ * control frames, continuation without beginning); LIMIT: a message over `max`. */
+BTZ_CHECKED enum btz_err
+btz_frames_feed(struct btz_frames *f, struct btz_slice bytes, uint64_t max,
+                enum btz_err (*text)(void *user, struct btz_slice piece, bool end), void *user);
+
+#endif
