@@ -51,6 +51,7 @@ enum btz_guard_mode {                        /* of responses */
                       BTZ_GUARD_MODE_HOLD, /* nothing before all of it was read */
                       BTZ_GUARD_MODE_WATCH /* "observe": released at once, hits are written down */
 };
+const char *btz_guard_mode_name(int mode); /* "window", "hold", "observe" */
 /* One line of the rules: detector x channels -> action. The first that fits is used. */
 struct btz_guard_rule_conf {
     const char *detector;          /* id, or "*" */
