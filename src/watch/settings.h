@@ -32,6 +32,7 @@ struct btz_section {
 };
 extern const struct btz_section *const btz_sections[]; /* NULL-terminated */
 extern const struct btz_section btz_section_access;    /* struct btz_access_conf */
+extern const struct btz_section btz_section_gate;      /* struct btz_gate_conf */
 
 struct btz_settings_section;
 struct btz_settings {
