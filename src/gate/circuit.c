@@ -30,8 +30,8 @@ static void digest_names(const char *const *names, size_t count, uint8_t out[BTZ
 {
     memset(out, 0, BTZ_SHA256_LEN);
     for (size_t i = 0; i < count; i++)
-        btz_sha256_2(btz_slice_of(out, BTZ_SHA256_LEN), btz_slice_of(names[i], strlen(names[i]) + 1),
-                     out);
+        btz_sha256_2(btz_slice_of(out, BTZ_SHA256_LEN),
+                     btz_slice_of(names[i], strlen(names[i]) + 1), out);
 }
 
 static enum btz_err map_page(int fd, const char *path, const uint8_t *names, struct page **out)
@@ -98,10 +98,9 @@ static bool is_ahead(uint64_t until_ms, uint64_t now_ms)
 
 bool btz_circuit_is_open(const struct btz_circuits *c, size_t which, uint64_t now_ms)
 {
-    return which < c->count &&
-           is_ahead(atomic_load_explicit(&c->page->circuit[which].open_until_ms,
-                                         memory_order_relaxed),
-                    now_ms);
+    return which < c->count && is_ahead(atomic_load_explicit(&c->page->circuit[which].open_until_ms,
+                                                             memory_order_relaxed),
+                                        now_ms);
 }
 
 bool btz_circuit_may(struct btz_circuits *c, size_t which, uint64_t now_ms)

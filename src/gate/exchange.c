@@ -1,6 +1,7 @@
 /* The first half of an exchange: who asks, and whether he may use the route. */
 #include "gate/exchange.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "access/identity.h"
@@ -183,17 +184,17 @@ void btz_exchange_decide(struct btz_exchange *x, int action, const char *resourc
 
     renew(x);
     r = (struct btz_request){ .principal = x->principal,
-                             .key = x->key,
-                             .action = action,
-                             .resource = btz_str(resource),
-                             .model = btz_str(x->model),
-                             .endpoint = btz_str(x->route->name),
-                             .tool = tool,
-                             .cost = cost,
-                             .now_s = x->now_ms / 1000,
-                             .address = x->address,
-                             .mfa_age_s = x->mfa_age_s,
-                             .client_cert = x->in->client_cert.len > 0 };
+                              .key = x->key,
+                              .action = action,
+                              .resource = btz_str(resource),
+                              .model = btz_str(x->model),
+                              .endpoint = btz_str(x->route->name),
+                              .tool = tool,
+                              .cost = cost,
+                              .now_s = x->now_ms / 1000,
+                              .address = x->address,
+                              .mfa_age_s = x->mfa_age_s,
+                              .client_cert = x->in->client_cert.len > 0 };
 
     btz_decide(x->gate->snapshot, &r, out);
 }

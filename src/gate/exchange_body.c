@@ -39,7 +39,9 @@ static void bound_cost(struct btz_exchange *x)
 {
     const struct btz_model_conf *m = x->model_conf;
     uint64_t in = x->has_request ? btz_message_tokens(&x->request) : 0;
-    uint64_t out = x->request.max_tokens ? x->request.max_tokens : m ? (uint64_t)m->max_tokens : 4096;
+    uint64_t out = x->request.max_tokens ? x->request.max_tokens
+                   : m                   ? (uint64_t)m->max_tokens
+                                         : 4096;
 
     if (strcmp(x->route->action, "model.invoke") != 0)
         in = out = 0;
@@ -51,8 +53,7 @@ static void bound_cost(struct btz_exchange *x)
     if (out > UINT64_MAX / 4)
         out = UINT64_MAX / 4;
     x->token_bound = in + out;
-    x->cost_bound =
-        m ? ((double)in * m->input_price + (double)out * m->output_price) / 1e6 : 0;
+    x->cost_bound = m ? ((double)in * m->input_price + (double)out * m->output_price) / 1e6 : 0;
 }
 
 static enum btz_step permit(struct btz_exchange *x)

@@ -89,7 +89,7 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
         .client_gone = facts->how == BTZ_END_CLIENT_GONE,
     };
     out->guard_mode = x->mode == BTZ_RESPONSE_PASS ? "none"
-                      : x->streamed || x->raw ? btz_guard_mode_name(x->gate->conf->guard.mode)
+                      : x->streamed || x->raw      ? btz_guard_mode_name(x->gate->conf->guard.mode)
                                                    : "whole";
     if (x->session)
         out->hits = btz_guard_records(x->session, &out->hit_count);
@@ -152,8 +152,8 @@ void btz_exchange_end(struct btz_exchange *x, const struct btz_end_facts *facts,
     if (x->responded)
         r.response_digest = digest;
     if (r.request_body.len)
-        r.response_body = x->mode == BTZ_RESPONSE_PIECES ? btz_buf_slice(&x->kept)
-                                                         : btz_buf_slice(&x->collected);
+        r.response_body =
+            x->mode == BTZ_RESPONSE_PIECES ? btz_buf_slice(&x->kept) : btz_buf_slice(&x->collected);
     write_record(x, &r);
     btz_metrics_end(x->gate->metrics, &r);
     count_detectors(x);

@@ -144,6 +144,7 @@ enum btz_step btz_exchange_durable(struct btz_exchange *x)
         return BTZ_STEP_GO;
     if (err == BTZ_CONFLICT && btz_clock_ns() / 1000000 - x->wait_from_ms < DURABLE_WAIT_MS)
         return BTZ_STEP_WAIT;
-    return btz_exchange_refuse(x, 503, "audit_unavailable", "the request cannot be written down: %s",
+    return btz_exchange_refuse(x, 503, "audit_unavailable",
+                               "the request cannot be written down: %s",
                                err == BTZ_CONFLICT ? "the ledger is too slow" : btz_error_detail());
 }

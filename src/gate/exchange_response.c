@@ -545,7 +545,7 @@ const char *btz_exchange_guard_header(const struct btz_exchange *x)
 {
     static const char *const modes[] = { "window", "hold", "observe" };
     struct btz_exchange *w = (struct btz_exchange *)(uintptr_t)x;
-    const char *mode = x->mode == BTZ_RESPONSE_PIECES ? modes[x->gate->conf->guard.mode % 3]
+    const char *mode = x->mode == BTZ_RESPONSE_PIECES  ? modes[x->gate->conf->guard.mode % 3]
                        : x->mode == BTZ_RESPONSE_WHOLE ? "whole"
                                                        : "none";
     bool some = x->scanned_in + x->scanned_out > 0;

@@ -26,7 +26,7 @@ static enum btz_protocol spoken(const struct btz_exchange *x, const struct btz_u
                    ? p
                    : BTZ_PROTOCOL_COUNT;
     case BTZ_UPSTREAM_OLLAMA: /* speaks OpenAI's words as well */
-        return p == BTZ_PROTOCOL_MESSAGES        ? BTZ_PROTOCOL_CHAT
+        return p == BTZ_PROTOCOL_MESSAGES       ? BTZ_PROTOCOL_CHAT
                : p == BTZ_PROTOCOL_COUNT_TOKENS ? BTZ_PROTOCOL_COUNT
                                                 : p;
     default:
@@ -44,10 +44,9 @@ static void add(struct btz_exchange *x, size_t upstream, const char *model)
     protocol = spoken(x, &u[upstream]);
     if (protocol == BTZ_PROTOCOL_COUNT)
         return;
-    x->candidates[x->candidate_count++] =
-        (struct candidate){ .upstream = upstream,
-                            .model = model && *model ? model : x->model,
-                            .protocol = protocol };
+    x->candidates[x->candidate_count++] = (struct candidate){
+        .upstream = upstream, .model = model && *model ? model : x->model, .protocol = protocol
+    };
 }
 
 /* Those with weight in random order by weight, then those for when all others failed. */

@@ -21,11 +21,10 @@ static enum btz_err open_shared(struct btz_gate *g, const char *state, struct bt
     for (size_t i = 0; i < g->conf->models.count; i++)
         known[i] = models[i].name;
     BTZ_TRY(btz_file_mkdirs(folder, 0700));
-    BTZ_TRY(
-        btz_limits_open(limits, g->conf->limits.items, g->conf->limits.count, &g->limits));
+    BTZ_TRY(btz_limits_open(limits, g->conf->limits.items, g->conf->limits.count, &g->limits));
     BTZ_TRY(btz_journal_open(journal, &g->journal));
-    BTZ_TRY(btz_metrics_open(metrics, known, g->conf->models.count, names,
-                             g->conf->upstreams.count, &g->metrics));
+    BTZ_TRY(btz_metrics_open(metrics, known, g->conf->models.count, names, g->conf->upstreams.count,
+                             &g->metrics));
     return btz_circuits_open(circuits, names, g->conf->upstreams.count, &g->circuits);
 }
 
@@ -95,8 +94,7 @@ void btz_gate_close(struct btz_gate *g)
 
 bool btz_gate_refresh(struct btz_gate *g)
 {
-    if (!g->snapshot &&
-        btz_snapshot_open(g->snapshot_path, g->secret, &g->snapshot) != BTZ_OK) {
+    if (!g->snapshot && btz_snapshot_open(g->snapshot_path, g->secret, &g->snapshot) != BTZ_OK) {
         g->snapshot = NULL;
         return false;
     }

@@ -49,7 +49,8 @@ static json_t *list(struct btz_exchange *x)
 
 static json_t *one(struct btz_exchange *x)
 {
-    struct btz_slice path = x->in->path, id = btz_slice_sub(path, sizeof "/v1/models/" - 1, path.len);
+    struct btz_slice path = x->in->path,
+                     id = btz_slice_sub(path, sizeof "/v1/models/" - 1, path.len);
     const char *name = btz_arena_str(&x->arena, id);
 
     return name && btz_gate_model(x->gate->conf, id) && may_use(x, name) ? describe(name) : NULL;

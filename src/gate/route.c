@@ -1,7 +1,7 @@
 /* Which paths there are. Everything else is denied. */
 #include "gate/gate.h"
 
-#define INVOKE "model.invoke", "model/{model}"
+#define INVOKE    "model.invoke", "model/{model}"
 #define USE(name) "endpoint.use", "endpoint/" name
 
 const struct btz_route btz_routes[] = {

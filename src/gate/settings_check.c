@@ -36,8 +36,9 @@ static enum btz_err check_named(const struct btz_gate_conf *conf, const char *wh
 {
     if (upstream_of(conf, name))
         return BTZ_OK;
-    return btz_fail(BTZ_USAGE, "gate: %s names the upstream \"%.60s\", which is not among `upstreams`",
-                    what, name);
+    return btz_fail(BTZ_USAGE,
+                    "gate: %s names the upstream \"%.60s\", which is not among `upstreams`", what,
+                    name);
 }
 
 static enum btz_err check_url(const struct btz_upstream_conf *u)
@@ -88,9 +89,9 @@ static enum btz_err check_models(const struct btz_gate_conf *conf)
         const struct btz_served_conf *served = models[i].upstreams.items;
 
         if (models[i].upstreams.count == 0 && conf->upstreams.count != 1)
-            return btz_fail(BTZ_USAGE,
-                            "gate: model %.60s: say by `upstreams` which of the upstreams serves it",
-                            models[i].name);
+            return btz_fail(
+                BTZ_USAGE, "gate: model %.60s: say by `upstreams` which of the upstreams serves it",
+                models[i].name);
         for (size_t k = 0; k < models[i].upstreams.count; k++)
             BTZ_TRY(check_named(conf, "a model", served[k].upstream));
     }
@@ -159,9 +160,9 @@ static const struct btz_yaml empty = { .kind = BTZ_YAML_MAP, .line = 1 };
 static const char *state_of(const struct btz_yaml *root, const char *file,
                             const struct btz_conf_env *env, struct btz_arena *arena)
 {
-    static const struct btz_conf_key keys[] = { { .name = "state",
-                                                  .kind = BTZ_CONF_STRING,
-                                                  .fallback = ".bartizan" } };
+    static const struct btz_conf_key keys[] = {
+        { .name = "state", .kind = BTZ_CONF_STRING, .fallback = ".bartizan" }
+    };
     static const struct btz_conf_struct of = { "", sizeof(const char *), keys, 1 };
     const struct btz_yaml *node = btz_yaml_get(root, "state");
     struct btz_yaml alone, map = empty;
@@ -192,8 +193,8 @@ enum btz_err btz_gate_conf_load(const char *yaml, const struct btz_conf_env *env
     BTZ_TRY(btz_file_read(yaml, (size_t)4 << 20, &text));
     BTZ_TRY(btz_yaml_parse(btz_buf_slice(&text), yaml, arena, &root));
     section = btz_yaml_get(root, "gate");
-    BTZ_TRY(btz_conf_load(section ? section : &empty, &btz_gate_conf_struct, yaml, env, arena,
-                          conf));
+    BTZ_TRY(
+        btz_conf_load(section ? section : &empty, &btz_gate_conf_struct, yaml, env, arena, conf));
     BTZ_TRY(btz_gate_conf_check(conf));
     *state = state_of(root, yaml, env, arena);
     if (!*state)
