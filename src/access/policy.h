@@ -167,6 +167,10 @@ uint32_t btz_snapshot_principal(const struct btz_snapshot *s, const char *id_or_
 uint32_t btz_snapshot_principal_of(const struct btz_snapshot *s, struct btz_slice id_or_name);
 const char *btz_snapshot_principal_id(const struct btz_snapshot *s, uint32_t principal);
 const char *btz_snapshot_principal_name(const struct btz_snapshot *s, uint32_t principal);
+/* Names of the groups that a principal is in, ascending, at most `max` of them; borrowed until the snapshot is refreshed.
+ * Returns how many there are, which may be more than `max`. */
+size_t btz_snapshot_groups(const struct btz_snapshot *s, uint32_t principal, struct btz_slice *out,
+                           size_t max);
 /* The key with that hash (constant time per candidate), BTZ_NOBODY when there is none; its principal goes out.
  * Expiry and the principal's state are for btz_decide to judge. */
 uint32_t btz_snapshot_key(const struct btz_snapshot *s, const uint8_t hash[BTZ_SHA256_LEN],

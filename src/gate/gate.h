@@ -75,14 +75,15 @@ struct btz_pin_conf {
 };
 enum btz_audit_mode { BTZ_AUDIT_ASYNC, BTZ_AUDIT_DURABLE };
 enum btz_audit_bodies { BTZ_BODIES_NONE, BTZ_BODIES_BLOCKED, BTZ_BODIES_ALL };
+struct btz_audit_conf {
+    int mode, bodies; /* enum btz_audit_mode, btz_audit_bodies */
+};
 struct btz_gate_conf {
     const char *http; /* "127.0.0.1:8080": plain, this machine only; empty: none */
     struct btz_conf_list upstreams, models, routes, mcp, limits;
     const char *shared_limits; /* "redis://127.0.0.1:6379/0", "unix:/path"; empty: this machine's */
     struct btz_guard_conf guard;
-    struct {
-        int mode, bodies;
-    } audit;
+    struct btz_audit_conf audit;
     int64_t body_max,
         response_max; /* bytes; 32 MiB: larger responses that must be read whole are refused */
     int64_t workers;

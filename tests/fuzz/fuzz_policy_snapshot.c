@@ -27,6 +27,16 @@ static void ask(const struct btz_snapshot *s, uint32_t principal, uint32_t key, 
         }
 }
 
+static void look_up(const struct btz_snapshot *s, uint32_t principal)
+{
+    struct btz_slice groups[4];
+    size_t count = btz_snapshot_groups(s, principal, groups, BTZ_COUNT(groups));
+
+    for (size_t i = 0; i < count && i < BTZ_COUNT(groups); i++)
+        if (memchr(groups[i].ptr, 0, groups[i].len + 1) == NULL) /* reads all of it */
+            abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -46,8 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     h->actions = btz_snap_actions_digest();
     h->size = size;
     if (btz_snapshot_of(btz_slice_of(copy, size), &s) == BTZ_OK) {
-        for (uint32_t p = 0; p < 5; p++)
+        for (uint32_t p = 0; p < 5; p++) {
             ask(s, p, p % 2 ? p / 2 : BTZ_NOBODY, p == 4 ? UINT64_MAX : 1800000000);
+            look_up(s, p);
+        }
         btz_snapshot_principal(s, "alice");
         btz_snapshot_key_named(s, "k1");
         btz_snapshot_key(s, copy, &who);

@@ -190,7 +190,8 @@ static void random_people_of(struct btz_rng *r, struct btz_arena *arena, struct 
 
         for (size_t k = 0; k < btz_rng_below(r, 5); k++)
             members[k] = random_people[btz_rng_below(r, 4)][0];
-        g[i].id = g[i].name = btz_arena_printf(arena, "grp_%zu", i);
+        g[i].id = btz_arena_printf(arena, "grp_%zu", i);
+        g[i].name = btz_arena_printf(arena, "team %c", "bca"[i]);
         g[i].members = members;
     }
     m->principals = p;

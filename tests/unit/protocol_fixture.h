@@ -17,7 +17,7 @@ struct lane_text {
     struct btz_buf held;
 };
 struct watcher {
-    bool plain;          /* everything passes as it is */
+    bool plain; /* everything passes as it is */
     unsigned lanes, drops;
     struct btz_buf tools; /* names of tools heard of */
     struct btz_buf seen;  /* every text: "channel=text;" */

@@ -301,6 +301,102 @@ static void test_order(void **state)
     }
 }
 
+static bool is_member(const struct btz_group_model *g, const char *id)
+{
+    for (size_t i = 0; g->members[i]; i++)
+        if (strcmp(g->members[i], id) == 0)
+            return true;
+    return false;
+}
+
+/* Groups of everybody, in the order of their names, against the model; and with room for fewer. */
+static size_t check_groups(const struct btz_policy_model *m, const struct btz_snapshot *s)
+{
+    static const char *const names[] = { "team a", "team b", "team c" };
+    size_t seen = 0;
+
+    for (size_t i = 0; i < m->principal_count; i++) {
+        uint32_t who = btz_snapshot_principal(s, m->principals[i].id);
+        struct btz_slice groups[3] = { { 0 } }, few[3] = { { 0 } };
+        size_t count = btz_snapshot_groups(s, who, groups, BTZ_COUNT(groups)), wanted = 0;
+
+        for (size_t n = 0; n < BTZ_COUNT(names); n++)
+            for (size_t g = 0; g < m->group_count; g++)
+                if (strcmp(m->groups[g].name, names[n]) == 0 &&
+                    is_member(&m->groups[g], m->principals[i].id)) {
+                    assert_true(btz_slice_is(groups[wanted], names[n]));
+                    wanted++;
+                }
+        assert_int_equal(count, wanted);
+        assert_int_equal(btz_snapshot_groups(s, who, few, 1), wanted);
+        assert_true(few[1].ptr == NULL);
+        assert_true(wanted == 0 || btz_slice_equal(few[0], groups[0]));
+        seen += wanted;
+    }
+    return seen;
+}
+
+static void test_groups(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(64 << 20);
+    size_t seen = 0;
+    (void)state;
+
+    for (size_t i = 0; i < POLICIES / 4; i++) {
+        BTZ_ARENA_SCOPE struct btz_arena arena;
+        struct btz_policy_model m;
+        struct btz_snapshot *s;
+        struct btz_rng r;
+
+        btz_arena_init(&arena, 64 << 20);
+        btz_rng_init(&r, 8, i);
+        random_model(&r, &arena, &m);
+        s = compile(&m, &bytes);
+        seen += check_groups(&m, s);
+        assert_int_equal(btz_snapshot_groups(s, BTZ_NOBODY, NULL, 0), 0);
+        assert_int_equal(btz_snapshot_groups(s, (uint32_t)m.principal_count, NULL, 0), 0);
+        btz_snapshot_close(s);
+    }
+    assert_true(seen > POLICIES / 4);
+}
+
+/* A list that names a group which is not there, a range past the lists, a name past the texts. */
+static void test_groups_damaged(void **state)
+{
+    static const char *const both[] = { "usr_a", "usr_b", NULL };
+    static const struct btz_principal_model people[] = { { "usr_a", "alice", 0, false },
+                                                         { "usr_b", "bob", 0, false } };
+    static const struct btz_group_model group = { "grp_1", "staff", both };
+    struct btz_policy_model m = {
+        .principals = people, .principal_count = 2, .groups = &group, .group_count = 1
+    };
+    BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(1 << 20);
+    struct btz_snap_principal *p;
+    struct btz_snap_text *name;
+    struct btz_snapshot *s;
+    struct btz_slice raw;
+    uint32_t *lists;
+    (void)state;
+
+    s = compile(&m, &bytes);
+    raw = btz_slice_of(bytes.ptr, bytes.len - BTZ_SNAP_MAC);
+    p = (void *)(uintptr_t)btz_snap_at(&s->view, BTZ_SNAP_PRINCIPALS);
+    lists = (void *)(uintptr_t)btz_snap_at(&s->view, BTZ_SNAP_GROUP_LISTS);
+    name = (void *)(uintptr_t)btz_snap_at(&s->view, BTZ_SNAP_GROUPS);
+    btz_snapshot_close(s);
+    lists[1] = 1;
+    assert_int_equal(btz_snapshot_of(raw, &s), BTZ_INPUT);
+    lists[1] = 0;
+    p[1].groups.count++;
+    assert_int_equal(btz_snapshot_of(raw, &s), BTZ_INPUT);
+    p[1].groups.count--;
+    name->len++;
+    assert_int_equal(btz_snapshot_of(raw, &s), BTZ_INPUT);
+    name->len--;
+    assert_int_equal(btz_snapshot_of(raw, &s), BTZ_OK);
+    btz_snapshot_close(s);
+}
+
 /* Random graphs of inheritance: refused exactly when somebody reaches himself (Warshall). */
 static void test_circles(void **state)
 {
@@ -345,9 +441,10 @@ static void test_circles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differential), cmocka_unit_test(test_explain),
-        cmocka_unit_test(test_monotone),     cmocka_unit_test(test_order),
-        cmocka_unit_test(test_circles),
+        cmocka_unit_test(test_differential),   cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_monotone),       cmocka_unit_test(test_order),
+        cmocka_unit_test(test_circles),        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups_damaged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

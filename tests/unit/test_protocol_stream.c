@@ -2,8 +2,11 @@
 #include "protocol_fixture.h"
 
 #define CHUNK(delta, finish)                                                                       \
-    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4o\"," \
-    "\"choices\":[{\"index\":0,\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":" finish "}]}\n\n"
+    "data: "                                                                                       \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-"   \
+    "4o\","                                                                                        \
+    "\"choices\":[{\"index\":0,\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":" finish  \
+    "}]}\n\n"
 #define DONE "data: [DONE]\n\n"
 #define DELTA(index, delta)                                                                        \
     "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" index         \
@@ -14,12 +17,15 @@
 #define STOP(index)                                                                                \
     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" index "}\n\n"
 #define MESSAGE_START                                                                              \
-    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\"," \
-    "\"role\":\"assistant\",\"content\":[],\"model\":\"claude\",\"stop_reason\":null,\"stop_sequence\":null," \
+    "event: message_start\ndata: "                                                                 \
+    "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","              \
+    "\"role\":\"assistant\",\"content\":[],\"model\":\"claude\",\"stop_reason\":null,\"stop_"      \
+    "sequence\":null,"                                                                             \
     "\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n"
 #define MESSAGE_END                                                                                \
-    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"," \
-    "\"stop_sequence\":null},\"usage\":{\"output_tokens\":15}}\n\n"                                  \
+    "event: message_delta\ndata: "                                                                 \
+    "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","                         \
+    "\"stop_sequence\":null},\"usage\":{\"output_tokens\":15}}\n\n"                                \
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
 
 struct stream_case {
@@ -41,22 +47,27 @@ static const struct stream_case cases[] = {
       CHUNK("\"content\":\"a se\"", "null") CHUNK("\"content\":\"cret\"", "\"stop\"") DONE,
       "content=a [x];", BTZ_OK },
     { "chat reasoning and refusal", BTZ_PROTOCOL_CHAT,
-      CHUNK("\"reasoning_content\":\"sec\"", "null") CHUNK("\"reasoning_content\":\"ret s\"", "null")
-          CHUNK("\"refusal\":\"no secret\"", "null") CHUNK("\"content\":\"s\"", "null")
-              CHUNK("", "\"stop\"") DONE,
+      CHUNK("\"reasoning_content\":\"sec\"", "null") CHUNK(
+          "\"reasoning_content\":\"ret s\"", "null") CHUNK("\"refusal\":\"no secret\"", "null")
+          CHUNK("\"content\":\"s\"", "null") CHUNK("", "\"stop\"") DONE,
       "reasoning_content=[x] s;refusal=no [x];content=s;", BTZ_OK },
     { "chat tools", BTZ_PROTOCOL_CHAT,
-      CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+      CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{"
+            "\"name\":\"f\","
             "\"arguments\":\"\"}}]",
-            "null") CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"q\\\":\\\"sec\"}}]",
-                          "null")
-          CHUNK("\"tool_calls\":[{\"index\":1,\"id\":\"c2\",\"type\":\"function\",\"function\":{\"name\":\"g\","
-                "\"arguments\":\"{s\"}}]",
-                "null") CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"ret\\\"}\"}}]",
-                              "null") CHUNK("", "\"tool_calls\"") DONE,
+            "null")
+          CHUNK(
+              "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"q\\\":\\\"sec\"}}]",
+              "null") CHUNK("\"tool_calls\":[{\"index\":1,\"id\":\"c2\",\"type\":\"function\","
+                            "\"function\":{\"name\":\"g\","
+                            "\"arguments\":\"{s\"}}]",
+                            "null")
+              CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"ret\\\"}\"}}]",
+                    "null") CHUNK("", "\"tool_calls\"") DONE,
       "f={\"q\":\"[x]\"};g={s;", BTZ_OK },
     { "chat whole call in the last chunk", BTZ_PROTOCOL_CHAT,
-      CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+      CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{"
+            "\"name\":\"f\","
             "\"arguments\":\"{} s\"}}]",
             "\"tool_calls\"") DONE,
       "f={} s;", BTZ_OK },
@@ -65,25 +76,28 @@ static const struct stream_case cases[] = {
           CHUNK("\"content\":\"! b\"", "null") CHUNK("", "\"stop\"") DONE,
       "content=a ;", BTZ_DENIED },
     { "messages", BTZ_PROTOCOL_MESSAGES,
-      MESSAGE_START START("0", "\"type\":\"text\",\"text\":\"\"") "event: ping\ndata: {\"type\": \"ping\"}\n\n"
-          DELTA("0", "\"type\":\"text_delta\",\"text\":\"a sec\"")
-              DELTA("0", "\"type\":\"text_delta\",\"text\":\"ret s\"") STOP("0") MESSAGE_END,
+      MESSAGE_START START(
+          "0", "\"type\":\"text\",\"text\":\"\"") "event: ping\ndata: {\"type\": "
+                                                  "\"ping\"}\n\n" DELTA("0",
+                                                                        "\"type\":\"text_delta\","
+                                                                        "\"text\":\"a sec\"")
+                                                      DELTA("0", "\"type\":\"text_delta\",\"text\":"
+                                                                 "\"ret s\"") STOP("0") MESSAGE_END,
       "0=a [x] s;", BTZ_OK },
     { "messages thinking and tool", BTZ_PROTOCOL_MESSAGES,
       MESSAGE_START START("0", "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"")
           DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"hm s\"")
-              DELTA("0", "\"type\":\"signature_delta\",\"signature\":\"EqQBCg==\"") STOP("0")
-                  START("1", "\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"f\",\"input\":{}")
-                      DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"\"")
-                          DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"q\\\":\\\"se\"")
-                              DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"cret\\\"}\"")
-                                  STOP("1") MESSAGE_END,
+              DELTA("0", "\"type\":\"signature_delta\",\"signature\":\"EqQBCg==\"") STOP("0") START(
+                  "1", "\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"f\",\"input\":{}")
+                  DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"\"") DELTA(
+                      "1", "\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"q\\\":\\\"se\"")
+                      DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"cret\\\"}\"")
+                          STOP("1") MESSAGE_END,
       "0=hm s;signature;f={\"q\":\"[x]\"};", BTZ_OK },
     { "messages changed thinking loses its signature", BTZ_PROTOCOL_MESSAGES,
       MESSAGE_START START("0", "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"")
-          DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"secret\"")
-              DELTA("0", "\"type\":\"signature_delta\",\"signature\":\"EqQBCg==\"") STOP("0")
-                  MESSAGE_END,
+          DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"secret\"") DELTA(
+              "0", "\"type\":\"signature_delta\",\"signature\":\"EqQBCg==\"") STOP("0") MESSAGE_END,
       "0=[x];", BTZ_OK },
     { "messages cut", BTZ_PROTOCOL_MESSAGES,
       MESSAGE_START START("0", "\"type\":\"text\",\"text\":\"stop\"")

@@ -28,6 +28,8 @@ const uint8_t btz_snap_sizes[BTZ_SNAP_SECTIONS] = {
     [BTZ_SNAP_KEYS] = sizeof(struct btz_snap_key),
     [BTZ_SNAP_KEY_SLOTS] = sizeof(struct btz_snap_slot),
     [BTZ_SNAP_SCOPES] = sizeof(struct btz_snap_scope),
+    [BTZ_SNAP_GROUPS] = sizeof(struct btz_snap_text),
+    [BTZ_SNAP_GROUP_LISTS] = sizeof(uint32_t),
 };
 
 uint64_t btz_snap_actions_digest(void)

@@ -29,6 +29,8 @@ uint32_t btz_compile_count(const struct btz_compile *c, enum btz_snap_section s)
 BTZ_CHECKED enum btz_err btz_compile_rules(struct btz_compile *c);   /* compile_rules.c */
 BTZ_CHECKED enum btz_err btz_compile_buckets(struct btz_compile *c); /* compile_buckets.c */
 BTZ_CHECKED enum btz_err btz_compile_people(struct btz_compile *c);  /* compile_people.c */
-BTZ_CHECKED enum btz_err btz_compile_keys(struct btz_compile *c);    /* compile_keys.c */
+/* `of`: of each principal by id; zeroed. (compile_groups.c) */
+BTZ_CHECKED enum btz_err btz_compile_groups(struct btz_compile *c, struct btz_snap_range *of);
+BTZ_CHECKED enum btz_err btz_compile_keys(struct btz_compile *c); /* compile_keys.c */
 
 #endif

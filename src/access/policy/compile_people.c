@@ -164,16 +164,16 @@ static enum btz_err put_grants(struct btz_compile *c, struct grant *const *grant
 }
 
 static enum btz_err put_principals(struct btz_compile *c, const uint32_t *sets,
-                                   const struct btz_buf *pairs)
+                                   const struct btz_buf *pairs, const struct btz_snap_range *groups)
 {
     const struct pair *p = (const struct pair *)(const void *)pairs->ptr;
     size_t count = pairs->len / sizeof *p, at = 0;
 
     for (uint32_t i = 0; i < c->index.model->principal_count; i++) {
         const struct btz_principal_model *m = c->index.principals[i];
-        struct btz_snap_principal record = { .kind = m->kind,
-                                             .disabled = m->disabled,
-                                             .set = sets[i] };
+        struct btz_snap_principal record = {
+            .kind = m->kind, .disabled = m->disabled, .set = sets[i], .groups = groups[i]
+        };
 
         BTZ_TRY(btz_compile_text(c, btz_str(m->id), &record.id));
         BTZ_TRY(btz_compile_text(c, btz_str(m->name), &record.name));
@@ -224,10 +224,12 @@ enum btz_err btz_compile_people(struct btz_compile *c)
     size_t words = c->index.words, distinct;
     struct grant *grants = btz_arena_array(c->arena, m->binding_count + 1, sizeof *grants);
     struct grant **kept;
+    struct btz_snap_range *groups =
+        btz_arena_array(c->arena, m->principal_count + 1, sizeof *groups);
     uint64_t *rows;
     uint32_t *sets;
 
-    if (!grants)
+    if (!grants || !groups)
         return BTZ_LIMIT;
     BTZ_TRY(number_grants(c, grants, &distinct, &kept));
     rows = btz_arena_array(c->arena, (m->principal_count + distinct + 1) * words, sizeof *rows);
@@ -240,6 +242,7 @@ enum btz_err btz_compile_people(struct btz_compile *c)
                words * sizeof *rows);
     BTZ_TRY(put_sets(c, rows, m->principal_count + distinct, sets));
     BTZ_TRY(put_grants(c, kept, distinct, sets + m->principal_count));
-    BTZ_TRY(put_principals(c, sets, &pairs));
+    BTZ_TRY(btz_compile_groups(c, groups));
+    BTZ_TRY(put_principals(c, sets, &pairs, groups));
     return put_names(c);
 }

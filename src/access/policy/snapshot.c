@@ -345,6 +345,23 @@ const char *btz_snapshot_principal_name(const struct btz_snapshot *s, uint32_t p
                                                                      : "";
 }
 
+size_t btz_snapshot_groups(const struct btz_snapshot *s, uint32_t principal, struct btz_slice *out,
+                           size_t max)
+{
+    const struct btz_snap_principal *p = btz_snap_at(&s->view, BTZ_SNAP_PRINCIPALS);
+    const struct btz_snap_text *groups = btz_snap_at(&s->view, BTZ_SNAP_GROUPS);
+    const uint32_t *lists = btz_snap_at(&s->view, BTZ_SNAP_GROUP_LISTS);
+
+    if (principal >= btz_snap_count(&s->view, BTZ_SNAP_PRINCIPALS))
+        return 0;
+    for (uint32_t i = 0; i < p[principal].groups.count && i < max; i++) {
+        struct btz_snap_text name = groups[lists[p[principal].groups.at + i]];
+
+        out[i] = btz_slice_of(text_at(s, name), name.len);
+    }
+    return p[principal].groups.count;
+}
+
 uint32_t btz_snapshot_key(const struct btz_snapshot *s, const uint8_t hash[BTZ_SHA256_LEN],
                           uint32_t *principal)
 {

@@ -9,7 +9,7 @@
 #include "access/policy/pattern.h"
 
 #define BTZ_SNAP_MAGIC   0x3150414e535a5442ULL /* "BTZSNAP1" */
-#define BTZ_SNAP_VERSION 1
+#define BTZ_SNAP_VERSION 2
 #define BTZ_SNAP_MAC     32
 #define BTZ_SNAP_MAX     ((uint64_t)4 << 30)
 #define BTZ_SNAP_PREFIX  0x80000000u /* in pattern lengths: anything may follow */
@@ -38,6 +38,8 @@ enum btz_snap_section {
     BTZ_SNAP_KEYS,       /* by id */
     BTZ_SNAP_KEY_SLOTS,  /* hash table of keys by their hash */
     BTZ_SNAP_SCOPES,
+    BTZ_SNAP_GROUPS,      /* texts: names, ascending */
+    BTZ_SNAP_GROUP_LISTS, /* u32: groups of a principal, ascending */
     BTZ_SNAP_SECTIONS
 };
 
@@ -65,6 +67,7 @@ struct btz_snap_principal {
     uint32_t set; /* roles held always and for everything */
     uint32_t zero;
     struct btz_snap_range grants; /* of GRANT_LISTS: roles held for some resources or for a while */
+    struct btz_snap_range groups; /* of GROUP_LISTS */
 };
 struct btz_snap_grant {
     uint32_t set, zero;

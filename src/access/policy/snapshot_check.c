@@ -74,7 +74,8 @@ static enum btz_err check_people(const struct check *c)
     for (uint64_t i = 0; i < count_of(c, BTZ_SNAP_PRINCIPALS); i++)
         if (!has_text(c, p[i].id) || !has_text(c, p[i].name) || !has_set(c, p[i].set) ||
             p[i].kind > BTZ_PRINCIPAL_SERVICE || p[i].name.len > 1024 ||
-            !has_range(c, BTZ_SNAP_GRANT_LISTS, p[i].grants))
+            !has_range(c, BTZ_SNAP_GRANT_LISTS, p[i].grants) ||
+            !has_range(c, BTZ_SNAP_GROUP_LISTS, p[i].groups))
             return damaged(c, "principal", i);
     for (uint64_t i = 0; i < count_of(c, BTZ_SNAP_GRANT_LISTS); i++)
         if (lists[i] >= count_of(c, BTZ_SNAP_GRANTS))
@@ -82,6 +83,20 @@ static enum btz_err check_people(const struct check *c)
     for (uint64_t i = 0; i < count_of(c, BTZ_SNAP_GRANTS); i++)
         if (!has_set(c, g[i].set) || !has_pattern(c, g[i].resource))
             return damaged(c, "grant", i);
+    return BTZ_OK;
+}
+
+static enum btz_err check_groups(const struct check *c)
+{
+    const struct btz_snap_text *g = btz_snap_at(&c->view, BTZ_SNAP_GROUPS);
+    const uint32_t *lists = btz_snap_at(&c->view, BTZ_SNAP_GROUP_LISTS);
+
+    for (uint64_t i = 0; i < count_of(c, BTZ_SNAP_GROUPS); i++)
+        if (!has_text(c, g[i]))
+            return damaged(c, "group", i);
+    for (uint64_t i = 0; i < count_of(c, BTZ_SNAP_GROUP_LISTS); i++)
+        if (lists[i] >= count_of(c, BTZ_SNAP_GROUPS))
+            return damaged(c, "group", i);
     return BTZ_OK;
 }
 
@@ -193,6 +208,7 @@ enum btz_err btz_snap_check(struct btz_slice bytes, const char *what, struct btz
 
     BTZ_TRY(check_sections(bytes, &c));
     BTZ_TRY(check_people(&c));
+    BTZ_TRY(check_groups(&c));
     BTZ_TRY(check_slots(&c, BTZ_SNAP_NAMES, BTZ_SNAP_PRINCIPALS));
     BTZ_TRY(check_conditions(&c));
     BTZ_TRY(check_buckets(&c));

@@ -51,6 +51,7 @@ enum btz_guard_mode {                        /* of responses */
                       BTZ_GUARD_MODE_HOLD, /* nothing before all of it was read */
                       BTZ_GUARD_MODE_WATCH /* "observe": released at once, hits are written down */
 };
+const char *btz_guard_mode_name(int mode); /* "window", "hold", "observe" */
 /* One line of the rules: detector x channels -> action. The first that fits is used. */
 struct btz_guard_rule_conf {
     const char *detector;          /* id, or "*" */
@@ -186,6 +187,21 @@ void btz_classifier_free(struct btz_classifier *c);
  * injection in that channel; where that window is. Reads everything, in linear time. */
 double btz_classifier_score(const struct btz_classifier *c, enum btz_channel channel,
                             struct btz_slice text, size_t *from, size_t *to);
+/* From this score on it counts where no calibration says otherwise, in every channel. */
+#define BTZ_CLASSIFIER_THRESHOLD 0.5
+/* SHA-256 that names the weights; a calibration is for one of them. */
+void btz_classifier_digest(const struct btz_classifier *c, uint8_t out[BTZ_SHA256_LEN]);
+
+/* ---- thresholds from the user's own benign traffic (calibrate.c): the file of `guard.calibration` ------------------ */
+
+struct btz_calibration;
+/* Errors: IO, INPUT, CONFLICT (it was made for another classifier). */
+BTZ_CHECKED enum btz_err btz_calibration_open(const char *file, const struct btz_classifier *c,
+                                              struct btz_calibration **out);
+void btz_calibration_free(struct btz_calibration *c);
+/* Threshold for a detector that scores, by its id, in a channel; negative where the file has none. `c` may be NULL. */
+double btz_calibration_threshold(const struct btz_calibration *c, const char *detector,
+                                 enum btz_channel channel);
 
 /* ---- pins of tool descriptions (pins.c): a tool whose description changed since it was pinned is not the one that was
  * looked at ------------------------------------------------------------------------------------------------------------ */

@@ -1,10 +1,22 @@
 /* Anthropic POST /v1/messages and /v1/messages/count_tokens. */
 #include "gate/protocol/family.h"
 
-#define ID(name)       { name, BTZ_SHAPE_ID, BTZ_HERE, NULL }
-#define TEXT(name, ch) { name, BTZ_SHAPE_TEXT, ch, NULL }
-#define CACHE          { "cache_control", BTZ_SHAPE_OBJECT, BTZ_HERE, &cache }
-#define LAST           { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
+#define ID(name)                                                                                   \
+    {                                                                                              \
+        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
+#define TEXT(name, ch)                                                                             \
+    {                                                                                              \
+        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
+    }
+#define CACHE                                                                                      \
+    {                                                                                              \
+        "cache_control", BTZ_SHAPE_OBJECT, BTZ_HERE, &cache                                        \
+    }
+#define LAST                                                                                       \
+    {                                                                                              \
+        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
 
 static const struct btz_shape_member cache_members[] = { ID("type"), ID("ttl"), LAST };
 static const struct btz_shape cache = { cache_members, NULL, NULL };
@@ -13,27 +25,32 @@ static const struct btz_shape cache = { cache_members, NULL, NULL };
 
 static const struct btz_shape block;
 
-static const struct btz_shape_member citation_members[] = {
-    ID("type"),
-    TEXT("cited_text", BTZ_HERE),
-    TEXT("document_title", BTZ_HERE),
-    TEXT("title", BTZ_HERE),
-    TEXT("url", BTZ_HERE),
-    TEXT("source", BTZ_HERE),
-    ID("file_id"),
-    { "encrypted_index", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL },
-    LAST
-};
+static const struct btz_shape_member citation_members[] = { ID("type"),
+                                                            TEXT("cited_text", BTZ_HERE),
+                                                            TEXT("document_title", BTZ_HERE),
+                                                            TEXT("title", BTZ_HERE),
+                                                            TEXT("url", BTZ_HERE),
+                                                            TEXT("source", BTZ_HERE),
+                                                            ID("file_id"),
+                                                            { "encrypted_index", BTZ_SHAPE_OPAQUE,
+                                                              BTZ_HERE, NULL },
+                                                            LAST };
 const struct btz_shape btz_anthropic_citation = { citation_members, NULL, NULL };
-static const struct btz_shape_member text_members[] = {
-    ID("type"), TEXT("text", BTZ_HERE),
-    { "citations", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_anthropic_citation }, CACHE, LAST
-};
+static const struct btz_shape_member text_members[] = { ID("type"),
+                                                        TEXT("text", BTZ_HERE),
+                                                        { "citations", BTZ_SHAPE_OBJECT, BTZ_HERE,
+                                                          &btz_anthropic_citation },
+                                                        CACHE,
+                                                        LAST };
 static const struct btz_shape text = { text_members, NULL, NULL };
 
 static const struct btz_shape_member image_source_members[] = {
-    ID("type"), ID("media_type"), ID("file_id"), { "data", BTZ_SHAPE_IMAGE, BTZ_HERE, NULL },
-    { "url", BTZ_SHAPE_IMAGE, BTZ_HERE, NULL }, LAST
+    ID("type"),
+    ID("media_type"),
+    ID("file_id"),
+    { "data", BTZ_SHAPE_IMAGE, BTZ_HERE, NULL },
+    { "url", BTZ_SHAPE_IMAGE, BTZ_HERE, NULL },
+    LAST
 };
 static const struct btz_shape image_source = { image_source_members, NULL, NULL };
 static const struct btz_shape_member image_members[] = {
@@ -48,9 +65,8 @@ static enum btz_err enter_image(struct btz_walk *w, json_t *object, int *channel
 }
 static const struct btz_shape image = { image_members, NULL, enter_image };
 
-static const struct btz_shape_member plain_source_members[] = {
-    ID("type"), ID("media_type"), TEXT("data", BTZ_HERE), LAST
-};
+static const struct btz_shape_member plain_source_members[] = { ID("type"), ID("media_type"),
+                                                                TEXT("data", BTZ_HERE), LAST };
 static const struct btz_shape_member coded_source_members[] = {
     ID("type"), ID("media_type"), { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, LAST
 };
@@ -70,12 +86,11 @@ static const struct btz_shape plain_source = { plain_source_members, NULL, NULL 
 static const struct btz_shape coded_source = { coded_source_members, NULL, NULL };
 static const struct btz_shape content_source = { content_source_members, NULL, NULL };
 static const struct btz_shape url_source = { url_source_members, NULL, enter_elsewhere };
-static const struct btz_shape_variant source_variants[] = { { "text", &plain_source, BTZ_HERE },
-                                                            { "base64", &coded_source, BTZ_HERE },
-                                                            { "content", &content_source, BTZ_HERE },
-                                                            { "url", &url_source, BTZ_HERE },
-                                                            { "file", &url_source, BTZ_HERE },
-                                                            { NULL, NULL, BTZ_HERE } };
+static const struct btz_shape_variant source_variants[] = {
+    { "text", &plain_source, BTZ_HERE },      { "base64", &coded_source, BTZ_HERE },
+    { "content", &content_source, BTZ_HERE }, { "url", &url_source, BTZ_HERE },
+    { "file", &url_source, BTZ_HERE },        { NULL, NULL, BTZ_HERE }
+};
 static const struct btz_shape document_source = { NULL, source_variants, NULL };
 
 /* What a server's own tool found goes to the client now, or was read by the model in an earlier turn. */
@@ -111,16 +126,21 @@ static const struct btz_shape search_result = { search_result_members, NULL, ent
 static enum btz_err enter_use(struct btz_walk *w, json_t *object, int *channel)
 {
     *channel = w->response ? BTZ_CHANNEL_TOOL_ARGUMENTS : BTZ_CHANNEL_ASSISTANT;
-    return w->response ? btz_walk_call(w, json_object_get(object, "name"),
-                                       json_object_get(object, "input"))
-                       : BTZ_OK;
+    return w->response
+               ? btz_walk_call(w, json_object_get(object, "name"), json_object_get(object, "input"))
+               : BTZ_OK;
 }
 static const struct btz_shape_member caller_members[] = { ID("type"), ID("tool_id"), LAST };
 static const struct btz_shape caller = { caller_members, NULL, NULL };
-static const struct btz_shape_member use_members[] = {
-    ID("type"), ID("id"), ID("name"), ID("server_name"), { "input", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
-    { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE, &caller }, CACHE, LAST
-};
+static const struct btz_shape_member use_members[] = { ID("type"),
+                                                       ID("id"),
+                                                       ID("name"),
+                                                       ID("server_name"),
+                                                       { "input", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
+                                                       { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE,
+                                                         &caller },
+                                                       CACHE,
+                                                       LAST };
 static const struct btz_shape tool_use = { use_members, NULL, enter_use };
 
 static const struct btz_shape_member result_members[] = {
@@ -141,8 +161,12 @@ static const struct btz_shape_member web_members[] = {
 };
 static const struct btz_shape web = { web_members, NULL, NULL };
 static const struct btz_shape_member web_result_members[] = {
-    ID("type"), ID("tool_use_id"), { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &web },
-    { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE, &caller }, CACHE, LAST
+    ID("type"),
+    ID("tool_use_id"),
+    { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &web },
+    { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE, &caller },
+    CACHE,
+    LAST
 };
 static const struct btz_shape web_result = { web_result_members, NULL, enter_found };
 /* Results of other tools of the vendor: all of them as they are. */
@@ -226,7 +250,8 @@ static const struct btz_shape_member tool_members[] = {
 static const struct btz_shape tool = { tool_members, NULL, enter_tool };
 static const struct btz_shape_member choice_members[] = { ID("type"), ID("name"), LAST };
 static const struct btz_shape choice = { choice_members, NULL, NULL };
-static const struct btz_shape_member metadata_members[] = { TEXT("user_id", BTZ_CHANNEL_RAW), LAST };
+static const struct btz_shape_member metadata_members[] = { TEXT("user_id", BTZ_CHANNEL_RAW),
+                                                            LAST };
 static const struct btz_shape metadata = { metadata_members, NULL, NULL };
 static const struct btz_shape_member thinks_members[] = { ID("type"), ID("display"), LAST };
 static const struct btz_shape thinks = { thinks_members, NULL, NULL };
@@ -251,7 +276,8 @@ const struct btz_shape btz_messages_request = { request_members, NULL, NULL };
 /* ---- responses ---- */
 
 static const struct btz_shape_member error_members[] = { ID("type"),
-                                                         TEXT("message", BTZ_CHANNEL_OUTPUT), LAST };
+                                                         TEXT("message", BTZ_CHANNEL_OUTPUT),
+                                                         LAST };
 const struct btz_shape btz_anthropic_error = { error_members, NULL, NULL };
 static const struct btz_shape_member usage_members[] = { ID("service_tier"), ID("inference_geo"),
                                                          ID("speed"), LAST };
@@ -305,6 +331,7 @@ void btz_messages_forget(struct btz_message *m, const struct btz_part *part)
 {
     (void)m;
     /* The signature is of the text as it was. */
-    if (part->key && strcmp(part->key, "thinking") == 0 && json_object_get(part->holder, "signature"))
+    if (part->key && strcmp(part->key, "thinking") == 0 &&
+        json_object_get(part->holder, "signature"))
         (void)json_object_set_new(part->holder, "signature", json_string(""));
 }

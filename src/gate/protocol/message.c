@@ -70,10 +70,9 @@ static enum btz_err keep_part(struct btz_walk *w, const struct btz_part *part)
 /* An upload or another body: text when it is UTF-8 without controls that no text has. */
 static enum btz_err read_bytes(struct btz_walk *w, struct btz_slice body)
 {
-    struct btz_part part = { .channel = BTZ_CHANNEL_RAW,
-                             .text = body,
-                             .holder = json_null(),
-                             .form = BTZ_PART_BYTES };
+    struct btz_part part = {
+        .channel = BTZ_CHANNEL_RAW, .text = body, .holder = json_null(), .form = BTZ_PART_BYTES
+    };
 
     if (body.len == 0)
         return BTZ_OK;
@@ -201,13 +200,12 @@ static bool is_json_type(struct btz_slice type)
     size_t n = 0;
 
     for (; n < type.len && n < sizeof start - 1 && type.ptr[n] != ';'; n++)
-        start[n] = (char)(type.ptr[n] >= 'A' && type.ptr[n] <= 'Z' ? type.ptr[n] + 32
-                                                                  : type.ptr[n]);
+        start[n] =
+            (char)(type.ptr[n] >= 'A' && type.ptr[n] <= 'Z' ? type.ptr[n] + 32 : type.ptr[n]);
     start[n] = '\0';
     while (n > 0 && (start[n - 1] == ' ' || start[n - 1] == '\t'))
         start[--n] = '\0';
-    return strcmp(start, "application/json") == 0 ||
-           (n > 5 && strcmp(start + n - 5, "+json") == 0);
+    return strcmp(start, "application/json") == 0 || (n > 5 && strcmp(start + n - 5, "+json") == 0);
 }
 
 static bool is_form_type(struct btz_slice type)
@@ -434,7 +432,8 @@ enum btz_err btz_message_write(const struct btz_message *m, struct btz_buf *out)
     return btz_buf_add_slice(out, btz_slice_sub(m->body, at, m->body.len));
 }
 
-#define IMAGE_TOKENS 1600 /* what the larger vendors count at most for one image at ordinary detail */
+#define IMAGE_TOKENS                                                                               \
+    1600 /* what the larger vendors count at most for one image at ordinary detail */
 
 uint64_t btz_message_tokens(const struct btz_message *m)
 {

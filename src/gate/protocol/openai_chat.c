@@ -1,16 +1,25 @@
 /* OpenAI POST /v1/chat/completions and /v1/completions, with what compatible servers add. */
 #include "gate/protocol/family.h"
 
-#define ID(name)       { name, BTZ_SHAPE_ID, BTZ_HERE, NULL }
-#define TEXT(name, ch) { name, BTZ_SHAPE_TEXT, ch, NULL }
-#define LAST           { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
+#define ID(name)                                                                                   \
+    {                                                                                              \
+        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
+#define TEXT(name, ch)                                                                             \
+    {                                                                                              \
+        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
+    }
+#define LAST                                                                                       \
+    {                                                                                              \
+        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
 
 static const struct btz_shape_member nothing[] = { LAST };
 const struct btz_shape btz_nothing = { nothing, NULL, NULL };
 
-static const struct btz_shape_member error_members[] = {
-    TEXT("message", BTZ_CHANNEL_OUTPUT), ID("type"), ID("code"), ID("param"), LAST
-};
+static const struct btz_shape_member error_members[] = { TEXT("message", BTZ_CHANNEL_OUTPUT),
+                                                         ID("type"), ID("code"), ID("param"),
+                                                         LAST };
 const struct btz_shape btz_openai_error = { error_members, NULL, NULL };
 
 /* ---- parts of a message's content ---- */
@@ -18,13 +27,15 @@ const struct btz_shape btz_openai_error = { error_members, NULL, NULL };
 static const struct btz_shape_member cache_members[] = { ID("type"), ID("ttl"), LAST };
 static const struct btz_shape cache = { cache_members, NULL, NULL };
 
-static const struct btz_shape_member text_part_members[] = {
-    ID("type"), TEXT("text", BTZ_HERE), { "cache_control", BTZ_SHAPE_OBJECT, BTZ_HERE, &cache }, LAST
-};
+static const struct btz_shape_member text_part_members[] = { ID("type"),
+                                                             TEXT("text", BTZ_HERE),
+                                                             { "cache_control", BTZ_SHAPE_OBJECT,
+                                                               BTZ_HERE, &cache },
+                                                             LAST };
 static const struct btz_shape text_part = { text_part_members, NULL, NULL };
 
-static const struct btz_shape_member refusal_part_members[] = { ID("type"), TEXT("refusal", BTZ_HERE),
-                                                                LAST };
+static const struct btz_shape_member refusal_part_members[] = { ID("type"),
+                                                                TEXT("refusal", BTZ_HERE), LAST };
 static const struct btz_shape refusal_part = { refusal_part_members, NULL, NULL };
 
 static const struct btz_shape_member url_members[] = {
@@ -50,12 +61,11 @@ static const struct btz_shape_member audio_part_members[] = {
 };
 static const struct btz_shape audio_part = { audio_part_members, NULL, NULL };
 
-static const struct btz_shape_member file_members[] = {
-    { "file_data", BTZ_SHAPE_DATA, BTZ_CHANNEL_DOCUMENT, NULL },
-    ID("file_id"),
-    TEXT("filename", BTZ_CHANNEL_DOCUMENT),
-    LAST
-};
+static const struct btz_shape_member file_members[] = { { "file_data", BTZ_SHAPE_DATA,
+                                                          BTZ_CHANNEL_DOCUMENT, NULL },
+                                                        ID("file_id"),
+                                                        TEXT("filename", BTZ_CHANNEL_DOCUMENT),
+                                                        LAST };
 static const struct btz_shape file = { file_members, NULL, NULL };
 static const struct btz_shape_member file_part_members[] = {
     ID("type"), { "file", BTZ_SHAPE_OBJECT, BTZ_HERE, &file }, LAST
@@ -70,10 +80,14 @@ static enum btz_err count_file(struct btz_walk *w, json_t *object, int *channel)
 static const struct btz_shape file_part = { file_part_members, NULL, count_file };
 
 static const struct btz_shape_variant content_variants[] = {
-    { "text", &text_part, BTZ_HERE },         { "refusal", &refusal_part, BTZ_HERE },
-    { "image_url", &image_part, BTZ_HERE },   { "video_url", &image_part, BTZ_HERE },
-    { "audio_url", &image_part, BTZ_HERE },   { "input_audio", &audio_part, BTZ_HERE },
-    { "file", &file_part, BTZ_CHANNEL_DOCUMENT }, { NULL, NULL, BTZ_HERE }
+    { "text", &text_part, BTZ_HERE },
+    { "refusal", &refusal_part, BTZ_HERE },
+    { "image_url", &image_part, BTZ_HERE },
+    { "video_url", &image_part, BTZ_HERE },
+    { "audio_url", &image_part, BTZ_HERE },
+    { "input_audio", &audio_part, BTZ_HERE },
+    { "file", &file_part, BTZ_CHANNEL_DOCUMENT },
+    { NULL, NULL, BTZ_HERE }
 };
 static const struct btz_shape content_part = { NULL, content_variants, NULL };
 
@@ -81,7 +95,8 @@ static const struct btz_shape content_part = { NULL, content_variants, NULL };
 
 static enum btz_err enter_call(struct btz_walk *w, json_t *object, int *channel)
 {
-    const json_t *f = json_object_get(object, "function"), *custom = json_object_get(object, "custom");
+    const json_t *f = json_object_get(object, "function"),
+                 *custom = json_object_get(object, "custom");
 
     /* What the model once asked for is a part of the talk; what it asks for now is an order. */
     *channel = w->response ? BTZ_CHANNEL_TOOL_ARGUMENTS : BTZ_CHANNEL_ASSISTANT;
@@ -90,7 +105,8 @@ static enum btz_err enter_call(struct btz_walk *w, json_t *object, int *channel)
     if (json_is_object(f))
         BTZ_TRY(btz_walk_call(w, json_object_get(f, "name"), json_object_get(f, "arguments")));
     if (json_is_object(custom))
-        BTZ_TRY(btz_walk_call(w, json_object_get(custom, "name"), json_object_get(custom, "input")));
+        BTZ_TRY(
+            btz_walk_call(w, json_object_get(custom, "name"), json_object_get(custom, "input")));
     return BTZ_OK;
 }
 static enum btz_err enter_old_call(struct btz_walk *w, json_t *object, int *channel)
@@ -120,9 +136,9 @@ static const struct btz_shape tool_call = { call_members, NULL, enter_call };
 
 /* ---- messages ---- */
 
-static const struct btz_shape_member audio_members[] = { ID("id"),
-                                                         { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL },
-                                                         TEXT("transcript", BTZ_HERE), LAST };
+static const struct btz_shape_member audio_members[] = {
+    ID("id"), { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, TEXT("transcript", BTZ_HERE), LAST
+};
 static const struct btz_shape audio = { audio_members, NULL, NULL };
 
 static const struct btz_shape_member citation_members[] = { TEXT("url", BTZ_HERE),
@@ -187,15 +203,17 @@ static enum btz_err enter_function(struct btz_walk *w, json_t *object, int *chan
     return btz_walk_tool(w, json_object_get(object, "name"), json_object_get(object, "description"),
                          json_object_get(object, "parameters"));
 }
-static const struct btz_shape_member function_def_members[] = {
-    TEXT("name", BTZ_HERE), TEXT("description", BTZ_HERE),
-    { "parameters", BTZ_SHAPE_JSON, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member function_def_members[] = { TEXT("name", BTZ_HERE),
+                                                                TEXT("description", BTZ_HERE),
+                                                                { "parameters", BTZ_SHAPE_JSON,
+                                                                  BTZ_HERE, NULL },
+                                                                LAST };
 static const struct btz_shape function_def = { function_def_members, NULL, enter_function };
-static const struct btz_shape_member custom_def_members[] = {
-    TEXT("name", BTZ_HERE), TEXT("description", BTZ_HERE), { "format", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
-    LAST
-};
+static const struct btz_shape_member custom_def_members[] = { TEXT("name", BTZ_HERE),
+                                                              TEXT("description", BTZ_HERE),
+                                                              { "format", BTZ_SHAPE_JSON, BTZ_HERE,
+                                                                NULL },
+                                                              LAST };
 static const struct btz_shape custom_def = { custom_def_members, NULL, enter_function };
 static const struct btz_shape_member tool_members[] = {
     ID("type"),
@@ -216,10 +234,11 @@ static const struct btz_shape_member choice_of_tool_members[] = {
 };
 static const struct btz_shape choice_of_tool = { choice_of_tool_members, NULL, NULL };
 
-static const struct btz_shape_member schema_members[] = {
-    TEXT("name", BTZ_HERE), TEXT("description", BTZ_HERE), { "schema", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
-    LAST
-};
+static const struct btz_shape_member schema_members[] = { TEXT("name", BTZ_HERE),
+                                                          TEXT("description", BTZ_HERE),
+                                                          { "schema", BTZ_SHAPE_JSON, BTZ_HERE,
+                                                            NULL },
+                                                          LAST };
 static const struct btz_shape schema = { schema_members, NULL, NULL };
 static const struct btz_shape_member format_members[] = {
     ID("type"), { "json_schema", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &schema }, LAST
@@ -356,16 +375,14 @@ void btz_chat_forget(struct btz_message *m, const struct btz_part *part)
 
 /* ---- completions ---- */
 
-static const struct btz_shape_member old_request_members[] = {
-    ID("model"),
-    TEXT("prompt", BTZ_CHANNEL_USER),
-    TEXT("suffix", BTZ_CHANNEL_USER),
-    TEXT("prefix", BTZ_CHANNEL_USER),
-    TEXT("stop", BTZ_CHANNEL_RAW),
-    TEXT("user", BTZ_CHANNEL_RAW),
-    TEXT("metadata", BTZ_CHANNEL_RAW),
-    LAST
-};
+static const struct btz_shape_member old_request_members[] = { ID("model"),
+                                                               TEXT("prompt", BTZ_CHANNEL_USER),
+                                                               TEXT("suffix", BTZ_CHANNEL_USER),
+                                                               TEXT("prefix", BTZ_CHANNEL_USER),
+                                                               TEXT("stop", BTZ_CHANNEL_RAW),
+                                                               TEXT("user", BTZ_CHANNEL_RAW),
+                                                               TEXT("metadata", BTZ_CHANNEL_RAW),
+                                                               LAST };
 const struct btz_shape btz_completions_request = { old_request_members, NULL, NULL };
 
 static const struct btz_shape_member old_choice_members[] = {

@@ -92,7 +92,7 @@ static unsigned status_of(const char *code)
         const char *code;
         unsigned status;
     } known[] = {
-        { "guard_blocked", 403 },   { "rate_limited", 429 },     { "budget_exceeded", 429 },
+        { "guard_blocked", 403 },    { "rate_limited", 429 },        { "budget_exceeded", 429 },
         { "step_up_required", 403 }, { "upstream_overloaded", 503 }, { "upstream_timeout", 504 },
     };
 
@@ -110,8 +110,8 @@ static enum btz_err responses_event(const char *code, const char *message, struc
 
     if (!text)
         return btz_fail(BTZ_LIMIT, "out of memory for an error's text");
-    error = json_pack("{s:s, s:s, s:O, s:n}", "type", "error", "code", code, "message", text,
-                      "param");
+    error =
+        json_pack("{s:s, s:s, s:O, s:n}", "type", "error", "code", code, "message", text, "param");
     failed = json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:O}, s:[]}}", "type", "response.failed",
                        "response", "id", "", "object", "response", "status", "failed", "error",
                        "code", code, "message", text, "output");
@@ -143,10 +143,9 @@ enum btz_err btz_problem_event(enum btz_dialect d, const char *code, const char 
 
     if (d == BTZ_DIALECT_OLLAMA) {
         BTZ_JSON json_t *text = btz_json_text(btz_str(message));
-        BTZ_JSON json_t *line =
-            text ? json_pack("{s:O, s:s, s:b, s:s}", "error", text, "code", code, "done", 1,
-                             "done_reason", "error")
-                 : NULL;
+        BTZ_JSON json_t *line = text ? json_pack("{s:O, s:s, s:b, s:s}", "error", text, "code",
+                                                 code, "done", 1, "done_reason", "error")
+                                     : NULL;
 
         BTZ_TRY(btz_json_write(line, false, out));
         return btz_buf_add_byte(out, '\n');

@@ -46,8 +46,8 @@ enum btz_dialect btz_protocol_dialect(enum btz_protocol p);
 
 enum btz_part_form {
     BTZ_PART_STRING, /* holder[key] or holder[index] is this string */
-    BTZ_PART_JSON,   /* ... is any value, and the text is its JSON: arguments, schemas, unknown members */
-    BTZ_PART_BYTES   /* bytes of a body that is not JSON; the holder is json_null() */
+    BTZ_PART_JSON, /* ... is any value, and the text is its JSON: arguments, schemas, unknown members */
+    BTZ_PART_BYTES /* bytes of a body that is not JSON; the holder is json_null() */
 };
 struct btz_part { /* one text of a request or of a whole response */
     enum btz_channel channel;
@@ -88,9 +88,9 @@ struct btz_message { /* a request or a whole response, read */
     struct btz_slice mcp_method;
     bool changed; /* it differs from what was read: only then it is to be written */
     /* private */
-    uint64_t token_ids;     /* given instead of texts */
-    struct btz_slice body;  /* as read */
-    struct btz_slice model_at; /* of a multipart body */
+    uint64_t token_ids;         /* given instead of texts */
+    struct btz_slice body;      /* as read */
+    struct btz_slice model_at;  /* of a multipart body */
     struct btz_splice *splices; /* of a body that is not JSON */
     struct btz_arena *arena;
     json_t *kept; /* texts that were replaced: slices into them stay good */

@@ -42,10 +42,10 @@ int btz_role_channel(const json_t *object)
         const char *role;
         enum btz_channel channel;
     } roles[] = {
-        { "user", BTZ_CHANNEL_USER },           { "assistant", BTZ_CHANNEL_ASSISTANT },
-        { "system", BTZ_CHANNEL_SYSTEM },       { "tool", BTZ_CHANNEL_TOOL_RESULT },
-        { "developer", BTZ_CHANNEL_SYSTEM },    { "function", BTZ_CHANNEL_TOOL_RESULT },
-        { "model", BTZ_CHANNEL_ASSISTANT },     { "ipython", BTZ_CHANNEL_TOOL_RESULT },
+        { "user", BTZ_CHANNEL_USER },        { "assistant", BTZ_CHANNEL_ASSISTANT },
+        { "system", BTZ_CHANNEL_SYSTEM },    { "tool", BTZ_CHANNEL_TOOL_RESULT },
+        { "developer", BTZ_CHANNEL_SYSTEM }, { "function", BTZ_CHANNEL_TOOL_RESULT },
+        { "model", BTZ_CHANNEL_ASSISTANT },  { "ipython", BTZ_CHANNEL_TOOL_RESULT },
     };
     struct btz_slice role = btz_text_of(json_object_get(object, "role"));
 
@@ -162,7 +162,8 @@ static enum btz_err string(struct btz_walk *w, json_t *holder, const char *key, 
         if (btz_slice_has_prefix(btz_text_of(value), btz_str("data:"))) {
             size_t comma = btz_slice_find(btz_text_of(value), btz_str(";base64,"), 0);
 
-            if (comma < 256 && btz_is_base64(btz_slice_sub(btz_text_of(value), comma + 8, SIZE_MAX)))
+            if (comma < 256 &&
+                btz_is_base64(btz_slice_sub(btz_text_of(value), comma + 8, SIZE_MAX)))
                 return BTZ_OK;
         }
         return give(w, holder, key, index, value, BTZ_CHANNEL_DOCUMENT);
@@ -255,8 +256,8 @@ static enum btz_err object_raw(struct btz_walk *w, json_t *object)
     json_object_foreach(object, key, value)
     {
         if (!btz_is_word(btz_str(key)))
-            BTZ_TRY(w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW,
-                                                   .text = btz_str(key) }));
+            BTZ_TRY(
+                w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) }));
         BTZ_TRY(raw(w, object, key, 0, value, BTZ_CHANNEL_RAW));
     }
     return BTZ_OK;
@@ -288,8 +289,8 @@ enum btz_err btz_walk_object(struct btz_walk *w, json_t *object, const struct bt
             continue;
         }
         if (!btz_is_word(btz_str(key)))
-            BTZ_TRY(w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW,
-                                                   .text = btz_str(key) }));
+            BTZ_TRY(
+                w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) }));
         BTZ_TRY(raw(w, object, key, 0, value, BTZ_CHANNEL_RAW));
     }
     return BTZ_OK;
@@ -315,8 +316,8 @@ enum btz_err btz_walk_strings(struct btz_walk *w, json_t *holder, const char *ke
         json_object_foreach(value, name, one)
         {
             if (!btz_is_word(btz_str(name)))
-                BTZ_TRY(w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW,
-                                                       .text = btz_str(name) }));
+                BTZ_TRY(w->part(
+                    w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(name) }));
             BTZ_TRY(btz_walk_strings(w, value, name, 0, one, channel));
         }
         return BTZ_OK;
@@ -417,7 +418,8 @@ static bool plain_token(const json_t *one)
 
     for (i = 0; i < BTZ_COUNT(known); i++)
         have += json_object_get(one, known[i]) ? 1 : 0;
-    if (have != json_object_size(one) || btz_text_of(json_object_get(one, "token")).len > TOKEN_MAX ||
+    if (have != json_object_size(one) ||
+        btz_text_of(json_object_get(one, "token")).len > TOKEN_MAX ||
         json_is_string(json_object_get(one, "logprob")))
         return false;
     json_array_foreach(top, i, other)
@@ -438,7 +440,8 @@ static bool follows(struct btz_slice text, size_t *at, struct btz_slice token)
 
 bool btz_logprobs_repeat(const json_t *logprobs, struct btz_slice text)
 {
-    const json_t *tokens = json_is_object(logprobs) ? json_object_get(logprobs, "tokens") : logprobs;
+    const json_t *tokens =
+        json_is_object(logprobs) ? json_object_get(logprobs, "tokens") : logprobs;
     const json_t *one;
     size_t at = 0, i;
 

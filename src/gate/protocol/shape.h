@@ -8,14 +8,14 @@
 #include "gate/protocol/protocol.h"
 
 enum btz_shape_kind {
-    BTZ_SHAPE_ID,       /* a word for machines: identifier, enumeration, date. What is no such word is raw text */
-    BTZ_SHAPE_TEXT,     /* text; each element of an array; objects as `shape` says */
-    BTZ_SHAPE_OBJECT,   /* object, or array of objects, as `shape` says; a string here is raw text */
-    BTZ_SHAPE_JSON,     /* any value, read as one JSON text */
-    BTZ_SHAPE_IMAGE,    /* address, data URL or base64 of an image */
-    BTZ_SHAPE_DATA,     /* base64 of a file: cannot be read */
-    BTZ_SHAPE_OPAQUE,   /* base64 that only its maker can read: signatures, encrypted reasoning */
-    BTZ_SHAPE_LANE,     /* string that the caller handles himself: deltas of streams */
+    BTZ_SHAPE_ID, /* a word for machines: identifier, enumeration, date. What is no such word is raw text */
+    BTZ_SHAPE_TEXT,   /* text; each element of an array; objects as `shape` says */
+    BTZ_SHAPE_OBJECT, /* object, or array of objects, as `shape` says; a string here is raw text */
+    BTZ_SHAPE_JSON,   /* any value, read as one JSON text */
+    BTZ_SHAPE_IMAGE,  /* address, data URL or base64 of an image */
+    BTZ_SHAPE_DATA,   /* base64 of a file: cannot be read */
+    BTZ_SHAPE_OPAQUE, /* base64 that only its maker can read: signatures, encrypted reasoning */
+    BTZ_SHAPE_LANE,   /* string that the caller handles himself: deltas of streams */
     BTZ_SHAPE_LOGPROBS, /* tokens that repeat a text: the caller handles them */
 };
 #define BTZ_HERE (-1) /* the channel of the object around */
@@ -34,8 +34,9 @@ struct btz_shape_variant {
 };
 struct btz_walk;
 struct btz_shape {
-    const struct btz_shape_member *members;   /* last has no name; NULL with variants */
-    const struct btz_shape_variant *variants; /* last has no shape; an unknown one is raw as a whole */
+    const struct btz_shape_member *members; /* last has no name; NULL with variants */
+    const struct btz_shape_variant
+        *variants; /* last has no shape; an unknown one is raw as a whole */
     enum btz_err (*enter)(struct btz_walk *w, json_t *object, int *channel);
 };
 

@@ -229,10 +229,9 @@ enum btz_err btz_lane_member(struct btz_protocol_stream *s, struct btz_lane_stat
 enum btz_err btz_stream_whole(struct btz_protocol_stream *s, const struct btz_part *part,
                               struct btz_slice tool)
 {
-    struct btz_lane lane = { .channel = part->channel,
-                             .choice = UINT32_MAX,
-                             .part = s->whole_count++,
-                             .tool = tool };
+    struct btz_lane lane = {
+        .channel = part->channel, .choice = UINT32_MAX, .part = s->whole_count++, .tool = tool
+    };
     enum btz_err err;
     json_t *value;
 
@@ -246,7 +245,8 @@ enum btz_err btz_stream_whole(struct btz_protocol_stream *s, const struct btz_pa
         return btz_fail(BTZ_DENIED, "a text that cannot be changed");
     if (part->form != BTZ_PART_JSON)
         value = btz_json_text(btz_buf_slice(&s->scratch));
-    else if (btz_json_parse(btz_buf_slice(&s->scratch), SIZE_MAX, "a changed text", &value) != BTZ_OK)
+    else if (btz_json_parse(btz_buf_slice(&s->scratch), SIZE_MAX, "a changed text", &value) !=
+             BTZ_OK)
         return btz_fail_context(BTZ_DENIED, "what was masked is part of its JSON");
     s->at->changed = true;
     if ((part->key ? json_object_set_new(part->holder, part->key, value)
@@ -375,8 +375,8 @@ static enum btz_err write_event(struct btz_protocol_stream *s, struct btz_event 
     }
     for (at = 0;; at = end + 1) {
         end = btz_slice_find(e->data, btz_str("\n"), at);
-        BTZ_TRY(btz_buf_add_slice(s->out, btz_slice_sub(e->data, at,
-                                                        end == SIZE_MAX ? e->data.len : end - at)));
+        BTZ_TRY(btz_buf_add_slice(
+            s->out, btz_slice_sub(e->data, at, end == SIZE_MAX ? e->data.len : end - at)));
         if (end == SIZE_MAX)
             return btz_buf_add_str(s->out, "\n\n");
         BTZ_TRY(btz_buf_add_str(s->out, "\ndata: "));
@@ -613,7 +613,8 @@ static enum btz_err cut(struct btz_protocol_stream *s, enum btz_err why)
         [BTZ_INPUT] = { "upstream_invalid", "The model's server sent what is no answer." },
         [BTZ_LIMIT] = { "upstream_too_large", "The answer is larger than the gateway allows." },
     };
-    enum btz_err known = why == BTZ_DENIED || why == BTZ_INPUT || why == BTZ_LIMIT ? why : BTZ_INPUT;
+    enum btz_err known =
+        why == BTZ_DENIED || why == BTZ_INPUT || why == BTZ_LIMIT ? why : BTZ_INPUT;
 
     s->failed = true;
     if (btz_problem_event_of(s->o.to, reasons[known].code, reasons[known].message, NULL, s->out) !=

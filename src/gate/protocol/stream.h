@@ -15,8 +15,9 @@ struct btz_event {
 };
 
 /* Which lane: choice or index, what of it, which part. */
-#define BTZ_LANE_KEY(choice, kind, part) ((uint64_t)(choice) << 32 | (uint64_t)(kind) << 24 | (part))
-#define BTZ_LANE_PART_MAX                ((1u << 24) - 1)
+#define BTZ_LANE_KEY(choice, kind, part)                                                           \
+    ((uint64_t)(choice) << 32 | (uint64_t)(kind) << 24 | (part))
+#define BTZ_LANE_PART_MAX ((1u << 24) - 1)
 
 struct btz_lane_state {
     struct btz_lane lane;
@@ -34,8 +35,8 @@ struct btz_lane_state {
 
 struct btz_translator;
 struct btz_stream_family {
-    bool lines;   /* NDJSON */
-    bool any;     /* data need not be JSON: root may be NULL */
+    bool lines;    /* NDJSON */
+    bool any;      /* data need not be JSON: root may be NULL */
     bool remember; /* lanes keep what they released */
     enum btz_err (*event)(struct btz_protocol_stream *s, struct btz_event *e);
     /* "[DONE]" */
@@ -87,8 +88,8 @@ BTZ_CHECKED enum btz_err btz_lane_piece(struct btz_protocol_stream *s, struct bt
 BTZ_CHECKED enum btz_err btz_lane_member(struct btz_protocol_stream *s, struct btz_lane_state *l,
                                          json_t *holder, const char *key, bool final);
 /* A whole text at holder[key] that no lane is for. */
-BTZ_CHECKED enum btz_err btz_stream_whole(struct btz_protocol_stream *s, const struct btz_part *part,
-                                          struct btz_slice tool);
+BTZ_CHECKED enum btz_err btz_stream_whole(struct btz_protocol_stream *s,
+                                          const struct btz_part *part, struct btz_slice tool);
 /* All texts of an object of the event at hand, as whole texts. */
 BTZ_CHECKED enum btz_err btz_stream_walk(struct btz_protocol_stream *s, json_t *object,
                                          const struct btz_shape *shape, enum btz_channel channel);

@@ -1,12 +1,34 @@
 /* Streams of /v1/chat/completions and /v1/completions: chunks with choices, each a small change. */
 #include "gate/protocol/stream.h"
 
-#define ID(name)       { name, BTZ_SHAPE_ID, BTZ_HERE, NULL }
-#define TEXT(name, ch) { name, BTZ_SHAPE_TEXT, ch, NULL }
-#define LANE(name, ch) { name, BTZ_SHAPE_LANE, ch, NULL }
-#define LAST           { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
+#define ID(name)                                                                                   \
+    {                                                                                              \
+        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
+#define TEXT(name, ch)                                                                             \
+    {                                                                                              \
+        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
+    }
+#define LANE(name, ch)                                                                             \
+    {                                                                                              \
+        name, BTZ_SHAPE_LANE, ch, NULL                                                             \
+    }
+#define LAST                                                                                       \
+    {                                                                                              \
+        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
 
-enum kind { CONTENT, REFUSAL, REASONING_CONTENT, REASONING, TEXT_, ARGUMENTS, INPUT, OLD_ARGUMENTS, TRANSCRIPT };
+enum kind {
+    CONTENT,
+    REFUSAL,
+    REASONING_CONTENT,
+    REASONING,
+    TEXT_,
+    ARGUMENTS,
+    INPUT,
+    OLD_ARGUMENTS,
+    TRANSCRIPT
+};
 
 /* The texts of a delta that are one string; `logprobs`: member of the choice's logprobs that repeats it. */
 static const struct {
@@ -24,9 +46,9 @@ static const struct btz_shape_member function_members[] = {
     ID("name"), LANE("arguments", BTZ_CHANNEL_TOOL_ARGUMENTS), LAST
 };
 static const struct btz_shape function = { function_members, NULL, NULL };
-static const struct btz_shape_member custom_members[] = {
-    ID("name"), LANE("input", BTZ_CHANNEL_TOOL_ARGUMENTS), LAST
-};
+static const struct btz_shape_member custom_members[] = { ID("name"),
+                                                          LANE("input", BTZ_CHANNEL_TOOL_ARGUMENTS),
+                                                          LAST };
 static const struct btz_shape custom = { custom_members, NULL, NULL };
 static const struct btz_shape_member call_members[] = {
     ID("id"),
@@ -121,15 +143,16 @@ static json_t *delta_of(const struct btz_lane_state *l, struct btz_slice text)
 static enum btz_err emit_held(struct btz_protocol_stream *s, const struct btz_lane_state *l,
                               const json_t *like, struct btz_slice text)
 {
-    static const char *const members[] = { "id", "object", "created", "model", "system_fingerprint",
-                                           "service_tier" };
+    static const char *const members[] = {
+        "id", "object", "created", "model", "system_fingerprint", "service_tier"
+    };
     json_t *root = json_object(), *delta = delta_of(l, text), *choices;
     int choice = (int)l->lane.choice;
 
-    choices = kind_of(l) == TEXT_
-                  ? json_pack("[{s:i, s:o, s:n, s:n}]", "index", choice, "text", delta, "logprobs",
-                              "finish_reason")
-                  : json_pack("[{s:i, s:o, s:n}]", "index", choice, "delta", delta, "finish_reason");
+    choices = kind_of(l) == TEXT_ ? json_pack("[{s:i, s:o, s:n, s:n}]", "index", choice, "text",
+                                              delta, "logprobs", "finish_reason")
+                                  : json_pack("[{s:i, s:o, s:n}]", "index", choice, "delta", delta,
+                                              "finish_reason");
     for (size_t i = 0; i < BTZ_COUNT(members); i++)
         if (json_object_get(like, members[i]))
             (void)json_object_set(root, members[i], json_object_get(like, members[i]));
@@ -280,11 +303,10 @@ static enum btz_err delta_texts(struct btz_protocol_stream *s, uint32_t choice, 
     bool keep = !logprobs || json_is_null(logprobs) || json_is_object(logprobs);
 
     for (size_t i = 0; i < BTZ_COUNT(simple); i++)
-        BTZ_TRY(simple_text(s, BTZ_LANE_KEY(choice, simple[i].kind, 0), simple[i].channel, delta,
-                            simple[i].member, final,
-                            simple[i].logprobs ? json_object_get(logprobs, simple[i].logprobs)
-                                               : NULL,
-                            &keep));
+        BTZ_TRY(simple_text(
+            s, BTZ_LANE_KEY(choice, simple[i].kind, 0), simple[i].channel, delta, simple[i].member,
+            final, simple[i].logprobs ? json_object_get(logprobs, simple[i].logprobs) : NULL,
+            &keep));
     if (json_is_object(logprobs) && json_object_size(logprobs) > 2)
         keep = false;
     if (!keep)
@@ -308,8 +330,8 @@ static enum btz_err old_text(struct btz_protocol_stream *s, uint32_t choice, jso
 
     if (!json_is_string(json_object_get(object, "text")))
         return BTZ_OK;
-    BTZ_TRY(simple_text(s, BTZ_LANE_KEY(choice, TEXT_, 0), BTZ_CHANNEL_OUTPUT, object, "text", final,
-                        logprobs, &keep));
+    BTZ_TRY(simple_text(s, BTZ_LANE_KEY(choice, TEXT_, 0), BTZ_CHANNEL_OUTPUT, object, "text",
+                        final, logprobs, &keep));
     return keep ? BTZ_OK : drop_logprobs(s, object);
 }
 
@@ -356,14 +378,13 @@ static enum btz_err settle_calls(struct btz_protocol_stream *s, struct btz_event
         json_array_foreach(tools, k, tool)
         {
             const char *member = json_object_get(tool, "custom") ? "input" : "arguments";
-            json_t *f = json_object_get(tool, json_object_get(tool, "custom") ? "custom"
-                                                                               : "function");
+            json_t *f =
+                json_object_get(tool, json_object_get(tool, "custom") ? "custom" : "function");
             struct btz_lane_state *l;
 
             BTZ_TRY(index_of(tool, k, BTZ_LANE_PART_MAX, &part));
-            l = btz_lane_find(s, BTZ_LANE_KEY(choice, json_object_get(tool, "custom") ? INPUT
-                                                                                       : ARGUMENTS,
-                                              part));
+            l = btz_lane_find(
+                s, BTZ_LANE_KEY(choice, json_object_get(tool, "custom") ? INPUT : ARGUMENTS, part));
             if (!l || l->ended || !json_is_object(f))
                 continue;
             BTZ_TRY(btz_lane_piece(s, l, btz_str(""), true));

@@ -1,10 +1,22 @@
 /* Streams of /v1/messages: blocks of content that begin, grow and end, one after the other. */
 #include "gate/protocol/stream.h"
 
-#define ID(name)       { name, BTZ_SHAPE_ID, BTZ_HERE, NULL }
-#define TEXT(name, ch) { name, BTZ_SHAPE_TEXT, ch, NULL }
-#define LANE(name, ch) { name, BTZ_SHAPE_LANE, ch, NULL }
-#define LAST           { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
+#define ID(name)                                                                                   \
+    {                                                                                              \
+        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
+#define TEXT(name, ch)                                                                             \
+    {                                                                                              \
+        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
+    }
+#define LANE(name, ch)                                                                             \
+    {                                                                                              \
+        name, BTZ_SHAPE_LANE, ch, NULL                                                             \
+    }
+#define LAST                                                                                       \
+    {                                                                                              \
+        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
+    }
 
 extern const struct btz_shape btz_anthropic_error, btz_anthropic_usage, btz_anthropic_citation;
 extern const struct btz_shape *const btz_anthropic_block;
@@ -23,19 +35,25 @@ static const struct grows {
 };
 
 static const struct btz_shape_member text_members[] = {
-    ID("type"), LANE("text", BTZ_CHANNEL_OUTPUT),
-    { "citations", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_citation }, LAST
+    ID("type"),
+    LANE("text", BTZ_CHANNEL_OUTPUT),
+    { "citations", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_citation },
+    LAST
 };
 static const struct btz_shape text_block = { text_members, NULL, NULL };
-static const struct btz_shape_member thinking_members[] = {
-    ID("type"), LANE("thinking", BTZ_CHANNEL_REASONING),
-    { "signature", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member thinking_members[] = { ID("type"),
+                                                            LANE("thinking", BTZ_CHANNEL_REASONING),
+                                                            { "signature", BTZ_SHAPE_OPAQUE,
+                                                              BTZ_HERE, NULL },
+                                                            LAST };
 static const struct btz_shape thinking_block = { thinking_members, NULL, NULL };
 static const struct btz_shape_member caller_members[] = { ID("type"), ID("tool_id"), LAST };
 static const struct btz_shape caller = { caller_members, NULL, NULL };
 static const struct btz_shape_member use_members[] = {
-    ID("type"), ID("id"), ID("name"), ID("server_name"),
+    ID("type"),
+    ID("id"),
+    ID("name"),
+    ID("server_name"),
     { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE, &caller },
     { "input", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read before, with the tool's name */
     LAST
@@ -131,7 +149,8 @@ static enum btz_err start(struct btz_protocol_stream *s, struct btz_event *e)
     BTZ_TRY(btz_lane_open(s, BTZ_LANE_KEY(index, k, 0), kinds[k].channel, &l));
     if (kinds[k].member) {
         BTZ_TRY(btz_lane_member(s, l, block, kinds[k].member, false));
-        return btz_stream_walk(s, block, k == 0 ? &text_block : &thinking_block, BTZ_CHANNEL_OUTPUT);
+        return btz_stream_walk(s, block, k == 0 ? &text_block : &thinking_block,
+                               BTZ_CHANNEL_OUTPUT);
     }
     BTZ_TRY(btz_lane_name(l, btz_text_of(json_object_get(block, "name"))));
     /* Whoever watches hears of the tool before the client does. */
@@ -221,9 +240,9 @@ static enum btz_err messages_end(struct btz_protocol_stream *s, bool *proper)
 {
     BTZ_TRY(flush_all(s));
     *proper = s->told;
-    return s->told ? btz_stream_emit_new(s, "message_stop",
-                                         json_pack("{s:s}", "type", "message_stop"))
-                   : BTZ_OK;
+    return s->told
+               ? btz_stream_emit_new(s, "message_stop", json_pack("{s:s}", "type", "message_stop"))
+               : BTZ_OK;
 }
 
 const struct btz_stream_family btz_messages_stream = { .event = messages_event,

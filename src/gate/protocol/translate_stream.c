@@ -3,8 +3,8 @@
 enum btz_err btz_translator_new(struct btz_protocol_stream *s, struct btz_translator **out)
 {
     (void)out;
-    return btz_fail(BTZ_UNSUPPORTED, "%s to %s: cannot be translated",
-                    btz_protocol_name(s->o.from), btz_protocol_name(s->o.to));
+    return btz_fail(BTZ_UNSUPPORTED, "%s to %s: cannot be translated", btz_protocol_name(s->o.from),
+                    btz_protocol_name(s->o.to));
 }
 void btz_translator_free(struct btz_translator *t)
 {

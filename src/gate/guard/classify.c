@@ -1,0 +1,120 @@
+#include "gate/guard/classify.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/*
+ * What the operator and the model write speaks of instructions all the time and is not hostile: it takes more to be
+ * suspicious. In units of the margin; the user's own channel and those of third parties have none.
+ */
+static double shift_of(enum btz_channel c)
+{
+    switch (c) {
+    case BTZ_CHANNEL_SYSTEM:
+    case BTZ_CHANNEL_ASSISTANT:
+    case BTZ_CHANNEL_OUTPUT:
+    case BTZ_CHANNEL_REASONING:
+    case BTZ_CHANNEL_TOOL_ARGUMENTS:
+        return 1;
+    case BTZ_CHANNEL_TOOL_DESCRIPTION: /* orders to the model are what they are made of */
+        return 0.5;
+    case BTZ_CHANNEL_USER:
+    case BTZ_CHANNEL_TOOL_RESULT:
+    case BTZ_CHANNEL_DOCUMENT:
+    case BTZ_CHANNEL_IMAGE_TEXT:
+    case BTZ_CHANNEL_RAW:
+    case BTZ_CHANNEL_COUNT:
+        break;
+    }
+    return 0;
+}
+
+struct scoring {
+    const int8_t *weight;
+    struct btz_class_runs runs;
+};
+
+static void score_sentence(void *user, const struct btz_class_sentence *s)
+{
+    struct scoring *k = user;
+    long sum = 0;
+
+    for (unsigned i = 0; i < s->count; i++)
+        sum += k->weight[s->slot[i]];
+    btz_class_runs_add(&k->runs, s->from, s->to, s->count, (double)sum);
+}
+
+double btz_classifier_measure(const struct btz_class_weights *w, enum btz_channel channel,
+                              struct btz_slice text, size_t *from, size_t *to, uint64_t *steps)
+{
+    enum btz_class_head h = btz_class_head_of(channel);
+    struct scoring k = { .weight = w->weight[h] };
+    double margin;
+
+    btz_class_runs_init(&k.runs);
+    *steps = btz_class_read(text, score_sentence, &k);
+    if (from)
+        *from = k.runs.from;
+    if (to)
+        *to = k.runs.to;
+    if (k.runs.seen == 0)
+        return 0;
+    margin = k.runs.best * w->scale[h] + w->bias[h] - shift_of(channel);
+    return 1 / (1 + exp(-w->slope[h] * margin));
+}
+
+double btz_classifier_score(const struct btz_classifier *c, enum btz_channel channel,
+                            struct btz_slice text, size_t *from, size_t *to)
+{
+    uint64_t steps;
+
+    return btz_classifier_measure(c->weights, channel, text, from, to, &steps);
+}
+
+static enum btz_err load(const char *file, struct btz_classifier *c)
+{
+    BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(BTZ_CLASS_FILE_MAX);
+
+    if (file && *file) {
+        c->owned = malloc(sizeof *c->owned);
+        if (!c->owned)
+            return btz_fail(BTZ_LIMIT, "out of memory for the classifier");
+        BTZ_TRY(btz_file_read(file, BTZ_CLASS_FILE_MAX, &bytes));
+        BTZ_TRY(btz_class_decode(btz_buf_slice(&bytes), file, c->owned));
+        c->weights = c->owned;
+    } else {
+        c->weights = &btz_class_weights;
+        BTZ_TRY(btz_class_encode(c->weights, &bytes));
+    }
+    btz_sha256(btz_buf_slice(&bytes), c->digest);
+    return BTZ_OK;
+}
+
+enum btz_err btz_classifier_open(const char *file, struct btz_classifier **out)
+{
+    struct btz_classifier *c = calloc(1, sizeof *c);
+    enum btz_err err;
+
+    if (!c)
+        return btz_fail(BTZ_LIMIT, "out of memory for the classifier");
+    err = load(file, c);
+    if (err != BTZ_OK) {
+        btz_classifier_free(c);
+        return err;
+    }
+    *out = c;
+    return BTZ_OK;
+}
+
+void btz_classifier_free(struct btz_classifier *c)
+{
+    if (!c)
+        return;
+    free(c->owned);
+    free(c);
+}
+
+void btz_classifier_digest(const struct btz_classifier *c, uint8_t out[BTZ_SHA256_LEN])
+{
+    memcpy(out, c->digest, BTZ_SHA256_LEN);
+}

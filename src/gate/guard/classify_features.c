@@ -1,0 +1,352 @@
+#include "gate/guard/classify_features.h"
+
+#include <math.h>
+
+/* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
+#define FNV_BASIS 2166136261u
+#define FNV_PRIME 16777619u
+
+enum { STEM = 5, PIECE = 4, WORD_MAX = 32 };
+
+/* Name spaces of features. */
+enum { SPACE_WORD = 1, SPACE_PAIR, SPACE_SKIP, SPACE_PIECE, SPACE_STEM_PAIR };
+
+#define START_HASH  0x9E3779B9u /* stands before the first word of a sentence */
+#define NUMBER_HASH 0x85EBCA77u
+#define LONG_HASH   0xC2B2AE3Du
+
+struct builder {
+    uint16_t slot[BTZ_CLASS_FEATURES_MAX];
+    uint8_t seen[BTZ_CLASS_SLOTS / 8];
+    struct btz_class_sentence sentence;
+    uint32_t word1, stem1, stem2; /* of the last token, of the last two words */
+    uint64_t steps;
+    void (*each)(void *, const struct btz_class_sentence *);
+    void *user;
+};
+
+static uint32_t mix(uint32_t space, uint32_t a, uint32_t b)
+{
+    uint32_t h = space * 0x9E3779B1u ^ a * 0x85EBCA6Bu ^ ((b << 15) | (b >> 17)) * 0xC2B2AE35u;
+
+    h ^= h >> 15;
+    h *= 0x2C1B3C6Du;
+    h ^= h >> 13;
+    h *= 0x297A2D39u;
+    return h ^ h >> 16;
+}
+
+static void put(struct builder *b, uint32_t hash)
+{
+    uint32_t slot = hash % BTZ_CLASS_SLOTS;
+    uint8_t bit = (uint8_t)(1u << (slot & 7));
+
+    b->steps++;
+    if ((b->seen[slot >> 3] & bit) || b->sentence.count == BTZ_CLASS_FEATURES_MAX)
+        return;
+    b->seen[slot >> 3] |= bit;
+    b->slot[b->sentence.count++] = (uint16_t)slot;
+}
+
+static void finish(struct builder *b)
+{
+    if (b->sentence.count) {
+        b->each(b->user, &b->sentence);
+        for (unsigned i = 0; i < b->sentence.count; i++)
+            b->seen[b->slot[i] >> 3] = 0;
+    }
+    b->sentence.count = 0;
+    b->word1 = b->stem1 = START_HASH;
+    b->stem2 = 0;
+}
+
+/* Scripts written without spaces: each character is a word of its own. */
+static bool is_unspaced(uint32_t c)
+{
+    return (c >= 0x3040 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x9FFF) ||
+           (c >= 0x20000 && c <= 0x323AF) || (c >= 0xE00 && c <= 0xEFF) ||
+           (c >= 0x1000 && c <= 0x109F) || (c >= 0x1780 && c <= 0x17FF);
+}
+
+static bool is_separator(uint32_t c)
+{
+    return (c >= 0x80 && c < 0xC0 && c != 0xAA && c != 0xB5 && c != 0xBA) || c == 0xD7 ||
+           c == 0xF7 || (c >= 0x2000 && c <= 0x206F) || (c >= 0x2190 && c <= 0x2BFF) ||
+           (c >= 0x3000 && c <= 0x303F) || c == 0x60C || c == 0x61B || c == 0x61F || c == 0x6D4 ||
+           c == 0x964 || c == 0xFFFD || (c >= 0xFF00 && c <= 0xFF0F) || c == 0xFF1A ||
+           c == 0xFF1F || (c >= 0x1F000 && c <= 0x1FAFF);
+}
+
+static bool is_end(uint32_t c)
+{
+    return c == 0x3002 || c == 0x61F || c == 0x6D4 || c == 0x964 || c == 0x2026 || c == 0xFF01 ||
+           c == 0xFF1F || c == 0x2028 || c == 0x2029 || c == 0x2022;
+}
+
+/* Small letters of Latin-1, Greek and Cyrillic; other scripts as they are. */
+static uint32_t lower(uint32_t c)
+{
+    if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x391 && c <= 0x3A9) ||
+        (c >= 0x410 && c <= 0x42F))
+        return c + 0x20;
+    if (c >= 0x400 && c <= 0x40F)
+        return c + 0x50;
+    if (c >= 0x100 && c <= 0x17F && c != 0x130 && c != 0x138 && c != 0x149 && c != 0x178 &&
+        !(c >= 0x139 && c <= 0x148) && !(c >= 0x179 && c <= 0x17E))
+        return c | 1;
+    return c;
+}
+
+struct word {
+    uint8_t byte[WORD_MAX]; /* small letters */
+    unsigned len;           /* as far as kept */
+    uint32_t hash, stem;
+    unsigned letters; /* characters */
+    bool digits, cut;
+};
+
+static void word_add(struct word *w, uint32_t c)
+{
+    uint8_t bytes[4];
+    unsigned n = 0;
+
+    if (c < 0x80) {
+        bytes[n++] = (uint8_t)c;
+    } else if (c < 0x800) {
+        bytes[n++] = (uint8_t)(0xC0 | c >> 6);
+        bytes[n++] = (uint8_t)(0x80 | (c & 63));
+    } else {
+        bytes[n++] = (uint8_t)(c >> 12);
+        bytes[n++] = (uint8_t)(c >> 6);
+        bytes[n++] = (uint8_t)c;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        w->hash = (w->hash ^ bytes[i]) * FNV_PRIME;
+        if (w->len < WORD_MAX)
+            w->byte[w->len++] = bytes[i];
+        else
+            w->cut = true;
+    }
+    if (++w->letters <= STEM)
+        w->stem = w->hash;
+    w->digits = w->digits && c >= '0' && c <= '9';
+}
+
+static void add_pieces(struct builder *b, const struct word *w)
+{
+    uint32_t h = '_';
+
+    /* "_ign", "igno", "gnor", "nore", "ore_" */
+    for (unsigned i = 0; i <= w->len; i++) {
+        h = h << 8 | (i < w->len ? w->byte[i] : '_');
+        if (i + 2 >= PIECE)
+            put(b, mix(SPACE_PIECE, h, 0));
+    }
+}
+
+static void add_word(struct builder *b, struct word *w)
+{
+    if (w->cut)
+        w->hash = w->stem = LONG_HASH;
+    else if (w->digits)
+        w->hash = w->stem = NUMBER_HASH + (w->letters > 4);
+    put(b, mix(SPACE_WORD, w->hash, 0));
+    put(b, mix(SPACE_PAIR, b->word1, w->hash));
+    if (w->stem != w->hash || b->stem1 != b->word1)
+        put(b, mix(SPACE_STEM_PAIR, b->stem1, w->stem));
+    if (b->stem2)
+        put(b, mix(SPACE_SKIP, b->stem2, w->stem));
+    if (!w->cut && !w->digits && w->letters >= PIECE)
+        add_pieces(b, w);
+    b->word1 = w->hash;
+    b->stem2 = b->stem1;
+    b->stem1 = w->stem;
+}
+
+/* Marks stand between words in pairs of whole tokens; stems look past them. */
+static void add_mark(struct builder *b, uint32_t hash, unsigned len)
+{
+    if (len > 1)
+        put(b, mix(SPACE_WORD, hash, 1));
+    put(b, mix(SPACE_PAIR, b->word1, hash));
+    b->word1 = hash;
+}
+
+static bool is_word_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Reads a word at `at`; false when there is none. */
+static bool read_word(struct btz_slice in, size_t *at, struct word *w)
+{
+    size_t from = *at;
+
+    w->len = w->letters = 0;
+    w->hash = w->stem = FNV_BASIS;
+    w->digits = true;
+    w->cut = false;
+    while (*at < in.len) {
+        uint8_t c = in.ptr[*at];
+        size_t next = *at;
+        uint32_t p;
+
+        if (is_word_byte(c)) {
+            word_add(w, c >= 'A' && c <= 'Z' ? c + 32u : c);
+            ++*at;
+            continue;
+        }
+        if (c == '\'' && *at > from && *at + 1 < in.len && is_word_byte(in.ptr[*at + 1])) {
+            ++*at;
+            continue;
+        }
+        if (c < 0x80)
+            break;
+        btz_utf8_next(in, &next, &p);
+        if (p == 0x2019 && *at > from) {
+            *at = next;
+            continue;
+        }
+        if (is_separator(p) || (is_unspaced(p) && *at > from))
+            break;
+        word_add(w, lower(p));
+        *at = next;
+        if (is_unspaced(p))
+            break;
+    }
+    return *at > from;
+}
+
+static bool ends_sentence(struct btz_slice in, size_t at, uint32_t c, size_t next)
+{
+    switch (c) {
+    case '\n':
+    case '|':
+    case '<':
+    case '>':
+    case '{':
+    case '}':
+    case ';':
+        return true;
+    case '.':
+    case '!':
+    case '?':
+        /* Not within "3.5", "example.com" or "v1.2". */
+        return next >= in.len || !is_word_byte(in.ptr[next]);
+    case '\\':
+        return next < in.len && (in.ptr[next] == 'n' || in.ptr[next] == 'r');
+    case '"':
+        /* Strings of JSON: "...", "...": and {"... */
+        return next < in.len &&
+               (in.ptr[next] == ',' || in.ptr[next] == ':' || in.ptr[next] == '}') && at > 0;
+    default:
+        return is_end(c);
+    }
+}
+
+/* A run of marks from `at`, up to a word, a space or the end of a sentence. */
+static uint32_t read_marks(struct btz_slice in, size_t *at, unsigned *len, bool *end)
+{
+    uint32_t h = FNV_BASIS, c;
+
+    *len = 0;
+    *end = false;
+    while (*at < in.len && *len < 4) {
+        size_t next = *at;
+        uint8_t byte = in.ptr[*at];
+
+        if (is_word_byte(byte) || byte == ' ' || byte == '\t' || byte == '\r')
+            break;
+        btz_utf8_next(in, &next, &c);
+        if (byte >= 0x80 && !is_separator(c))
+            break;
+        if (ends_sentence(in, *at, c, next)) {
+            *end = true;
+            *at = next + (c == '\\');
+            break;
+        }
+        h = (h ^ c) * FNV_PRIME;
+        *at = next;
+        ++*len;
+    }
+    return h;
+}
+
+uint64_t btz_class_read(struct btz_slice text,
+                        void (*each)(void *user, const struct btz_class_sentence *s), void *user)
+{
+    struct builder b = { .each = each, .user = user };
+    struct word w;
+    size_t at = 0;
+
+    b.sentence.slot = b.slot;
+    finish(&b);
+    while (at < text.len) {
+        size_t from = at;
+        bool fresh = b.sentence.count == 0, end;
+        unsigned len;
+
+        if (text.ptr[at] == ' ' || text.ptr[at] == '\t' || text.ptr[at] == '\r') {
+            at++;
+        } else if (read_word(text, &at, &w)) {
+            if (!fresh && at - b.sentence.from > BTZ_CLASS_SENTENCE) {
+                finish(&b);
+                fresh = true;
+            }
+            add_word(&b, &w);
+            if (fresh)
+                b.sentence.from = from;
+            b.sentence.to = at;
+        } else {
+            uint32_t mark = read_marks(text, &at, &len, &end);
+
+            if (len > 0) {
+                add_mark(&b, mark, len);
+                if (fresh)
+                    b.sentence.from = from;
+                b.sentence.to = at;
+            }
+            if (end)
+                finish(&b);
+        }
+        b.steps += at - from;
+    }
+    finish(&b);
+    return b.steps;
+}
+
+void btz_class_runs_init(struct btz_class_runs *r)
+{
+    memset(r, 0, sizeof *r);
+    r->best = -INFINITY;
+}
+
+void btz_class_runs_add(struct btz_class_runs *r, size_t from, size_t to, unsigned count,
+                        double sum)
+{
+    double total = 0;
+    unsigned features = 0;
+    size_t mine = r->seen++;
+
+    r->last[mine % BTZ_CLASS_RUN].from = from;
+    r->last[mine % BTZ_CLASS_RUN].to = to;
+    r->last[mine % BTZ_CLASS_RUN].sum = sum;
+    r->last[mine % BTZ_CLASS_RUN].count = count;
+    for (size_t n = 0; n < BTZ_CLASS_RUN && n <= mine; n++) {
+        size_t first = (mine - n) % BTZ_CLASS_RUN;
+        double value;
+
+        if (n > 0 && to - r->last[first].from > BTZ_CLASS_WINDOW)
+            break;
+        total += r->last[first].sum;
+        features += r->last[first].count;
+        value = total / sqrt((double)features + BTZ_CLASS_DAMPING);
+        if (value > r->best) {
+            r->best = value;
+            r->from = r->last[first].from;
+            r->to = to;
+            r->best_first = mine - n;
+            r->best_last = mine;
+        }
+    }
+}
