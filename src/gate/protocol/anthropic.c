@@ -271,7 +271,7 @@ static const struct btz_shape_member request_members[] = {
     CACHE,
     LAST
 };
-const struct btz_shape btz_messages_request = { request_members, NULL, NULL };
+const struct btz_shape btz_shape_messages_request = { request_members, NULL, NULL };
 
 /* ---- responses ---- */
 
@@ -298,7 +298,7 @@ static const struct btz_shape_member response_members[] = {
     ID("request_id"),
     LAST
 };
-const struct btz_shape btz_messages_response = { response_members, NULL, NULL };
+const struct btz_shape btz_shape_messages_response = { response_members, NULL, NULL };
 
 void btz_usage_anthropic(const json_t *usage, struct btz_usage *out)
 {

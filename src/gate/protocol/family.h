@@ -24,22 +24,23 @@ struct btz_family {
 };
 const struct btz_family *btz_family_of(enum btz_protocol p);
 
-extern const struct btz_shape btz_chat_request, btz_chat_response;
-extern const struct btz_shape btz_completions_request, btz_completions_response;
-extern const struct btz_shape btz_responses_request, btz_responses_response;
+extern const struct btz_shape btz_shape_chat_request, btz_shape_chat_response;
+extern const struct btz_shape btz_shape_completions_request, btz_shape_completions_response;
+extern const struct btz_shape btz_shape_responses_request, btz_shape_responses_response;
 extern const struct btz_shape btz_responses_item, btz_responses_part, btz_responses_annotation;
-extern const struct btz_shape btz_embeddings_request, btz_embeddings_response;
-extern const struct btz_shape btz_images_request, btz_images_response;
-extern const struct btz_shape btz_speech_request;
-extern const struct btz_shape btz_transcribe_response;
-extern const struct btz_shape btz_moderations_request, btz_moderations_response;
-extern const struct btz_shape btz_files_response, btz_batches_request, btz_batches_response;
-extern const struct btz_shape btz_models_response;
-extern const struct btz_shape btz_messages_request, btz_messages_response;
-extern const struct btz_shape btz_ollama_chat_request, btz_ollama_chat_response;
-extern const struct btz_shape btz_ollama_generate_request, btz_ollama_generate_response;
-extern const struct btz_shape btz_ollama_embed_request, btz_ollama_embed_response;
-extern const struct btz_shape btz_ollama_show_request, btz_ollama_tags_response;
+extern const struct btz_shape btz_shape_embeddings_request, btz_shape_embeddings_response;
+extern const struct btz_shape btz_shape_images_request, btz_shape_images_response;
+extern const struct btz_shape btz_shape_speech_request;
+extern const struct btz_shape btz_shape_transcribe_response;
+extern const struct btz_shape btz_shape_moderations_request, btz_shape_moderations_response;
+extern const struct btz_shape btz_shape_files_response, btz_shape_batches_request,
+    btz_shape_batches_response;
+extern const struct btz_shape btz_shape_models_response;
+extern const struct btz_shape btz_shape_messages_request, btz_shape_messages_response;
+extern const struct btz_shape btz_shape_ollama_chat_request, btz_shape_ollama_chat_response;
+extern const struct btz_shape btz_shape_ollama_generate_request, btz_shape_ollama_generate_response;
+extern const struct btz_shape btz_shape_ollama_embed_request, btz_shape_ollama_embed_response;
+extern const struct btz_shape btz_shape_ollama_show_request, btz_shape_ollama_tags_response;
 extern const struct btz_shape btz_mcp_message;
 /* Members that more than one family has. */
 extern const struct btz_shape btz_nothing, btz_openai_error, btz_text_value;

@@ -273,7 +273,7 @@ static const struct btz_shape_member request_members[] = {
     ID("prompt_cache_retention"),
     LAST
 };
-const struct btz_shape btz_chat_request = { request_members, NULL, NULL };
+const struct btz_shape btz_shape_chat_request = { request_members, NULL, NULL };
 
 /* ---- responses ---- */
 
@@ -331,7 +331,7 @@ static const struct btz_shape_member response_members[] = {
     { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error },
     LAST
 };
-const struct btz_shape btz_chat_response = { response_members, NULL, NULL };
+const struct btz_shape btz_shape_chat_response = { response_members, NULL, NULL };
 
 void btz_usage_openai(const json_t *usage, struct btz_usage *out)
 {
@@ -383,7 +383,7 @@ static const struct btz_shape_member old_request_members[] = { ID("model"),
                                                                TEXT("user", BTZ_CHANNEL_RAW),
                                                                TEXT("metadata", BTZ_CHANNEL_RAW),
                                                                LAST };
-const struct btz_shape btz_completions_request = { old_request_members, NULL, NULL };
+const struct btz_shape btz_shape_completions_request = { old_request_members, NULL, NULL };
 
 static const struct btz_shape_member old_choice_members[] = {
     TEXT("text", BTZ_CHANNEL_OUTPUT),
@@ -404,4 +404,4 @@ static const struct btz_shape_member old_response_members[] = {
     { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error },
     LAST
 };
-const struct btz_shape btz_completions_response = { old_response_members, NULL, NULL };
+const struct btz_shape btz_shape_completions_response = { old_response_members, NULL, NULL };

@@ -76,7 +76,7 @@ static const struct btz_shape_member event_members[] = {
     ID("type"),
     { "delta", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &delta_shape },
     { "content_block", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read by its own shape */
-    { "message", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_messages_response },
+    { "message", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_shape_messages_response },
     { "usage", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_anthropic_usage },
     { "error", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_error },
     ID("request_id"),
