@@ -190,7 +190,8 @@ const servers = [];
 try {
     servers.push(await nginx(mock));
     const off = [{ detector: 'injection', action: 'observe', threshold: -1 }];
-    servers.push(await bartizan(mock, 'bartizan', {}));
+    if (!args.includes('--peers'))
+        servers.push(await bartizan(mock, 'bartizan', {}));
     if (process.env.BTZ_BENCH_CLASSIFIER_OFF)
         servers.push(await bartizan(mock, 'bartizan without the classifier', { rules: off }));
     const node = wanted('cost') ? await portkey(mock) : null;
