@@ -3,11 +3,10 @@
 'use strict';
 const fs = require('fs');
 const http = require('http');
-const os = require('os');
 const path = require('path');
 const { spawnSync } = require('child_process');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, request, until } = require('./world.js');
+const { test, is, ok } = require('../browser/tap.js');
+const { program, Mock, Gateway, request, until } = require('./world.js');
 const { read } = require('./lanes.js');
 
 const chat = '/v1/chat/completions';
@@ -185,8 +184,7 @@ async function fullDisk(work, mock) {
     }
 }
 
-async function main() {
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-crash-'));
+async function main(work) {
     const mock = await Mock.start();
     const w = await Gateway.start(work, mock, { gate: { workers: 2, audit: { mode: 'durable' } } });
     try {
@@ -199,10 +197,6 @@ async function main() {
     } finally {
         await mock.stop();
     }
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('crash', main);

@@ -2,10 +2,9 @@
 'use strict';
 const fs = require('fs');
 const net = require('net');
-const os = require('os');
 const path = require('path');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, request, raw, canary, upstreamKey } = require('./world.js');
+const { test, is, ok } = require('../browser/tap.js');
+const { program, Mock, Gateway, request, raw, canary, upstreamKey } = require('./world.js');
 const { strings } = require('./lanes.js');
 
 const say = (content = 'Please answer.') => ({ model: 'mock-1', messages: [{ role: 'user', content }] });
@@ -380,8 +379,7 @@ async function permissions(w) {
     });
 }
 
-async function main() {
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-incidents-'));
+async function main(work) {
     const mock = await Mock.start();
     const trap = await Trap.start();
     const w = await Gateway.start(work, mock, { gate: { body_max: 4 << 20, limits: [{ scope: 'principal', name: 'boss', requests_per_minute: 1 }] } });
@@ -396,10 +394,6 @@ async function main() {
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));
         await mock.stop();
     }
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('incidents', main);

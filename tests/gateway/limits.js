@@ -3,10 +3,9 @@
 'use strict';
 const fs = require('fs');
 const http = require('http');
-const os = require('os');
 const path = require('path');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, request, child, gone, freePort, until } = require('./world.js');
+const { test, is } = require('../browser/tap.js');
+const { program, Mock, Gateway, request, child, gone, freePort, until } = require('./world.js');
 
 const chat = '/v1/chat/completions';
 const limits = [
@@ -134,8 +133,7 @@ async function fleet(work, mock) {
     }
 }
 
-async function main() {
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-limits-'));
+async function main(work) {
     const mock = await Mock.start();
     try {
         for (const workers of [1, 4])
@@ -147,11 +145,6 @@ async function main() {
     } finally {
         await mock.stop();
     }
-    ok(true);
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('limits', main);

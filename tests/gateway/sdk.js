@@ -1,11 +1,10 @@
 // The official OpenAI and Anthropic SDKs, unchanged, through the gateway. TAP on stdout.
 'use strict';
 const fs = require('fs');
-const os = require('os');
 const path = require('path');
 const { createRequire } = require('module');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, canary, upstreamKey, direct, until } = require('./world.js');
+const { test, is, ok } = require('../browser/tap.js');
+const { program, Mock, Gateway, canary, upstreamKey, direct, until } = require('./world.js');
 
 const sdk = path.join(process.env.BTZ_BUILD, 'sdk');
 const fetchTool = { type: 'function', function: { name: 'get_weather', description: 'Weather of a place.', parameters: { type: 'object', properties: { place: { type: 'string' } } } } };
@@ -288,14 +287,13 @@ async function anthropic(w, Anthropic) {
     });
 }
 
-async function main() {
+async function main(work) {
     if (!fs.existsSync(path.join(sdk, '.installed'))) {
-        console.log('ok 1 - the official SDKs through the gateway # SKIP they could not be installed (tests/gateway/sdk/install)\n1..1');
-        return 0;
+        await test('the official SDKs through the gateway', () => ({ skip: 'they could not be installed (tests/gateway/sdk/install)' }));
+        return;
     }
     const load = createRequire(path.join(sdk, 'package.json'));
     const OpenAI = load('openai'), Anthropic = load('@anthropic-ai/sdk');
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-sdk-'));
     const mock = await Mock.start();
     const w = await Gateway.start(work, mock, { gate: { limits: [{ scope: 'principal', name: 'slow-app', requests_per_minute: 1 }] } });
     try {
@@ -311,10 +309,6 @@ async function main() {
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));
         await mock.stop();
     }
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('sdk', main);

@@ -5,8 +5,10 @@ const { spawn, spawnSync } = require('child_process');
 const fs = require('fs');
 const http = require('http');
 const net = require('net');
+const os = require('os');
 const path = require('path');
 const { freePort, until } = require('../browser/driver.js');
+const { plan, test } = require('../browser/tap.js');
 
 const direct = process.env.BTZ_GATE_DIRECT === '1';
 const canary = 'CANARY-zebra-41-quartz'; // what must never leave
@@ -242,4 +244,13 @@ class Gateway {
     }
 }
 
-module.exports = { Mock, Gateway, request, raw, section, child, gone, canary, upstreamKey, direct, until, freePort };
+// Runs the tests of a program in a folder of its own (BTZ_KEEP=1 keeps it), tells the plan, ends.
+function program(name, run) {
+    const work = fs.mkdtempSync(path.join(os.tmpdir(), `btz-${name}-`));
+    process.on('exit', () => process.env.BTZ_KEEP || fs.rmSync(work, { recursive: true, force: true }));
+    run(work).catch((error) => test('the tests go through', () => {
+        throw error;
+    })).then(() => process.exit(plan() ? 1 : 0));
+}
+
+module.exports = { program, Mock, Gateway, request, raw, section, child, gone, canary, upstreamKey, direct, until, freePort };
