@@ -38,7 +38,7 @@ function traffic(w, width = 4) {
         while (t.on) {
             const a = await request(w.port, chat, { agent, body: say('x'), headers: w.auth() }).catch((error) => ({ status: error.code }));
             if (a.status === 200 && !a.lost)
-                t.ids.push(a.headers['x-request-id']);
+                t.ids.push(a.headers['x-bartizan-request-id']);
             else {
                 t.refused[a.status] = (t.refused[a.status] ?? 0) + 1;
                 await sleep(20);
@@ -147,7 +147,7 @@ async function fullDisk(work, mock) {
     let w = null;
     try {
         w = await Gateway.start(dir, mock, { name: 'gate', gate: { audit: { mode: 'durable' } } });
-        const before = { ids: [(await w.post(chat, say('x'))).headers['x-request-id']] };
+        const before = { ids: [(await w.post(chat, say('x'))).headers['x-bartizan-request-id']] };
         await test('a full disk: durable refuses with 503 and says why', async () => {
             const fd = fs.openSync(filler, 'w');
             for (let size = 1 << 20; size >= 1; size = size > 1 ? size >> 1 : 0)
@@ -159,7 +159,7 @@ async function fullDisk(work, mock) {
             const a = await until('a refusal', async () => {
                 const r = await w.post(chat, say('x'));
                 if (r.status === 200)
-                    before.ids.push(r.headers['x-request-id']);
+                    before.ids.push(r.headers['x-bartizan-request-id']);
                 return r.status !== 200 && r;
             }, 8000);
             is(a.status, 503, a.text);
@@ -173,7 +173,7 @@ async function fullDisk(work, mock) {
             await until('answers', async () => {
                 const r = await w.post(chat, say('x'));
                 if (r.status === 200)
-                    before.ids.push(r.headers['x-request-id']);
+                    before.ids.push(r.headers['x-bartizan-request-id']);
                 return r.status === 200;
             }, 10000);
             await allThere(w, before, 'full disk');

@@ -9,10 +9,10 @@ const { program, Mock, Gateway, request, child, gone, freePort, until } = requir
 
 const chat = '/v1/chat/completions';
 const limits = [
-    { scope: 'principal', name: 'minute*', requests_per_minute: 10 },
-    { scope: 'principal', name: 'parallel*', concurrency: 10 },
-    { scope: 'principal', name: 'money*', budget: 100 },
-    { scope: 'principal', name: 'tokens*', tokens_per_minute: 1000 },
+    { each: 'principal', name: 'minute*', requests_per_minute: 10 },
+    { each: 'principal', name: 'parallel*', concurrency: 10 },
+    { each: 'principal', name: 'money*', budget: 100 },
+    { each: 'principal', name: 'tokens*', tokens_per_minute: 1000 },
 ];
 const models = [{ name: 'mock*', upstreams: [{ upstream: 'openai' }] }, { name: 'dear*', input_price: 0, output_price: 1000000, upstreams: [{ upstream: 'openai' }] }];
 
