@@ -3,9 +3,10 @@
 'use strict';
 const fs = require('fs');
 const http = require('http');
+const os = require('os');
 const path = require('path');
-const { test, is, ok } = require('../browser/tap.js');
-const { program, Mock, Gateway, request, canary, direct } = require('./world.js');
+const { test, is, ok, plan } = require('../browser/tap.js');
+const { Mock, Gateway, request, canary, direct } = require('./world.js');
 const { read, strings } = require('./lanes.js');
 
 const word = 'violet zebra'; // is masked
@@ -169,7 +170,8 @@ async function odd(w) {
     });
 }
 
-async function main(work) {
+async function main() {
+    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-matrix-'));
     const mock = await Mock.start();
     const rules = [{ detector: 'topic', channels: ['output', 'reasoning', 'tool-arguments', 'raw'], action: 'mask' }];
     const w = await Gateway.start(work, mock, { gate: { guard: { topics: [{ name: 'animals', words: [word, short] }], rules } } });
@@ -195,6 +197,10 @@ async function main(work) {
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));
         await mock.stop();
     }
+    return plan();
 }
 
-program('matrix', main);
+main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
+    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
+    process.exit(1);
+});
