@@ -91,7 +91,7 @@ http { access_log off; client_body_temp_path ${dir}/a; proxy_temp_path ${dir}/b;
 }
 
 async function bartizan(mock, name, guard, more = {}) {
-    const w = await Gateway.start(work, mock, { name, gate: { workers: 1, guard, limits: [{ scope: 'principal', requests_per_minute: 100000000, tokens_per_minute: 1000000000000, concurrency: 5000, budget: 1000000 }, { scope: 'model', requests_per_minute: 100000000 }], ...more } });
+    const w = await Gateway.start(work, mock, { name, gate: { workers: 1, guard, limits: [{ each: 'principal', requests_per_minute: 100000000, tokens_per_minute: 1000000000000, concurrency: 5000, budget: 1000000 }, { each: 'model', requests_per_minute: 100000000 }], ...more } });
     const pids = () => {
         const p = w.pids();
         return [...new Set([...p.workers, p.master, p.daemon, p.parent])];
@@ -190,7 +190,8 @@ const servers = [];
 try {
     servers.push(await nginx(mock));
     const off = [{ detector: 'injection', action: 'observe', threshold: -1 }];
-    servers.push(await bartizan(mock, 'bartizan', {}));
+    if (!args.includes('--peers'))
+        servers.push(await bartizan(mock, 'bartizan', {}));
     if (process.env.BTZ_BENCH_CLASSIFIER_OFF)
         servers.push(await bartizan(mock, 'bartizan without the classifier', { rules: off }));
     const node = wanted('cost') ? await portkey(mock) : null;

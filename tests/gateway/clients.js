@@ -4,11 +4,10 @@ const crypto = require('crypto');
 const fs = require('fs');
 const http = require('http');
 const net = require('net');
-const os = require('os');
 const path = require('path');
 const { spawn, spawnSync } = require('child_process');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, request, canary, until } = require('./world.js');
+const { test, is, ok } = require('../browser/tap.js');
+const { program, Mock, Gateway, request, canary, until } = require('./world.js');
 const { Driver } = require('../browser/driver.js');
 const { read } = require('./lanes.js');
 
@@ -172,8 +171,7 @@ async function browser(w) {
     }
 }
 
-async function main() {
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-clients-'));
+async function main(work) {
     const mock = await Mock.start();
     const w = await Gateway.start(work, mock, { gate: { workers: 2 } });
     try {
@@ -185,10 +183,6 @@ async function main() {
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));
         await mock.stop();
     }
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('clients', main);

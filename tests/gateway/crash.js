@@ -3,11 +3,10 @@
 'use strict';
 const fs = require('fs');
 const http = require('http');
-const os = require('os');
 const path = require('path');
 const { spawnSync } = require('child_process');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, request, until } = require('./world.js');
+const { test, is, ok } = require('../browser/tap.js');
+const { program, Mock, Gateway, request, until } = require('./world.js');
 const { read } = require('./lanes.js');
 
 const chat = '/v1/chat/completions';
@@ -39,7 +38,7 @@ function traffic(w, width = 4) {
         while (t.on) {
             const a = await request(w.port, chat, { agent, body: say('x'), headers: w.auth() }).catch((error) => ({ status: error.code }));
             if (a.status === 200 && !a.lost)
-                t.ids.push(a.headers['x-request-id']);
+                t.ids.push(a.headers['x-bartizan-request-id']);
             else {
                 t.refused[a.status] = (t.refused[a.status] ?? 0) + 1;
                 await sleep(20);
@@ -148,7 +147,7 @@ async function fullDisk(work, mock) {
     let w = null;
     try {
         w = await Gateway.start(dir, mock, { name: 'gate', gate: { audit: { mode: 'durable' } } });
-        const before = { ids: [(await w.post(chat, say('x'))).headers['x-request-id']] };
+        const before = { ids: [(await w.post(chat, say('x'))).headers['x-bartizan-request-id']] };
         await test('a full disk: durable refuses with 503 and says why', async () => {
             const fd = fs.openSync(filler, 'w');
             for (let size = 1 << 20; size >= 1; size = size > 1 ? size >> 1 : 0)
@@ -160,7 +159,7 @@ async function fullDisk(work, mock) {
             const a = await until('a refusal', async () => {
                 const r = await w.post(chat, say('x'));
                 if (r.status === 200)
-                    before.ids.push(r.headers['x-request-id']);
+                    before.ids.push(r.headers['x-bartizan-request-id']);
                 return r.status !== 200 && r;
             }, 8000);
             is(a.status, 503, a.text);
@@ -174,7 +173,7 @@ async function fullDisk(work, mock) {
             await until('answers', async () => {
                 const r = await w.post(chat, say('x'));
                 if (r.status === 200)
-                    before.ids.push(r.headers['x-request-id']);
+                    before.ids.push(r.headers['x-bartizan-request-id']);
                 return r.status === 200;
             }, 10000);
             await allThere(w, before, 'full disk');
@@ -185,8 +184,7 @@ async function fullDisk(work, mock) {
     }
 }
 
-async function main() {
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-crash-'));
+async function main(work) {
     const mock = await Mock.start();
     const w = await Gateway.start(work, mock, { gate: { workers: 2, audit: { mode: 'durable' } } });
     try {
@@ -199,10 +197,6 @@ async function main() {
     } finally {
         await mock.stop();
     }
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('crash', main);

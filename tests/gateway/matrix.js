@@ -3,10 +3,9 @@
 'use strict';
 const fs = require('fs');
 const http = require('http');
-const os = require('os');
 const path = require('path');
-const { test, is, ok, plan } = require('../browser/tap.js');
-const { Mock, Gateway, request, canary, direct } = require('./world.js');
+const { test, is, ok } = require('../browser/tap.js');
+const { program, Mock, Gateway, request, canary, direct } = require('./world.js');
 const { read, strings } = require('./lanes.js');
 
 const word = 'violet zebra'; // is masked
@@ -170,8 +169,7 @@ async function odd(w) {
     });
 }
 
-async function main() {
-    const work = process.argv[2] || fs.mkdtempSync(path.join(os.tmpdir(), 'btz-matrix-'));
+async function main(work) {
     const mock = await Mock.start();
     const rules = [{ detector: 'topic', channels: ['output', 'reasoning', 'tool-arguments', 'raw'], action: 'mask' }];
     const w = await Gateway.start(work, mock, { gate: { guard: { topics: [{ name: 'animals', words: [word, short] }], rules } } });
@@ -197,10 +195,6 @@ async function main() {
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));
         await mock.stop();
     }
-    return plan();
 }
 
-main().then((failed) => process.exit(failed ? 1 : 0), (error) => {
-    console.log(`not ok 1 - the tests go through\n# ${String(error.stack).split('\n').join('\n# ')}\n1..1`);
-    process.exit(1);
-});
+program('matrix', main);
