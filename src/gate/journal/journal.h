@@ -125,13 +125,17 @@ struct btz_journal_counts {
 void btz_journal_count(struct btz_journal_reader *r, struct btz_journal_counts *out);
 
 /* ---- counters (metrics.c): a file that all map; label sets are bounded by the configuration ------------------------- */
+
 struct btz_metrics;
-/* `models` and `upstreams` are the configured names; others count as "other". */
+/* `models` and `upstreams` are the configured names (a model may end in a star); others count as "other". Without any it
+ * is opened for reading: the file says which names it has. Names are never taken out, so workers of an older and a newer
+ * configuration count side by side. Errors: IO, INPUT (not such a file), LIMIT. */
 BTZ_CHECKED enum btz_err btz_metrics_open(const char *path, const char *const *models,
                                           size_t model_count, const char *const *upstreams,
                                           size_t upstream_count, struct btz_metrics **out);
 void btz_metrics_close(struct btz_metrics *m);
 void btz_metrics_begin(struct btz_metrics *m); /* in flight */
+/* Of the phase "end". */
 void btz_metrics_end(struct btz_metrics *m, const struct btz_call_record *r);
 void btz_metrics_detector(struct btz_metrics *m, size_t detector, uint32_t runs, uint32_t hits,
                           uint32_t failed);
@@ -139,5 +143,16 @@ void btz_metrics_detector(struct btz_metrics *m, size_t detector, uint32_t runs,
 BTZ_CHECKED enum btz_err btz_metrics_write(struct btz_metrics *m, struct btz_buf *out);
 /* The last seconds and minutes for the live page: JSON. */
 BTZ_CHECKED enum btz_err btz_metrics_json(struct btz_metrics *m, json_t **out);
+/* What became of a request: one word of a bounded set, "ok", "denied", "limited", "blocked", ... */
+const char *btz_call_outcome(const struct btz_call_record *r);
+/* GenAI operation of a route: "chat", "text_completion", "embeddings", "generate_content" or "other". */
+const char *btz_call_operation(const char *route);
+
+/* Building the text by hand, for what others count: HELP and TYPE once a name, then its samples. `labels` is a list of
+ * name and value, ends in NULL. */
+BTZ_CHECKED enum btz_err btz_prometheus_head(struct btz_buf *out, const char *name,
+                                             const char *type, const char *help);
+BTZ_CHECKED enum btz_err btz_prometheus_sample(struct btz_buf *out, const char *name,
+                                               const char *const *labels, double value);
 
 #endif
