@@ -243,6 +243,11 @@ static enum btz_err start(struct gate *g, const struct args *args, struct btz_ar
     /* An origin that nobody chose follows from where we listen. */
     if (strcmp(conf->origin, ORIGIN_GIVEN) != 0)
         front.origin = conf->origin;
+    front.artifact_max = (uint64_t)conf->artifact_max;
+    front.vault = btz_arena_printf(arena, "%s/vault", state);
+    if (!front.vault)
+        return BTZ_LIMIT;
+    BTZ_TRY(btz_file_mkdirs(front.vault, 0700));
     front.socket = btz_arena_printf(arena, "%s/access/api.sock", state);
     BTZ_TRY(btz_front_write(&front, &g->front));
     conf->origin = g->front.origin;

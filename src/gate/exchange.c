@@ -69,15 +69,17 @@ const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x)
 
 /* ---- who ------------------------------------------------------------------------------------------------------------ */
 
+/* RFC 6750 section 2.1; the word in any case. */
 static struct btz_slice bearer(struct btz_slice authorization)
 {
     static const char word[] = "bearer ";
 
-    if (authorization.len < sizeof word)
-        return (struct btz_slice){ 0 };
-    for (size_t i = 0; i < sizeof word - 1; i++)
-        if ((authorization.ptr[i] | 0x20) != (uint8_t)word[i] && authorization.ptr[i] != ' ')
+    for (size_t i = 0; i < sizeof word - 1; i++) {
+        uint8_t c = i < authorization.len ? authorization.ptr[i] : 0;
+
+        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (uint8_t)word[i])
             return (struct btz_slice){ 0 };
+    }
     return btz_slice_trim(btz_slice_sub(authorization, sizeof word - 1, authorization.len));
 }
 
@@ -170,7 +172,7 @@ static enum btz_step identify(struct btz_exchange *x)
         return BTZ_STEP_IDENTIFY;
     if (one.len)
         return unknown(x);
-    if (x->in->client_cert.len || x->in->cookie.len)
+    if (x->in->client_cert.len || btz_slice_has(x->in->cookie, "__Host-bartizan="))
         return BTZ_STEP_IDENTIFY;
     return unknown(x);
 }

@@ -195,6 +195,7 @@ static enum btz_err write_main(const struct btz_front_options *o, const char *fo
              "    limit_conn_zone $client zone=connections:4m;\n"
              "    limit_req_zone $client zone=requests:4m rate=100r/s;\n"
              "    limit_req_zone $client zone=signing:4m rate=10r/s;\n"
+             "    limit_conn_zone $server_name zone=uploads:64k;\n"
              "    limit_conn_status 429;\n"
              "    limit_req_status 429;\n");
 }
@@ -224,8 +225,10 @@ static enum btz_err write_tls(const struct btz_front_options *o, const struct bt
     return BTZ_OK;
 }
 
-/* What goes on to the daemon. Headers that say who somebody is are set here or taken away. */
-static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_buf *out)
+/* What goes on to the daemon. Headers that say who somebody is are set here or taken away. A location that sets one header
+ * has to set them all: it inherits none. */
+static enum btz_err write_headers(const struct btz_front_options *o, const char *body_file,
+                                  struct btz_buf *out)
 {
     static const char *const dropped[] = {
         "X-Bartizan-Local",
@@ -251,8 +254,15 @@ static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_bu
                                  "        proxy_set_header X-Bartizan-Request-Id $request_id;\n"));
     BTZ_TRY(btz_buf_printf(out, "        proxy_set_header X-Bartizan-Client-Cert %s;\n",
                            o->client_ca ? "$ssl_client_escaped_cert" : "\"\""));
+    BTZ_TRY(btz_buf_printf(out, "        proxy_set_header X-Bartizan-Body-File %s;\n", body_file));
     for (size_t i = 0; i < BTZ_COUNT(dropped); i++)
         BTZ_TRY(btz_buf_printf(out, "        proxy_set_header %s \"\";\n", dropped[i]));
+    return BTZ_OK;
+}
+
+static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_buf *out)
+{
+    BTZ_TRY(write_headers(o, "\"\"", out));
     return btz_buf_add_str(out, "        proxy_next_upstream off;\n"
                                 "        proxy_connect_timeout 5s;\n"
                                 "        proxy_send_timeout 30s;\n"
@@ -268,6 +278,104 @@ static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_bu
                                 "            limit_req zone=signing burst=40 nodelay;\n"
                                 "            proxy_pass http://daemon;\n"
                                 "        }\n");
+}
+
+/* ---- the vault ------------------------------------------------------------------------------------------------------ */
+
+#define ARTIFACT_NAME "[A-Za-z0-9][A-Za-z0-9._+-]{0,126}"
+
+/* GET and HEAD: the daemon says whether and which file, nginx sends it. The entity tag is the digest, so that ranges of
+ * two versions are never put together. */
+static enum btz_err write_vault_reading(const struct btz_front_options *o, struct btz_buf *out)
+{
+    return btz_buf_printf(
+        out,
+        "        location ~ \"^/artifacts/(?<artifact>" ARTIFACT_NAME ")$\" {\n"
+        "            proxy_pass http://daemon/v1/artifacts/$artifact/versions/latest/content;\n"
+        "        }\n"
+        "        location ~ \"^/artifacts/(?<artifact>" ARTIFACT_NAME
+        ")@(?<artifact_version>[0-9]{1,10}|latest)$\" {\n"
+        "            proxy_pass "
+        "http://daemon/v1/artifacts/$artifact/versions/$artifact_version/content;\n"
+        "        }\n"
+        "        location /artifacts/ { return 404; }\n"
+        "        location /.vault/ {\n"
+        "            internal;\n"
+        "            alias \"%s/\";\n"
+        "            disable_symlinks on;\n"
+        "            if_modified_since off;\n"
+        "            etag off;\n"
+        "            max_ranges 16;\n"
+        "            add_header ETag $upstream_http_etag;\n"
+        "            add_header Last-Modified \"\";\n"
+        "            add_header Cache-Control \"private, no-cache\" always;\n"
+        "            add_header X-Content-Type-Options nosniff always;\n"
+        "            add_header Content-Security-Policy \"default-src 'none'; sandbox\" always;\n"
+        "        }\n",
+        o->vault);
+}
+
+/*
+ * PUT: whether somebody may is asked before his body is taken; then it goes to a file whose name the daemon is told.
+ * Rewritten before a location is found: nowhere else is a body of that size let in.
+ */
+static enum btz_err write_vault_writing(const struct btz_front_options *o, struct btz_buf *out)
+{
+    BTZ_TRY(btz_buf_add_str(out, "        if ($request_method = PUT) {\n"
+                                 "            rewrite \"^/artifacts/(" ARTIFACT_NAME
+                                 ")$\" /.vault-upload/$1 last;\n"
+                                 "        }\n"
+                                 "        location /.vault-upload/ {\n"
+                                 "            internal;\n"
+                                 "            rewrite ^/.vault-upload/(?<artifact>.*)$ "
+                                 "/v1/artifacts/$artifact/versions break;\n"
+                                 "            auth_request /.vault-allowed;\n"
+                                 "            auth_request_set $artifact_needs "
+                                 "$upstream_http_x_bartizan_needs;\n"
+                                 "            error_page 401 @vault_unknown;\n"
+                                 "            error_page 403 @vault_denied;\n"
+                                 "            error_page 400 408 413 429 /.refused.json;\n"
+                                 "            error_page 500 502 503 504 /.down.json;\n"));
+    BTZ_TRY(
+        btz_buf_printf(out, "            client_max_body_size %" PRIu64 ";\n", o->artifact_max));
+    BTZ_TRY(btz_buf_add_str(out, "            client_body_in_file_only clean;\n"
+                                 "            limit_conn connections 128;\n"
+                                 "            limit_conn uploads 4;\n"
+                                 "            proxy_pass_request_body off;\n"
+                                 "            proxy_set_header Content-Length \"\";\n"
+                                 "            proxy_set_header Content-Type \"\";\n"
+                                 "            proxy_method POST;\n"
+                                 "            proxy_read_timeout 1h;\n"));
+    BTZ_TRY(write_headers(o, "$request_body_file", out));
+    BTZ_TRY(btz_buf_add_str(
+        out, "            proxy_pass http://daemon;\n"
+             "        }\n"
+             "        location = /.vault-allowed {\n"
+             "            internal;\n"
+             /* It takes no body; the length of the one that waits counts all the same. */
+             "            client_max_body_size 0;\n"
+             "            proxy_pass_request_body off;\n"
+             "            proxy_set_header Content-Length \"\";\n"
+             "            proxy_set_header Content-Type \"\";\n"
+             "            proxy_method POST;\n"));
+    BTZ_TRY(write_headers(o, "\"\"", out));
+    return btz_buf_add_str(
+        out, "            proxy_pass http://daemon/v1/artifacts/$artifact/upload-check;\n"
+             "        }\n"
+             "        location @vault_unknown {\n"
+             "            default_type application/problem+json;\n"
+             "            add_header Cache-Control no-store always;\n"
+             "            return 401 "
+             "'{\"type\":\"urn:bartizan:problem:unknown-caller\",\"title\":\"Who is asking is not "
+             "known\",\"status\":401}';\n"
+             "        }\n"
+             "        location @vault_denied {\n"
+             "            default_type application/problem+json;\n"
+             "            add_header Cache-Control no-store always;\n"
+             "            return 403 "
+             "'{\"type\":\"urn:bartizan:problem:denied\",\"title\":\"This is not allowed\","
+             "\"status\":403,\"needs\":\"$artifact_needs\"}';\n"
+             "        }\n");
 }
 
 static enum btz_err write_page(const char *status, const char *name, const char *folder,
@@ -308,6 +416,10 @@ static enum btz_err write_server(const struct btz_front_options *o, const struct
     BTZ_TRY(write_page("400 405 408 413 414 429 431 494 495 496", ".refused.json", folder, out));
     BTZ_TRY(write_page("500 502 503 504", ".down.json", folder, out));
     BTZ_TRY(write_proxy(o, out));
+    if (o->vault) {
+        BTZ_TRY(write_vault_reading(o, out));
+        BTZ_TRY(write_vault_writing(o, out));
+    }
     return btz_buf_add_str(out, "    }\n}\n");
 }
 

@@ -18,6 +18,8 @@ struct btz_front_options {
     const char *client_ca;   /* PEM; NULL: client certificates are not asked for */
     const char *worker_user; /* when root starts it; NULL: no change */
     const char *origin;      /* NULL or empty: https://HOST:PORT of `listen` */
+    const char *vault;       /* folder of /artifacts/; NULL: not served */
+    uint64_t artifact_max;   /* bytes of one upload */
 };
 struct btz_front {
     char listen[2][80]; /* addresses as nginx takes them; the second may be empty */

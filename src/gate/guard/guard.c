@@ -3,15 +3,6 @@
 
 #include "gate/guard/inside.h"
 
-static const char *const action_names[BTZ_GUARD_ACTION_COUNT] = { "observe",      "mask",
-                                                                  "pseudonymise", "route",
-                                                                  "step-up",      "block" };
-
-const char *btz_guard_action_name(enum btz_guard_action a)
-{
-    return (unsigned)a < BTZ_GUARD_ACTION_COUNT ? action_names[a] : "unknown";
-}
-
 const char *btz_guard_mode_name(int mode)
 {
     return mode == BTZ_GUARD_MODE_HOLD    ? "hold"

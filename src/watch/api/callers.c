@@ -37,6 +37,7 @@ enum btz_err btz_api_check_headers(struct btz_api_exchange *x)
         "X-Bartizan-Address",
         "X-Bartizan-Request-Id",
         "X-Bartizan-Client-Cert",
+        "X-Bartizan-Body-File",
     };
     bool twice = false;
 
