@@ -62,7 +62,7 @@ struct btz_tool {
     struct btz_slice name, description;
     struct btz_slice schema; /* canonical JSON; arena */
 };
-struct btz_call {
+struct btz_tool_call {
     struct btz_slice name, arguments; /* arguments: JSON text */
 };
 struct btz_usage {
@@ -80,7 +80,7 @@ struct btz_message { /* a request or a whole response, read */
     size_t part_count;
     struct btz_tool *tools; /* that the model may use (request), or MCP tools listed (response) */
     size_t tool_count;
-    struct btz_call *calls; /* tools the model wants called (response); MCP tools/call (request) */
+    struct btz_tool_call *calls; /* tools the model wants called (response); MCP tools/call (request) */
     size_t call_count;
     struct btz_usage usage;  /* response */
     struct btz_slice finish; /* "stop", "length", ...; response */
