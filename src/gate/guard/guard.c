@@ -10,14 +10,26 @@ const char *btz_guard_mode_name(int mode)
                                           : "window";
 }
 
-static bool detector_find(const char *id, unsigned *out)
+/* Does a rule for `name` speak of the detector? Its id, "*", or the family that begins its id when none is called so. */
+static bool speaks_of(const char *name, const struct btz_guard_detector *d, bool exact)
 {
-    for (unsigned d = 0; btz_guard_detectors[d]; d++)
-        if (strcmp(btz_guard_detectors[d]->id, id) == 0) {
-            *out = d;
-            return true;
-        }
-    return false;
+    size_t n = strlen(name);
+
+    if (strcmp(name, "*") == 0 || strcmp(name, d->id) == 0)
+        return true;
+    return !exact && strncmp(d->id, name, n) == 0 && d->id[n] == '-';
+}
+
+static bool detector_find(const char *name, bool *exact)
+{
+    bool any = false;
+
+    *exact = false;
+    for (unsigned d = 0; btz_guard_detectors[d]; d++) {
+        *exact = *exact || strcmp(btz_guard_detectors[d]->id, name) == 0;
+        any = any || speaks_of(name, btz_guard_detectors[d], false);
+    }
+    return any;
 }
 
 static enum btz_err unknown_detector(const char *id)
@@ -79,39 +91,51 @@ static enum btz_guard_action in_output(enum btz_guard_action a)
     }
 }
 
+static void ways_built_in(struct btz_guard *g, const struct btz_calibration *calibration)
+{
+    for (unsigned d = 0; d < g->count; d++)
+        for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
+            const struct btz_guard_detector *detector = btz_guard_detectors[d];
+            struct btz_guard_way *w = &g->way[d][c];
+            double calibrated =
+                btz_calibration_threshold(calibration, detector->id, (enum btz_channel)c);
+
+            w->action = built_in(detector, (enum btz_channel)c);
+            w->threshold = calibrated >= 0 ? calibrated : detector->threshold;
+            w->on = (detector->channels >> c & 1) && (!detector->compile || g->setup[d]);
+            if (w->on && detector->decoded)
+                g->decoded[c] |= 1u << d;
+        }
+}
+
+static enum btz_err rule_check(const struct btz_guard_rule_conf *rule, bool *exact, unsigned *bits)
+{
+    if (!detector_find(rule->detector, exact))
+        return unknown_detector(rule->detector);
+    if (rule->action < 0 || rule->action >= BTZ_GUARD_ACTION_COUNT)
+        return btz_fail(BTZ_USAGE, "guard rule for %s: no action %d", rule->detector, rule->action);
+    if (rule->action == BTZ_GUARD_ROUTE && (!rule->route || !*rule->route))
+        return btz_fail(BTZ_USAGE, "guard rule for %s: action route needs `route: MODEL`",
+                        rule->detector);
+    return channels_of(rule, bits);
+}
+
 static enum btz_err ways(struct btz_guard *g)
 {
     const struct btz_guard_rule_conf *rules = g->conf.rules.items;
     bool ruled[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT] = { { false } };
 
-    for (unsigned d = 0; d < g->count; d++)
-        for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
-            const struct btz_guard_detector *detector = btz_guard_detectors[d];
-            struct btz_guard_way *w = &g->way[d][c];
-
-            w->action = built_in(detector, (enum btz_channel)c);
-            w->on = (detector->channels >> c & 1) && (!detector->compile || g->setup[d]);
-            if (w->on && detector->decoded)
-                g->decoded[c] |= 1u << d;
-        }
     for (size_t r = 0; r < g->conf.rules.count; r++) {
-        unsigned bits, only = 0;
-        bool all = strcmp(rules[r].detector, "*") == 0;
+        unsigned bits;
+        bool exact;
 
-        if (!all && !detector_find(rules[r].detector, &only))
-            return unknown_detector(rules[r].detector);
-        if (rules[r].action < 0 || rules[r].action >= BTZ_GUARD_ACTION_COUNT)
-            return btz_fail(BTZ_USAGE, "guard rule for %s: no action %d", rules[r].detector,
-                            rules[r].action);
-        if (rules[r].action == BTZ_GUARD_ROUTE && (!rules[r].route || !*rules[r].route))
-            return btz_fail(BTZ_USAGE, "guard rule for %s: action route needs `route: MODEL`",
-                            rules[r].detector);
-        BTZ_TRY(channels_of(&rules[r], &bits));
-        for (unsigned d = all ? 0 : only; d < (all ? g->count : only + 1); d++)
+        BTZ_TRY(rule_check(&rules[r], &exact, &bits));
+        for (unsigned d = 0; d < g->count; d++)
             for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
                 struct btz_guard_way *w = &g->way[d][c];
 
-                if (!(bits >> c & 1) || ruled[d][c])
+                if (!(bits >> c & 1) || ruled[d][c] ||
+                    !speaks_of(rules[r].detector, btz_guard_detectors[d], exact))
                     continue;
                 ruled[d][c] = true;
                 w->action = (enum btz_guard_action)rules[r].action;
@@ -124,6 +148,25 @@ static enum btz_err ways(struct btz_guard *g)
         for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++)
             if (btz_channel_is_output((enum btz_channel)c))
                 g->way[d][c].action = in_output(g->way[d][c].action);
+    return BTZ_OK;
+}
+
+/* Thresholds of the operator's own traffic; they are for the classifier they were made with. */
+static enum btz_err calibrated(struct btz_guard *g)
+{
+    struct btz_calibration *calibration = NULL;
+    struct btz_classifier *classifier;
+    enum btz_err err;
+
+    if (g->conf.calibration && *g->conf.calibration) {
+        BTZ_TRY(btz_classifier_open(g->conf.classifier, &classifier));
+        err = btz_calibration_open(g->conf.calibration, classifier, &calibration);
+        btz_classifier_free(classifier);
+        if (err != BTZ_OK)
+            return err;
+    }
+    ways_built_in(g, calibration);
+    btz_calibration_free(calibration);
     return BTZ_OK;
 }
 
@@ -142,6 +185,7 @@ static enum btz_err compile(struct btz_guard *g)
             BTZ_TRY(d->triggers(g->setup[g->count], g->triggers));
     }
     BTZ_TRY(btz_triggers_build(g->triggers));
+    BTZ_TRY(calibrated(g));
     return ways(g);
 }
 

@@ -54,7 +54,8 @@ enum btz_guard_mode {                        /* of responses */
 const char *btz_guard_mode_name(int mode); /* "window", "hold", "observe" */
 /* One line of the rules: detector x channels -> action. The first that fits is used. */
 struct btz_guard_rule_conf {
-    const char *detector;          /* id, or "*" */
+    const char *
+        detector; /* id, "*", or what ids begin with in front of a "-": "pii" is pii-contact and pii-number */
     struct btz_conf_list channels; /* names; none: all */
     int action;                    /* enum btz_guard_action */
     double threshold;  /* of detectors that score; negative: the built-in or calibrated one */
@@ -153,11 +154,12 @@ struct btz_guard_detector {
     const char *mask;  /* what a hit is replaced by, within brackets; "": nothing; NULL: its kind */
     unsigned channels; /* bits 1 << enum btz_channel for which it makes sense */
     enum btz_guard_action
-        user,      /* what is done without a rule: in what users, clients and systems say ... */
-        untrusted, /* ... tool results, documents, images, descriptions of tools, uploads */
-        output;    /* ... and what models say, think and want done */
-    bool decoded;  /* looks into decoded text too */
-    bool whole;    /* reads whole texts only: in a stream of mode `window` it looks at the end, and
+        user,         /* what is done without a rule: in what users, clients and systems say ... */
+        untrusted,    /* ... tool results, documents, images, descriptions of tools, uploads */
+        output;       /* ... and what models say, think and want done */
+    double threshold; /* of those that score: what counts without a rule or calibration */
+    bool decoded;     /* looks into decoded text too */
+    bool whole; /* reads whole texts only: in a stream of mode `window` it looks at the end, and
                  * what it would have blocked is gone: declared in the record as not scanned */
     bool
         always; /* scan() is called even when none of its triggers was seen; without triggers it always is */
@@ -170,6 +172,7 @@ struct btz_guard_detector {
     enum btz_err (*compile)(const struct btz_guard_conf *conf, void **out);
     void (*release)(void *setup);
 };
+extern const struct btz_guard_detector btz_guard_detector_tool;
 extern const struct btz_guard_detector *const btz_guard_detectors[]; /* NULL-terminated */
 
 /* ---- the guard (guard.c) -------------------------------------------------------------------------------------------- */
@@ -204,6 +207,9 @@ const struct btz_guard_record *btz_guard_records(const struct btz_guard_session 
  * pseudonyms. With a verdict of BLOCK or STEP_UP nothing of it may go on. Errors: LIMIT (not evaluated). */
 BTZ_CHECKED enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channel,
                                         struct btz_slice text, bool *changed, struct btz_buf *out);
+
+/* May a model call that tool, as far as `tools` goes? False: the call must not go on; it is in the records. */
+bool btz_guard_tool(struct btz_guard_session *s, struct btz_slice name);
 
 /* A text that comes in pieces. Released bytes are appended to `out`; the rest is held. After a BLOCK (DENIED) nothing more
  * comes out. Cutting anywhere, also within a character, gives the same. In output channels pseudonyms are turned back. */

@@ -217,7 +217,7 @@ bool btz_china_valid(const uint8_t *d, uint8_t check)
 
     for (unsigned i = 0; i < 17; i++)
         sum += digit(d[i]) * weight[i];
-    return year >= 1900 && year < 2100 && month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
+    return year >= 1800 && year < 2100 && month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
            "10X98765432"[sum % 11] == (char)check;
 }
 

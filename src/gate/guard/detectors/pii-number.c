@@ -82,11 +82,10 @@ static enum btz_err card(const struct btz_view *v, const struct digits *d, struc
 
     if (d->separator == 1 || d->separator == '.' || d->separator == '/')
         return BTZ_OK;
-    /* Cards are written in groups of three to six, or in one. */
-    if (d->groups > 1 && (d->size[0] < 3 || d->size[0] > 6))
-        return BTZ_OK;
     for (size_t n = 13; n <= d->count && n <= 19; n++)
-        if (ends(v, d, n) && btz_luhn(d->digit, n) && btz_card_network(d->digit, n))
+        /* Written in one, or in groups of three to six. */
+        if ((n == d->size[0] || (d->size[0] >= 3 && d->size[0] <= 6)) && ends(v, d, n) &&
+            btz_luhn(d->digit, n) && btz_card_network(d->digit, n))
             best = n;
     return best ? btz_found_hit(found, d->from, d->to[best - 1], "card", 1) : BTZ_OK;
 }
