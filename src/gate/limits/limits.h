@@ -53,8 +53,8 @@ struct btz_limit_subject {
 };
 struct btz_limits;
 /* `path` is created when missing, for 65,536 counters and 16,384 requests at once: 29 MB of disk, of which only what is used
- * comes into memory. A changed limit goes on with what was counted. Once for each process: not to be used by a child of
- * fork() while the parent goes on, but from many threads. Errors: USAGE (a limit), IO, INPUT (not such a file). */
+ * comes into memory. A changed limit goes on with what was counted. Many threads may use it, and children of fork()
+ * too. Errors: USAGE (a limit), IO, INPUT (not such a file). */
 BTZ_CHECKED enum btz_err btz_limits_open(const char *path, const struct btz_limit_conf *limits,
                                          size_t count, struct btz_limits **out);
 void btz_limits_close(struct btz_limits *l);
@@ -108,6 +108,14 @@ void btz_limits_walk(struct btz_limits *l, uint64_t now_ms,
                      void (*each)(void *user, const struct btz_limit_state *s), void *user);
 
 /* ---- the same in Redis (limits_redis.c): one script, atomic in the server; no socket here --------------------------- */
+
+/*
+ * The server's clock counts. A gateway that dies gives its concurrency back when the lease is over; a request that lasts longer
+ * must renew it, best every third of that time. The server must not evict keys (maxmemory-policy noeviction) and needs a data
+ * base for itself or no others with keys that begin with {btz}. A request's id must be unique among all gateways: a second
+ * request with the id of one that is being served is refused. NOSCRIPT: send btz_redis_load() and the command again.
+ */
+#define BTZ_REDIS_LEASE_MS 600000
 /* Arguments of EVALSHA for reserve, settle, release; and what the answer says. The module and the tests send them. */
 struct btz_redis_command {
     const char *argv[8 + 6 * BTZ_LEASE_COUNTERS];
@@ -126,7 +134,12 @@ BTZ_CHECKED enum btz_err btz_redis_settle(const struct btz_limits *l,
                                           const char *request_id, bool release, uint64_t tokens,
                                           uint64_t cost, uint64_t now_ms, struct btz_arena *arena,
                                           struct btz_redis_command *out);
-/* `answer`: the bulk string the script returns. OK, or LIMIT with `why`. */
+/* The request goes on for another lease. */
+BTZ_CHECKED enum btz_err btz_redis_renew(const char *request_id, struct btz_arena *arena,
+                                         struct btz_redis_command *out);
+void btz_redis_load(struct btz_redis_command *out); /* SCRIPT LOAD */
+/* `answer`: the bulk string the script returns. OK, or LIMIT with `why`; CONFLICT: the id is in use; INPUT: no such answer:
+ * nothing may pass. */
 BTZ_CHECKED enum btz_err btz_redis_answer(const struct btz_limits *l, struct btz_slice answer,
                                           struct btz_refusal *why);
 

@@ -12,9 +12,10 @@
 #define BUDGET_MAX  1e9
 #define PATTERN_MAX 512
 
-#define KEY(name_, kind_, help_)                                                                   \
-    .name = #name_, .kind = BTZ_CONF_##kind_, .offset = offsetof(struct btz_limit_conf, name_),    \
+#define KEY_AS(name_, member_, kind_, help_)                                                       \
+    .name = name_, .kind = BTZ_CONF_##kind_, .offset = offsetof(struct btz_limit_conf, member_),   \
     .help = help_
+#define KEY(name_, kind_, help_) KEY_AS(#name_, name_, kind_, help_)
 
 static const char *const scopes[] = { "principal", "group", "key", "model", "everything", NULL };
 static const char *const kinds[] = { "requests per minute", "tokens per minute",
@@ -22,10 +23,11 @@ static const char *const kinds[] = { "requests per minute", "tokens per minute",
                                      "bytes of a request",  "bytes of a response" };
 
 static const struct btz_conf_key keys[] = {
-    { KEY(scope, ENUM,
+    { KEY_AS(
+          "each", scope, ENUM,
           "What is counted for itself: each principal, group, key or model that the name fits, or "
           "everything together."),
-      .required = true, .choices = scopes },
+      .fallback = "principal", .choices = scopes },
     { KEY(name, STRING, "Its name, perhaps with a star at the end."), .fallback = "\"*\"" },
     { KEY(requests_per_minute, INT, "Requests in any 60 seconds; 0: none pass, -1: no limit."),
       .fallback = "-1", .min = -1, .max = AMOUNT_MAX },
@@ -42,14 +44,11 @@ static const struct btz_conf_key keys[] = {
           "Money in a window, in the currency of the models' prices; 0: nothing passes, negative: "
           "no limit."),
       .fallback = "-1", .min = -1, .max = BUDGET_MAX },
-    { .name = "budget_window",
-      .kind = BTZ_CONF_DURATION,
-      .offset = offsetof(struct btz_limit_conf, budget_window_ms),
-      .help = "Window of the budget; windows of a day begin at 00:00 UTC.",
-      .fallback = "1d",
-      .min = 60000,
-      .max = 366.0 * DAY_MS },
-    { KEY(budget_calendar_month, BOOL, "The window is the month, in UTC."), .fallback = "false" },
+    { KEY_AS("window", budget_window_ms, DURATION,
+             "Window of the budget; windows of a day begin at 00:00 UTC."),
+      .fallback = "1d", .min = 60000, .max = 366.0 * DAY_MS },
+    { KEY_AS("calendar_month", budget_calendar_month, BOOL, "The window is the month, in UTC."),
+      .fallback = "false" },
 };
 const struct btz_conf_struct btz_limit_conf_struct = { "limit", sizeof(struct btz_limit_conf), keys,
                                                        BTZ_COUNT(keys) };

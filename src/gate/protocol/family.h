@@ -15,12 +15,12 @@ struct btz_family {
     /* Before a text of a response is replaced: what repeats it is taken away. */
     void (*forget)(struct btz_message *m, const struct btz_part *part);
     const struct btz_stream_family *stream;
-    const char *required;   /* member a request must have */
-    const char *max_tokens; /* members that bound the output, separated by spaces */
-    bool multipart;         /* requests may be forms */
-    bool text;              /* requests and responses may be other things than JSON */
-    bool streams;           /* unless a request says otherwise */
-    bool strings;           /* no shape: every string is text of the raw channel */
+    const char *required;     /* member a request must have */
+    const char *max_tokens;   /* members that bound the output, separated by spaces */
+    bool multipart;           /* requests may be forms */
+    bool bytes_in, bytes_out; /* requests, responses may be other things than JSON */
+    bool streams;             /* unless a request says otherwise */
+    bool strings;             /* no shape: every string is text of the raw channel */
 };
 const struct btz_family *btz_family_of(enum btz_protocol p);
 
@@ -43,15 +43,19 @@ extern const struct btz_shape btz_shape_ollama_embed_request, btz_shape_ollama_e
 extern const struct btz_shape btz_shape_ollama_show_request, btz_shape_ollama_tags_response;
 extern const struct btz_shape btz_mcp_message;
 /* Members that more than one family has. */
-extern const struct btz_shape btz_nothing, btz_openai_error, btz_text_value;
+extern const struct btz_shape btz_nothing, btz_openai_error;
+
+extern const struct btz_shape btz_openai_failure; /* {"error": {...}} */
 
 enum btz_err btz_chat_response_done(struct btz_message *m);
-enum btz_err btz_completions_response_done(struct btz_message *m);
+enum btz_err btz_openai_response_done(struct btz_message *m); /* model and usage */
 enum btz_err btz_responses_response_done(struct btz_message *m);
 enum btz_err btz_messages_response_done(struct btz_message *m);
 enum btz_err btz_ollama_response_done(struct btz_message *m);
-enum btz_err btz_mcp_done(struct btz_message *m);
+enum btz_err btz_mcp_request_done(struct btz_message *m);
+enum btz_err btz_ollama_request_done(struct btz_message *m);
 void btz_chat_forget(struct btz_message *m, const struct btz_part *part);
+void btz_transcribe_forget(struct btz_message *m, const struct btz_part *part);
 void btz_responses_forget(struct btz_message *m, const struct btz_part *part);
 void btz_messages_forget(struct btz_message *m, const struct btz_part *part);
 void btz_ollama_forget(struct btz_message *m, const struct btz_part *part);
@@ -66,7 +70,7 @@ uint64_t btz_count_of(const json_t *object, const char *key); /* 0 when it is no
 
 struct btz_form_field {
     struct btz_slice name, filename, type, value; /* borrowed from the body */
-    bool file;                                    /* has a filename */
+    bool file;                                    /* has a file name */
 };
 /* `boundary` from the content type; INPUT when there is none. */
 BTZ_CHECKED enum btz_err btz_form_boundary(struct btz_slice content_type, struct btz_slice *out);
@@ -75,7 +79,6 @@ BTZ_CHECKED enum btz_err
 btz_form_read(struct btz_slice body, struct btz_slice boundary,
               enum btz_err (*field)(void *user, const struct btz_form_field *f), void *user);
 /* A form as a request. */
-BTZ_CHECKED enum btz_err btz_form_request(enum btz_protocol p, struct btz_slice content_type,
-                                          struct btz_message *m, struct btz_walk *w);
+BTZ_CHECKED enum btz_err btz_form_request(struct btz_slice content_type, struct btz_walk *w);
 
 #endif

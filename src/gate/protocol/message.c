@@ -4,20 +4,56 @@
 
 /* ---- the protocols ---- */
 
+#define OPENAI(word, shape)                                                                        \
+    .name = word, .dialect = BTZ_DIALECT_OPENAI, .request = &btz_shape_##shape##_request,          \
+    .response = &btz_shape_##shape##_response
+
 static const struct btz_family families[BTZ_PROTOCOL_COUNT] = {
-    [BTZ_PROTOCOL_CHAT] = { .name = "chat",
-                            .stream = &btz_chat_stream,
-                            .request = &btz_shape_chat_request,
-                            .response = &btz_shape_chat_response,
-                            .response_done = btz_chat_response_done,
-                            .forget = btz_chat_forget,
+    [BTZ_PROTOCOL_CHAT] = { OPENAI("chat", chat), .stream = &btz_chat_stream,
+                            .response_done = btz_chat_response_done, .forget = btz_chat_forget,
                             .required = "messages",
                             .max_tokens = "max_completion_tokens max_tokens" },
+    [BTZ_PROTOCOL_COMPLETIONS] = { OPENAI("completions", completions), .stream = &btz_chat_stream,
+                                   .response_done = btz_chat_response_done,
+                                   .forget = btz_chat_forget, .max_tokens = "max_tokens" },
+    [BTZ_PROTOCOL_RESPONSES] = { OPENAI("responses", responses), .stream = &btz_responses_stream,
+                                 .response_done = btz_responses_response_done,
+                                 .forget = btz_responses_forget,
+                                 .max_tokens = "max_output_tokens" },
+    [BTZ_PROTOCOL_EMBEDDINGS] = { OPENAI("embeddings", embeddings),
+                                  .response_done = btz_openai_response_done, .required = "input" },
+    [BTZ_PROTOCOL_IMAGES] = { OPENAI("images", images), .stream = &btz_responses_stream,
+                              .response_done = btz_openai_response_done, .multipart = true },
+    [BTZ_PROTOCOL_SPEECH] = { .name = "speech",
+                              .request = &btz_shape_speech_request,
+                              .response = &btz_openai_failure,
+                              .stream = &btz_responses_stream,
+                              .required = "input",
+                              .bytes_out = true },
+    [BTZ_PROTOCOL_TRANSCRIBE] = { .name = "transcribe",
+                                  .request = &btz_nothing,
+                                  .response = &btz_shape_transcribe_response,
+                                  .stream = &btz_responses_stream,
+                                  .response_done = btz_openai_response_done,
+                                  .forget = btz_transcribe_forget,
+                                  .multipart = true,
+                                  .bytes_out = true },
+    [BTZ_PROTOCOL_MODERATIONS] = { OPENAI("moderations", moderations),
+                                   .response_done = btz_openai_response_done, .required = "input" },
+    [BTZ_PROTOCOL_FILES] = { .name = "files",
+                             .request = &btz_nothing,
+                             .response = &btz_shape_files_response,
+                             .multipart = true,
+                             .bytes_out = true },
+    [BTZ_PROTOCOL_BATCHES] = { OPENAI("batches", batches) },
+    [BTZ_PROTOCOL_MODELS] = { .name = "models",
+                              .request = &btz_nothing,
+                              .response = &btz_shape_models_response },
     [BTZ_PROTOCOL_MESSAGES] = { .name = "messages",
-                                .stream = &btz_messages_stream,
                                 .dialect = BTZ_DIALECT_ANTHROPIC,
                                 .request = &btz_shape_messages_request,
                                 .response = &btz_shape_messages_response,
+                                .stream = &btz_messages_stream,
                                 .response_done = btz_messages_response_done,
                                 .forget = btz_messages_forget,
                                 .required = "messages",
@@ -27,6 +63,45 @@ static const struct btz_family families[BTZ_PROTOCOL_COUNT] = {
                                     .request = &btz_shape_messages_request,
                                     .response = &btz_shape_messages_response,
                                     .required = "messages" },
+    [BTZ_PROTOCOL_OLLAMA_CHAT] = { .name = "ollama-chat",
+                                   .dialect = BTZ_DIALECT_OLLAMA,
+                                   .request = &btz_shape_ollama_chat_request,
+                                   .response = &btz_shape_ollama_chat_response,
+                                   .stream = &btz_ollama_stream,
+                                   .request_done = btz_ollama_request_done,
+                                   .response_done = btz_ollama_response_done,
+                                   .streams = true },
+    [BTZ_PROTOCOL_OLLAMA_GENERATE] = { .name = "ollama-generate",
+                                       .dialect = BTZ_DIALECT_OLLAMA,
+                                       .request = &btz_shape_ollama_generate_request,
+                                       .response = &btz_shape_ollama_generate_response,
+                                       .stream = &btz_ollama_stream,
+                                       .request_done = btz_ollama_request_done,
+                                       .response_done = btz_ollama_response_done,
+                                       .forget = btz_ollama_forget,
+                                       .streams = true },
+    [BTZ_PROTOCOL_OLLAMA_EMBED] = { .name = "ollama-embed",
+                                    .dialect = BTZ_DIALECT_OLLAMA,
+                                    .request = &btz_shape_ollama_embed_request,
+                                    .response = &btz_shape_ollama_embed_response,
+                                    .response_done = btz_ollama_response_done },
+    [BTZ_PROTOCOL_OLLAMA_TAGS] = { .name = "ollama-tags",
+                                   .dialect = BTZ_DIALECT_OLLAMA,
+                                   .request = &btz_shape_ollama_show_request,
+                                   .response = &btz_shape_ollama_tags_response },
+    [BTZ_PROTOCOL_MCP] = { .name = "mcp",
+                           .dialect = BTZ_DIALECT_MCP,
+                           .request = &btz_mcp_message,
+                           .response = &btz_mcp_message,
+                           .stream = &btz_mcp_stream,
+                           .request_done = btz_mcp_request_done },
+    [BTZ_PROTOCOL_PASS] = { .name = "pass",
+                            .dialect = BTZ_DIALECT_PLAIN,
+                            .stream = &btz_pass_stream,
+                            .multipart = true,
+                            .bytes_in = true,
+                            .bytes_out = true,
+                            .strings = true },
 };
 
 const struct btz_family *btz_family_of(enum btz_protocol p)
@@ -160,6 +235,23 @@ static enum btz_err bound(struct btz_message *m, const char *members)
     return BTZ_OK;
 }
 
+static enum btz_err messages_common(const json_t *messages)
+{
+    const json_t *one;
+    size_t i;
+
+    if (!messages)
+        return BTZ_OK;
+    if (!json_is_array(messages))
+        return btz_fail(BTZ_INPUT, "\"messages\": a list of messages was expected");
+    json_array_foreach(messages, i, one)
+    {
+        if (!json_is_object(one) || !json_is_string(json_object_get(one, "role")))
+            return btz_fail(BTZ_INPUT, "messages[%zu]: an object with a role was expected", i);
+    }
+    return BTZ_OK;
+}
+
 static enum btz_err request_common(const struct btz_family *f, struct btz_message *m)
 {
     const json_t *needed;
@@ -173,24 +265,10 @@ static enum btz_err request_common(const struct btz_family *f, struct btz_messag
     BTZ_TRY(expect(m->root, "stream", is_boolean, "true or false"));
     m->stream = json_is_true(json_object_get(m->root, "stream")) ||
                 (f->streams && !json_object_get(m->root, "stream"));
-    if (f->required) {
-        needed = json_object_get(m->root, f->required);
-        if (!needed || json_is_null(needed))
-            return btz_fail(BTZ_INPUT, "\"%s\" is missing", f->required);
-        if (strcmp(f->required, "messages") == 0) {
-            const json_t *one;
-            size_t i;
-
-            if (!json_is_array(needed))
-                return btz_fail(BTZ_INPUT, "\"messages\": a list of messages was expected");
-            json_array_foreach(needed, i, one)
-            {
-                if (!json_is_object(one) || !json_is_string(json_object_get(one, "role")))
-                    return btz_fail(BTZ_INPUT, "messages[%zu]: an object with a role was expected",
-                                    i);
-            }
-        }
-    }
+    needed = f->required ? json_object_get(m->root, f->required) : NULL;
+    if (f->required && (!needed || json_is_null(needed)))
+        return btz_fail(BTZ_INPUT, "\"%s\" is missing", f->required);
+    BTZ_TRY(messages_common(json_object_get(m->root, "messages")));
     return bound(m, f->max_tokens);
 }
 
@@ -219,8 +297,8 @@ static enum btz_err read_request(const struct btz_family *f, struct btz_slice ty
     struct btz_message *m = w->message;
 
     if (f->multipart && is_form_type(type))
-        return btz_fail(BTZ_UNSUPPORTED, "forms are not read");
-    if (f->text && !is_json_type(type))
+        return btz_form_request(type, w);
+    if (f->bytes_in && !is_json_type(type))
         return read_bytes(w, body);
     /* No body: GET and DELETE. */
     if (body.len == 0 && !f->required)
@@ -266,13 +344,15 @@ static enum btz_err read_response(const struct btz_family *f, struct btz_slice b
 {
     struct btz_message *m = w->message;
 
-    if (f->text && !looks_like_json(body))
+    if (f->bytes_out && !looks_like_json(body))
         return read_bytes(w, body);
-    if (f->text && f->strings) {
-        /* Pass-through: what begins like JSON and is none is text. */
+    if (f->bytes_out) {
+        /* What begins like JSON and is none, lines of JSON for one, is text. */
         enum btz_err err = read_json(f, w, body, "response");
 
-        return err == BTZ_INPUT ? read_bytes(w, body) : err;
+        if (err == BTZ_INPUT && !m->root)
+            return read_bytes(w, body);
+        return err == BTZ_OK && f->response_done ? f->response_done(m) : err;
     }
     if (btz_slice_trim(body).len == 0)
         return BTZ_OK;

@@ -62,7 +62,7 @@ struct btz_tool {
     struct btz_slice name, description;
     struct btz_slice schema; /* canonical JSON; arena */
 };
-struct btz_call {
+struct btz_tool_call {
     struct btz_slice name, arguments; /* arguments: JSON text */
 };
 struct btz_usage {
@@ -80,7 +80,7 @@ struct btz_message { /* a request or a whole response, read */
     size_t part_count;
     struct btz_tool *tools; /* that the model may use (request), or MCP tools listed (response) */
     size_t tool_count;
-    struct btz_call *calls; /* tools the model wants called (response); MCP tools/call (request) */
+    struct btz_tool_call *calls; /* tools the model wants called (response); MCP tools/call (request) */
     size_t call_count;
     struct btz_usage usage;  /* response */
     struct btz_slice finish; /* "stop", "length", ...; response */
@@ -141,6 +141,9 @@ struct btz_stream_options {
     bool hide_usage;            /* the client did not ask for the usage chunk */
     const char *model; /* name the client used, put in place of the upstream's; NULL: as it comes */
     size_t event_max;  /* bytes of one event, 1 MiB */
+    /* MCP: each message of the server, read, before it goes on; it may be changed. Its parts are not given to lanes then.
+     * DENIED cuts. NULL: its texts are whole texts of lanes. */
+    enum btz_err (*message)(void *user, struct btz_message *m);
 };
 BTZ_CHECKED enum btz_err btz_protocol_stream_new(const struct btz_stream_options *o,
                                                  const struct btz_lane_ops *ops, void *user,
@@ -184,8 +187,9 @@ struct btz_frames { /* zeroed: one direction of a connection */
     unsigned head_len;
     uint64_t left;
     uint8_t opcode, mask[4];
-    bool masked, in_message, text;
+    bool masked, final, in_message, text;
     uint32_t mask_at;
+    uint64_t bytes_in_message;
 };
 /* Calls `text` for payload of text messages, unmasked; `end` at the end of one. INPUT: not frames (reserved bits, too long
  * control frames, continuation without beginning); LIMIT: a message over `max`. */

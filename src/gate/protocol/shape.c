@@ -389,7 +389,7 @@ enum btz_err btz_walk_tool(struct btz_walk *w, const json_t *name, const json_t 
 enum btz_err btz_walk_call(struct btz_walk *w, const json_t *name, const json_t *arguments)
 {
     struct btz_message *m = w->message;
-    struct btz_call *calls;
+    struct btz_tool_call *calls;
 
     if (!m)
         return BTZ_OK;

@@ -2,9 +2,10 @@
 
 #include "gate/protocol/stream.h"
 
-#define EVENT_MAX 1048576
-#define LANES_MAX 1024
-#define NAME_MAX_ 96
+#define EVENT_MAX      1048576
+#define LANES_MAX      1024
+#define NAME_MAX_      96
+#define REMEMBERED_MAX (32 << 20)
 
 enum btz_err btz_protocol_stream_new(const struct btz_stream_options *o,
                                      const struct btz_lane_ops *ops, void *user,
@@ -204,8 +205,12 @@ enum btz_err btz_lane_piece(struct btz_protocol_stream *s, struct btz_lane_state
     s->scratch.len -= cut;
     if (cut > 0)
         memcpy(l->tail, s->scratch.ptr + s->scratch.len, cut);
-    if (s->family->remember)
+    if (s->family->remember) {
+        s->remembered += s->scratch.len;
+        if (s->remembered > REMEMBERED_MAX)
+            return btz_fail(BTZ_LIMIT, "more than %d bytes of text in one stream", REMEMBERED_MAX);
         BTZ_TRY(btz_buf_add_slice(&l->released, btz_buf_slice(&s->scratch)));
+    }
     return compare(l, piece, btz_buf_slice(&s->scratch), final);
 }
 

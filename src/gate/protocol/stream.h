@@ -67,13 +67,14 @@ struct btz_protocol_stream {
     bool failed; /* cut */
     bool told;   /* the upstream itself sent an error */
     uint32_t whole_count;
-    int64_t shift; /* events put in so far: later sequence numbers move on */
-    uint64_t unread;
+    int64_t shift;   /* events put in so far: later sequence numbers move on */
+    uint64_t unread; /* images and sounds that went by */
+    size_t remembered;
     struct btz_translator *translator;
 };
 
 extern const struct btz_stream_family btz_chat_stream, btz_messages_stream, btz_responses_stream,
-    btz_ollama_stream, btz_rpc_stream, btz_pass_stream;
+    btz_ollama_stream, btz_mcp_stream, btz_pass_stream;
 
 /* The lane of that key, made when there is none; an ended one is an error (INPUT) when `piece` follows. */
 BTZ_CHECKED enum btz_err btz_lane_open(struct btz_protocol_stream *s, uint64_t key,
