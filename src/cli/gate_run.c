@@ -253,6 +253,7 @@ static enum btz_err start(struct gate *g, const struct args *args, struct btz_ar
     conf->origin = g->front.origin;
     daemon.state_dir = settings.state;
     daemon.conf = conf;
+    daemon.gate = btz_settings_of(&settings, &btz_section_gate);
     daemon.ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA");
     BTZ_TRY(btz_daemon_start(&daemon, &g->daemon));
     return start_nginx(g, front.folder);

@@ -183,6 +183,7 @@ static void tell_logged(struct btz_sequencer *q, size_t made)
     }
     pthread_mutex_lock(&q->lock);
     q->state.logged += made;
+    q->state.ledger_size = q->looked_from;
     q->state.late += late;
     pthread_mutex_unlock(&q->lock);
 }

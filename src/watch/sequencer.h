@@ -25,6 +25,7 @@ void btz_sequencer_stop(struct btz_sequencer *q);
 
 struct btz_sequencer_state {
     struct btz_journal_counts counts;
+    uint64_t ledger_size;
     uint64_t logged, late;  /* entries since the start; of them such as waited for over 10 s */
     bool failing;           /* the ledger cannot be written */
     char reason[256];       /* why */
