@@ -50,6 +50,12 @@ static bool is_error(const struct btz_exchange *x)
     return x->status >= 400;
 }
 
+/* Whatever an answer holds is said to the client. */
+static enum btz_channel said(enum btz_channel channel)
+{
+    return channel == BTZ_CHANNEL_RAW ? BTZ_CHANNEL_OUTPUT : channel;
+}
+
 /* ---- texts that grow --------------------------------------------------------------------------------------------------- */
 
 static void add_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen)
@@ -92,7 +98,7 @@ static enum btz_err open_lane(struct btz_exchange *x, struct btz_lane *lane)
     s = calloc(1, sizeof *s);
     if (!s)
         return btz_fail(BTZ_LIMIT, "no memory");
-    err = btz_guard_stream_new(x->session, lane->channel, &s->stream);
+    err = btz_guard_stream_new(x->session, said(lane->channel), &s->stream);
     if (err != BTZ_OK) {
         free(s);
         return err;
@@ -147,7 +153,7 @@ static enum btz_err lane_repeat(void *user, enum btz_channel channel, struct btz
 
     if (!btz_exchange_guards(x))
         return btz_buf_add_slice(out, text);
-    if (btz_exchange_text(x, channel, text, &changed, out) != BTZ_OK) {
+    if (btz_exchange_text(x, said(channel), text, &changed, out) != BTZ_OK) {
         x->blocked_out = true;
         return BTZ_DENIED;
     }
@@ -277,7 +283,7 @@ static enum btz_step guard_parts(struct btz_exchange *x, struct btz_message *m)
             add_range(x, 0, n, n);
             continue;
         }
-        err = btz_exchange_text(x, part->channel, part->text, &changed, &out);
+        err = btz_exchange_text(x, said(part->channel), part->text, &changed, &out);
         add_range(x, err == BTZ_OK || err == BTZ_DENIED ? n : 0, err == BTZ_OK ? n : 0, n);
         if (err == BTZ_OK && changed) {
             if (!part->holder || btz_part_replace(m, part, btz_buf_slice(&out)) != BTZ_OK)
@@ -550,6 +556,8 @@ const char *btz_exchange_guard_header(const struct btz_exchange *x)
                                                        : "none";
     bool some = x->scanned_in + x->scanned_out > 0;
 
+    if (!some && !x->not_evaluated && x->answer.status)
+        return "not-evaluated; reason=\"refused before\"";
     if (x->not_evaluated)
         snprintf(w->guard_header, sizeof w->guard_header, "%s; reason=\"%s\"",
                  some && x->gate->conf->guard.enabled ? "partial" : "not-evaluated",

@@ -337,7 +337,7 @@ static void test_stream(void **state)
         assert_false(holds(btz_buf_slice(&t.out), "heron"));
         assert_false(holds(btz_buf_slice(&t.out), "7731"));
         assert_true(holds(btz_buf_slice(&t.out), "it is "));
-        assert_true(holds(btz_buf_slice(&t.out), " ok"));
+        assert_true(holds(btz_buf_slice(&t.out), "ok\""));
         assert_true(holds(btz_buf_slice(&t.out), "[DONE]"));
         finish(&t, BTZ_END_DONE);
     }
