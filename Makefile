@@ -22,6 +22,7 @@ demo: deps all
 	@tools/demo $(BUILD)
 
 test: deps all $(ASAN)/build.ninja
+	@tests/gateway/sdk/install $(BUILD)
 	@tools/test $(BUILD) $(ASAN)
 
 lint: deps all

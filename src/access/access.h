@@ -33,10 +33,11 @@ struct btz_access_conf {
         break_glass_ms;
     int64_t enrolment_ms; /* life of an enrolment link */
     int64_t concurrent_hashes;
-    int64_t key_max_age_ms, dormant_ms; /* of the review */
-    int64_t retain_ms;                  /* content of trail entries; 0: for good */
-    const char *auditor_key;            /* base64 X25519, empty: none */
-    struct btz_conf_list forward;       /* struct btz_forward_conf of export.h */
+    int64_t key_max_age_ms, dormant_ms;       /* of the review */
+    int64_t retain_ms;                        /* content of trail entries; 0: for good */
+    const char *auditor_key;                  /* base64 X25519, empty: none */
+    struct btz_conf_list forward;             /* struct btz_forward_conf of export.h */
+    int64_t artifact_max, artifact_read_rate; /* bytes; bytes a second of the vault's verifier */
 };
 extern const struct btz_conf_struct btz_access_conf_struct;
 
@@ -178,6 +179,8 @@ struct btz_operation {
     const char
         *raw; /* member of the answer that front ends deliver as it is (an export), with the member
                       * "media_type" as its type; NULL: the JSON object */
+    const char
+        *file; /* member of the answer that names a file of the vault: the front sends that */
     /* Of its trail entry. NULL: "change" for methods other than GET, none for GET. "": none. */
     const char *event;
     /* Slow, outside any transaction (password hashing, fetching); may be NULL. c->store may be used, also for a
@@ -198,9 +201,10 @@ struct btz_call {
     struct btz_store *store; /* of this call, inside its transaction during run() */
     struct btz_arena *arena;
     uint64_t now_ms;
-    json_t *in;           /* object: fields, checked, defaults absent */
-    const char *if_match; /* ETag the caller saw, NULL: none */
-    void *prepared;       /* from prepare() to run() */
+    json_t *in;            /* object: fields, checked, defaults absent */
+    const char *if_match;  /* ETag the caller saw, NULL: none */
+    const char *body_file; /* where the front left a large body; NULL: none */
+    void *prepared;        /* from prepare() to run() */
     /* Set by run() */
     json_t *out;   /* object, owned by the call; lists are {"items":[...],"next":"cursor"} */
     char etag[72]; /* "" none */

@@ -1,8 +1,8 @@
 /* bartizan gate calibrate: thresholds of scoring detectors from the user's own benign traffic. */
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "cli/cli.h"
+#include "cli/gate_guard.h"
 #include "cli/gate_lines.h"
 #include "gate/guard/calibrate.h"
 
@@ -40,7 +40,7 @@ static const struct btz_option options[] = {
       .kind = BTZ_OPTION_STRING,
       .offset = offsetof(struct args, classifier),
       .metavar = "FILE",
-      .help = "Classifier of `bartizan gate train`; the built-in one where none is given." },
+      .help = "Classifier of `bartizan gate train`, instead of what the configuration names." },
     { .name = "out",
       .letter = 'o',
       .kind = BTZ_OPTION_STRING,
@@ -57,6 +57,7 @@ struct sample {
 struct calibrating {
     const struct args *args;
     struct btz_classifier *classifier;
+    struct btz_guard *guard; /* only watches, and writes every score down */
     struct sample channel[BTZ_CHANNEL_COUNT];
     struct btz_calibrated made[BTZ_CHANNEL_COUNT];
     size_t made_count;
@@ -77,13 +78,34 @@ static enum btz_err add_score(struct sample *s, double score)
     return BTZ_OK;
 }
 
+/* The highest score of the detector over all views of the text, as the guard sees them. */
+static double score_of(const struct btz_guard_session *session)
+{
+    size_t count;
+    const struct btz_guard_record *records = btz_guard_records(session, &count);
+    double score = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(records[i].hit.detector->id, BTZ_CALIBRATE_DETECTOR) == 0 &&
+            records[i].hit.score > score)
+            score = records[i].hit.score;
+    return score;
+}
+
 static enum btz_err take_line(void *user, const struct btz_gate_line *line)
 {
     struct calibrating *c = user;
-    double score;
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF((size_t)1 << 30);
+    struct btz_guard_session *session;
+    bool changed;
+    enum btz_err err;
 
-    BTZ_TRY(btz_calibrate_score(c->classifier, line->channel, line->text, &score));
-    return add_score(&c->channel[line->channel], score);
+    BTZ_TRY(btz_guard_session_new(c->guard, &session));
+    err = btz_guard_text(session, line->channel, line->text, &changed, &out);
+    if (err == BTZ_OK || err == BTZ_DENIED)
+        err = add_score(&c->channel[line->channel], score_of(session));
+    btz_guard_session_free(session);
+    return err;
 }
 
 /* A channel without enough lines keeps the built-in threshold, and is named. */
@@ -120,14 +142,40 @@ static enum btz_err make(struct btz_cli *cli, struct calibrating *c)
     return BTZ_OK;
 }
 
+static enum btz_err score_all(struct btz_cli *cli, struct calibrating *c)
+{
+    BTZ_TRY(btz_gate_lines(cli, c->args->benign, take_line, c));
+    return make(cli, c);
+}
+
 static enum btz_err calibrate(struct btz_cli *cli, struct calibrating *c)
 {
     BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(BTZ_CALIBRATION_MAX);
     uint8_t digest[BTZ_SHA256_LEN];
 
-    BTZ_TRY(btz_classifier_open(c->args->classifier, &c->classifier));
-    BTZ_TRY(btz_gate_lines(cli, c->args->benign, take_line, c));
-    BTZ_TRY(make(cli, c));
+    struct btz_guard_rule_conf every = { .detector = BTZ_CALIBRATE_DETECTOR,
+                                         .action = BTZ_GUARD_OBSERVE,
+                                         .route = "" };
+    struct btz_guard_rule_conf rest = {
+        .detector = "*", .action = BTZ_GUARD_OBSERVE, .threshold = -1, .route = ""
+    };
+    struct btz_guard_rule_conf rules[] = { every, rest };
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_guard_conf conf;
+    enum btz_err err;
+
+    btz_arena_init(&arena, 64 << 20);
+    BTZ_TRY(btz_cli_guard_conf(cli, &arena, &conf));
+    if (c->args->classifier)
+        conf.classifier = c->args->classifier;
+    conf.enabled = true;
+    conf.calibration = "";
+    conf.rules = (struct btz_conf_list){ rules, BTZ_COUNT(rules) };
+    BTZ_TRY(btz_classifier_open(conf.classifier, &c->classifier));
+    BTZ_TRY(btz_guard_new(&conf, &c->guard));
+    err = score_all(cli, c);
+    btz_guard_free(c->guard); /* it borrows from the arena */
+    BTZ_TRY(err);
     if (!c->args->out)
         return BTZ_OK;
     btz_classifier_digest(c->classifier, digest);

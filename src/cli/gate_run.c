@@ -1,5 +1,6 @@
 /* bartizan gate run: the daemon and stock nginx before it, started and stopped together. */
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,54 +13,76 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/access_open.h"
+#include "cli/gate_settings.h"
 #include "cli/terminal.h"
-#include "gate/front.h"
 #include "watch/daemon.h"
 
-#define NGINX        "/usr/sbin/nginx"
-#define READY_MS     15000
-#define STOP_MS      8000
-#define ORIGIN_GIVEN "https://localhost:8443" /* the default of access.origin */
-
-struct args {
-    const char *listen, *certificate, *key, *client_ca;
-};
+#define READY_MS 15000
+#define STOP_MS  8000
 
 static const struct btz_option options[] = {
     { .name = "listen",
       .letter = 'l',
       .kind = BTZ_OPTION_STRING,
-      .offset = offsetof(struct args, listen),
+      .offset = offsetof(struct btz_cli_gate_args, listen),
       .metavar = "ADDRESS:PORT",
       .fallback = BTZ_FRONT_LISTEN,
       .help = "Where to listen: an address with a port, or `localhost`. Port 0 takes a free one." },
     { .name = "certificate",
       .kind = BTZ_OPTION_STRING,
-      .offset = offsetof(struct args, certificate),
+      .offset = offsetof(struct btz_cli_gate_args, certificate),
       .metavar = "FILE",
       .help =
           "Certificate of the server with its chain (PEM); a self-signed one is made where none "
           "is given." },
     { .name = "key",
       .kind = BTZ_OPTION_STRING,
-      .offset = offsetof(struct args, key),
+      .offset = offsetof(struct btz_cli_gate_args, key),
       .metavar = "FILE",
       .help = "Private key of the certificate (PEM)." },
     { .name = "client-ca",
       .kind = BTZ_OPTION_STRING,
-      .offset = offsetof(struct args, client_ca),
+      .offset = offsetof(struct btz_cli_gate_args, client_ca),
       .metavar = "FILE",
       .help = "Authorities of client certificates (PEM); none are asked for otherwise." },
+    { .name = "upstream",
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct btz_cli_gate_args, upstream),
+      .metavar = "URL",
+      .help =
+          "A model server to guard, where bartizan.yaml names none: every model is its. Its key "
+          "is taken from BARTIZAN_UPSTREAM_KEY." },
+    { .name = "http",
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct btz_cli_gate_args, http),
+      .metavar = "ADDRESS:PORT",
+      .help = "Where programs of this machine reach the models without TLS; `gate.http` of "
+              "bartizan.yaml otherwise, and " BTZ_FRONT_HTTP " with --upstream." },
+    { .name = "module",
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct btz_cli_gate_args, module),
+      .metavar = "FILE",
+      .help = "The module for nginx, where it is not beside the program or installed." },
 };
 
 struct gate {
     struct btz_cli *cli;
+    const struct btz_cli_gate_args *args;
+    struct btz_cli_gate own;
     struct btz_front front;
     struct btz_daemon *daemon;
     pid_t nginx;
     int status; /* of nginx, once it has ended */
+    uint64_t reloads;
 };
+
+static volatile sig_atomic_t reload_wanted;
+
+static void on_hup(int number)
+{
+    (void)number;
+    reload_wanted = 1;
+}
 
 static void pause_ms(long ms)
 {
@@ -68,33 +91,33 @@ static void pause_ms(long ms)
 
 /* ---- nginx ---------------------------------------------------------------------------------------------------------- */
 
-static void become_nginx(const struct gate *g, const char *folder)
+static void become_nginx(const struct gate *g)
 {
-    char *const argv[] = { (char[]){ "nginx" },   (char[]){ "-p" },
-                           strdup(folder),        (char[]){ "-c" },
-                           strdup(g->front.conf), (char[]){ "-e" },
-                           (char[]){ "stderr" },  NULL };
-    char *const env[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, NULL };
+    static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    static char *bare[] = { path, NULL };
     sigset_t none;
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGHUP, SIG_DFL);
     /* If this process is killed, nginx must not serve on. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     /* A group of its own: ^C on the terminal is for us, and we tell it. */
     setpgid(0, 0);
-    execve(NGINX, argv, env);
-    _exit(127);
+    /* Settings take secrets from the environment; without model traffic nobody needs it. */
+    if (!btz_front_has_models(&g->own.front.models))
+        environ = bare;
+    btz_cli_nginx_become(g->own.folder, g->front.conf, NULL);
 }
 
-static enum btz_err start_nginx(struct gate *g, const char *folder)
+static enum btz_err start_nginx(struct gate *g)
 {
-    if (access(NGINX, X_OK) != 0)
-        return btz_fail_errno(BTZ_UNSUPPORTED, NGINX ": install the package nginx-light");
+    if (access(BTZ_NGINX, X_OK) != 0)
+        return btz_fail_errno(BTZ_UNSUPPORTED, BTZ_NGINX ": install the package nginx-light");
     fflush(NULL);
     g->nginx = fork();
     if (g->nginx == 0)
-        become_nginx(g, folder);
+        become_nginx(g);
     return g->nginx > 0 ? BTZ_OK : btz_fail_errno(BTZ_LIMIT, "cannot start nginx");
 }
 
@@ -111,7 +134,7 @@ static enum btz_err say_ended(const struct gate *g)
         return btz_fail(BTZ_IO, "nginx was killed by signal %d; the daemon was stopped with it",
                         WTERMSIG(g->status));
     if (WEXITSTATUS(g->status) == 127)
-        return btz_fail(BTZ_UNSUPPORTED, NGINX " cannot be started");
+        return btz_fail(BTZ_UNSUPPORTED, BTZ_NGINX " cannot be started");
     return btz_fail(BTZ_IO,
                     "nginx ended with status %d (see its messages above); the daemon was stopped "
                     "with it",
@@ -199,72 +222,114 @@ static enum btz_err announce(struct gate *g)
     }
     if (!g->front.loopback)
         btz_cli_say(g->cli, "bartizan: ", "listening beyond this machine, as asked for");
-    if (fprintf(g->cli->out, "%s\n", g->front.origin) < 0 || fflush(g->cli->out) != 0)
+    if (fprintf(g->cli->out, "%s\n", g->front.origin) < 0 ||
+        (g->front.http[0] && fprintf(g->cli->out, "%s\n", g->front.http) < 0) ||
+        fflush(g->cli->out) != 0)
         return btz_fail_errno(BTZ_IO, "write the address");
     return BTZ_OK;
 }
 
+/* ---- reload ----------------------------------------------------------------------------------------------------------- */
+
+static enum btz_err write_file(const struct gate *g, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", g->own.folder, name);
+
+    if (n < 0 || (size_t)n >= sizeof path)
+        return btz_fail(BTZ_USAGE, "%s: the path is too long", g->own.folder);
+    return btz_file_write(path, btz_str(text), 0600);
+}
+
+/* The new configuration takes the place of the old one when nginx would take it; then nginx is told. */
+static enum btz_err reload(struct gate *g)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_cli_gate next;
+    struct btz_front front;
+    char conf[sizeof front.conf];
+
+    btz_arena_init(&arena, (size_t)16 << 20);
+    BTZ_TRY(btz_cli_gate_settings(g->cli, g->args, &arena, &next));
+    BTZ_TRY(worker_user(g->cli, next.state, &arena, &next.front.worker_user));
+    if (btz_front_has_models(&next.front.models) != btz_front_has_models(&g->own.front.models))
+        return btz_fail(BTZ_CONFLICT, "the first upstream comes, and the last one goes, with a "
+                                      "restart of `bartizan gate run`");
+    next.front.again = &g->front;
+    next.front.name = "nginx.conf.next";
+    BTZ_TRY(btz_front_write(&next.front, &front));
+    BTZ_TRY(btz_cli_nginx_check(next.folder, front.conf));
+    snprintf(conf, sizeof conf, "%s", front.conf);
+    conf[strlen(conf) - strlen(".next")] = '\0';
+    if (rename(front.conf, conf) != 0)
+        return btz_fail_errno(BTZ_IO, "%s", conf);
+    if (g->nginx <= 0 || kill(g->nginx, SIGHUP) != 0)
+        return btz_fail_errno(BTZ_IO, "cannot tell nginx");
+    return BTZ_OK;
+}
+
+/* How it went stands in a file, for whoever asked. */
+static enum btz_err note_reload(struct gate *g, enum btz_err err)
+{
+    char text[5000];
+
+    snprintf(text, sizeof text, "%" PRIu64 " %s\n", ++g->reloads,
+             err == BTZ_OK ? "ok" : btz_error_detail());
+    btz_cli_say(g->cli, "bartizan: reload: ", err == BTZ_OK ? "done" : btz_error_detail());
+    return write_file(g, "reloaded", text);
+}
+
 static enum btz_err watch_both(struct gate *g)
 {
+    char pid[32];
+
     BTZ_TRY(wait_ready(g));
+    snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    BTZ_TRY(write_file(g, "reloaded", "0 ok\n"));
+    BTZ_TRY(write_file(g, "run.pid", pid));
     if (!*g->cli->stop)
         BTZ_TRY(announce(g));
     while (!*g->cli->stop) {
         if (has_ended(g))
             return say_ended(g);
+        if (reload_wanted) {
+            reload_wanted = 0;
+            BTZ_TRY(note_reload(g, reload(g)));
+        }
         pause_ms(50);
     }
     return BTZ_OK;
 }
 
-static enum btz_err start(struct gate *g, const struct args *args, struct btz_arena *arena)
+static enum btz_err start(struct gate *g, struct btz_arena *arena)
 {
-    struct btz_front_options front = { .listen = args->listen,
-                                       .certificate = args->certificate,
-                                       .key = args->key,
-                                       .client_ca = args->client_ca };
     struct btz_daemon_options daemon = { .log = &g->cli->log };
-    struct btz_access_conf *conf = btz_arena_alloc(arena, sizeof *conf);
-    BTZ_FREE char *state = NULL;
-    struct btz_settings settings;
 
-    if (!conf)
-        return BTZ_LIMIT;
-    BTZ_TRY(btz_cli_access_settings(g->cli, arena, &settings));
-    *conf = *(const struct btz_access_conf *)btz_settings_of(&settings, &btz_section_access);
-    BTZ_TRY(btz_file_mkdirs(settings.state, 0700));
-    state = realpath(settings.state, NULL);
-    if (!state)
-        return btz_fail_errno(BTZ_IO, "%s", settings.state);
-    BTZ_TRY(worker_user(g->cli, state, arena, &front.worker_user));
-    front.folder = btz_arena_printf(arena, "%s/gate", state);
-    if (!front.folder)
-        return BTZ_LIMIT;
-    /* An origin that nobody chose follows from where we listen. */
-    if (strcmp(conf->origin, ORIGIN_GIVEN) != 0)
-        front.origin = conf->origin;
-    front.socket = btz_arena_printf(arena, "%s/access/api.sock", state);
-    BTZ_TRY(btz_front_write(&front, &g->front));
-    conf->origin = g->front.origin;
-    daemon.state_dir = settings.state;
-    daemon.conf = conf;
+    BTZ_TRY(btz_cli_gate_settings(g->cli, g->args, arena, &g->own));
+    BTZ_TRY(worker_user(g->cli, g->own.state, arena, &g->own.front.worker_user));
+    BTZ_TRY(btz_front_write(&g->own.front, &g->front));
+    g->own.access->origin = g->front.origin;
+    daemon.state_dir = g->own.settings.state;
+    daemon.conf = g->own.access;
     daemon.ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA");
     BTZ_TRY(btz_daemon_start(&daemon, &g->daemon));
-    return start_nginx(g, front.folder);
+    return start_nginx(g);
 }
 
 static int run(struct btz_cli *cli, const void *args, const char *const *operands,
                size_t operand_count)
 {
     BTZ_ARENA_SCOPE struct btz_arena arena;
-    struct gate g = { .cli = cli };
+    struct gate g = { .cli = cli, .args = args };
+    struct sigaction hup = { .sa_handler = on_hup, .sa_flags = SA_RESTART };
     enum btz_err err;
-    char detail[512];
+    char detail[4500];
 
     (void)operands;
     (void)operand_count;
     btz_arena_init(&arena, (size_t)16 << 20);
-    err = start(&g, args, &arena);
+    sigaction(SIGHUP, &hup, NULL);
+    err = start(&g, &arena);
     if (err == BTZ_OK)
         err = watch_both(&g);
     snprintf(detail, sizeof detail, "%s", btz_error_detail());
@@ -279,7 +344,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_gate_run = {
     .noun = "gate",
     .verb = "run",
-    .summary = "Serve the sign-in and account pages and the API over https.",
+    .summary = "Guard model servers; serve the sign-in and account pages and the API.",
     .details =
         "Starts the daemon of the state folder (see `bartizan watch`) and nginx before it, as "
         "whoever runs it, prints the address when both are ready, and stops both on SIGINT or "
@@ -289,12 +354,18 @@ const struct btz_command btz_command_gate_run = {
         "of "
         "bartizan.yaml is the address under which browsers see it; without it, it follows from "
         "--listen.\n\n"
+        "With upstreams in the section `gate` of bartizan.yaml, or --upstream, the routes of "
+        "models "
+        "(/v1/chat/completions, /v1/messages and so on) are guarded and lead there; the address of "
+        "the plain listener, if there is one, is printed below the first. `bartizan gate reload` "
+        "takes in changes of that section.\n\n"
         "Examples:\n"
         "  bartizan gate run\n"
+        "  bartizan gate run --upstream http://127.0.0.1:11434\n"
         "  bartizan gate run --listen 0.0.0.0:443 --certificate fullchain.pem --key key.pem\n"
         "  bartizan gate run --client-ca staff-ca.pem",
     .options = options,
     .option_count = BTZ_COUNT(options),
-    .args_size = sizeof(struct args),
+    .args_size = sizeof(struct btz_cli_gate_args),
     .run = run,
 };

@@ -9,8 +9,9 @@
 
 /* What a run may use. Owned by the caller, outlives the run. */
 struct btz_context {
-    const char *state_dir; /* ".bartizan": checkpoints and transcripts go below it */
-    const char *run_id;    /* names this run's files */
+    const char *state_dir;     /* ".bartizan": checkpoints and transcripts go below it */
+    const char *settings_file; /* bartizan.yaml as it was given; NULL: none */
+    const char *run_id;        /* names this run's files */
     uint64_t seed;
     unsigned threads; /* at least 1 */
     bool resume;      /* continue the run `run_id` where it stopped */

@@ -6,11 +6,15 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONF_MAX 65536
+#define CONF_MAX          ((size_t)1 << 20)
+#define CONNECTIONS       1024
+#define FILES_A_WORKER    20000
+#define MODEL_CONNECTIONS 8192 /* a stream has two: 4,000 at a time for each worker */
 
 /* ---- where it listens --------------------------------------------------------------------------------------------- */
 
@@ -149,6 +153,35 @@ static const char refused[] =
 static const char down[] =
     "{\"type\":\"urn:bartizan:problem:unreachable\",\"title\":\"The daemon does not answer\"}\n";
 
+/* Streams may last for long: workers of an older configuration wait for theirs. */
+static enum btz_err write_processes(const struct btz_front_options *o, const char *folder,
+                                    struct btz_buf *out)
+{
+    bool models = btz_front_has_models(&o->models);
+    int64_t workers = models && o->models.conf->workers ? o->models.conf->workers : 2;
+    struct rlimit files = { .rlim_max = 1024 };
+
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    if (models)
+        BTZ_TRY(btz_buf_printf(out, "load_module \"%s\";\n", o->models.module));
+    if (models && files.rlim_max > 1024)
+        BTZ_TRY(btz_buf_printf(out, "worker_rlimit_nofile %u;\n",
+                               files.rlim_max < FILES_A_WORKER ? (unsigned)files.rlim_max
+                                                               : FILES_A_WORKER));
+    if (models && o->models.conf->workers == 0)
+        BTZ_TRY(btz_buf_add_str(out, "worker_processes auto;\n"));
+    else
+        BTZ_TRY(btz_buf_printf(out, "worker_processes %" PRId64 ";\n", workers));
+    return btz_buf_printf(out,
+                          "daemon off;\n"
+                          "worker_shutdown_timeout %s;\n"
+                          "pid \"%s/nginx.pid\";\n"
+                          "error_log stderr warn;\n"
+                          "events { worker_connections %d; }\n"
+                          "http {\n",
+                          models ? "1h" : "5s", folder, models ? MODEL_CONNECTIONS : CONNECTIONS);
+}
+
 static enum btz_err write_main(const struct btz_front_options *o, const char *folder,
                                struct btz_buf *out)
 {
@@ -157,15 +190,7 @@ static enum btz_err write_main(const struct btz_front_options *o, const char *fo
     BTZ_TRY(btz_buf_add_str(out, "# Written by `bartizan gate run`; changes are lost.\n"));
     if (o->worker_user)
         BTZ_TRY(btz_buf_printf(out, "user %s;\n", o->worker_user));
-    BTZ_TRY(btz_buf_printf(out,
-                           "daemon off;\n"
-                           "worker_processes 2;\n"
-                           "worker_shutdown_timeout 5s;\n"
-                           "pid \"%s/nginx.pid\";\n"
-                           "error_log stderr warn;\n"
-                           "events { worker_connections 1024; }\n"
-                           "http {\n",
-                           folder));
+    BTZ_TRY(write_processes(o, folder, out));
     for (size_t i = 0; i < BTZ_COUNT(temporary); i++)
         BTZ_TRY(btz_buf_printf(out, "    %s_temp_path \"%s/temp/%s\";\n", temporary[i], folder,
                                temporary[i]));
@@ -195,6 +220,7 @@ static enum btz_err write_main(const struct btz_front_options *o, const char *fo
              "    limit_conn_zone $client zone=connections:4m;\n"
              "    limit_req_zone $client zone=requests:4m rate=100r/s;\n"
              "    limit_req_zone $client zone=signing:4m rate=10r/s;\n"
+             "    limit_conn_zone $server_name zone=uploads:64k;\n"
              "    limit_conn_status 429;\n"
              "    limit_req_status 429;\n");
 }
@@ -224,11 +250,14 @@ static enum btz_err write_tls(const struct btz_front_options *o, const struct bt
     return BTZ_OK;
 }
 
-/* What goes on to the daemon. Headers that say who somebody is are set here or taken away. */
-static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_buf *out)
+/* What goes on to the daemon. Headers that say who somebody is are set here or taken away. A location that sets one header
+ * has to set them all: it inherits none. */
+static enum btz_err write_headers(const struct btz_front_options *o, const char *body_file,
+                                  struct btz_buf *out)
 {
     static const char *const dropped[] = {
         "X-Bartizan-Local",
+        "X-Bartizan-Gate",
         "X-Forwarded-For",
         "X-Forwarded-Host",
         "X-Forwarded-Proto",
@@ -251,23 +280,135 @@ static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_bu
                                  "        proxy_set_header X-Bartizan-Request-Id $request_id;\n"));
     BTZ_TRY(btz_buf_printf(out, "        proxy_set_header X-Bartizan-Client-Cert %s;\n",
                            o->client_ca ? "$ssl_client_escaped_cert" : "\"\""));
+    BTZ_TRY(btz_buf_printf(out, "        proxy_set_header X-Bartizan-Body-File %s;\n", body_file));
     for (size_t i = 0; i < BTZ_COUNT(dropped); i++)
         BTZ_TRY(btz_buf_printf(out, "        proxy_set_header %s \"\";\n", dropped[i]));
-    return btz_buf_add_str(out, "        proxy_next_upstream off;\n"
-                                "        proxy_connect_timeout 5s;\n"
-                                "        proxy_send_timeout 30s;\n"
-                                "        proxy_read_timeout 60s;\n"
-                                "        proxy_buffers 8 16k;\n"
-                                "        proxy_buffer_size 16k;\n"
-                                "        proxy_max_temp_file_size 32m;\n"
-                                "        proxy_redirect off;\n"
-                                "        location / { proxy_pass http://daemon; }\n"
-                                /* Where strangers make the daemon work. */
-                                "        location ~ ^/v1/(sign-in|enrol|oidc)(/|$) {\n"
-                                "            limit_req zone=requests burst=400 nodelay;\n"
-                                "            limit_req zone=signing burst=40 nodelay;\n"
-                                "            proxy_pass http://daemon;\n"
-                                "        }\n");
+    return BTZ_OK;
+}
+
+/* Of whoever asks the daemon. Model routes have limits of their own, by caller and not by address. */
+#define LIMITS                                                                                     \
+    "            limit_conn connections 128;\n"                                                    \
+    "            limit_req zone=requests burst=400 nodelay;\n"
+
+static enum btz_err write_proxy(const struct btz_front_options *o, struct btz_buf *out)
+{
+    BTZ_TRY(write_headers(o, "\"\"", out));
+    return btz_buf_add_str(out,
+                           "        proxy_next_upstream off;\n"
+                           "        proxy_connect_timeout 5s;\n"
+                           "        proxy_send_timeout 30s;\n"
+                           "        proxy_read_timeout 60s;\n"
+                           "        proxy_buffers 8 16k;\n"
+                           "        proxy_buffer_size 16k;\n"
+                           "        proxy_max_temp_file_size 32m;\n"
+                           "        proxy_redirect off;\n"
+                           "        location / {\n"
+                           "            if ($request_method = OPTIONS) { return 405; }\n" LIMITS
+                           "            proxy_pass http://daemon;\n"
+                           "        }\n"
+                           /* Where strangers make the daemon work. */
+                           "        location ~ ^/v1/(sign-in|enrol|oidc)(/|$) {\n"
+                           "            if ($request_method = OPTIONS) { return 405; }\n" LIMITS
+                           "            limit_req zone=signing burst=40 nodelay;\n"
+                           "            proxy_pass http://daemon;\n"
+                           "        }\n");
+}
+
+/* ---- the vault ------------------------------------------------------------------------------------------------------ */
+
+#define ARTIFACT_NAME "[A-Za-z0-9][A-Za-z0-9._+-]{0,126}"
+
+/* GET and HEAD: the daemon says whether and which file, nginx sends it. The entity tag is the digest, so that ranges of
+ * two versions are never put together. */
+static enum btz_err write_vault_reading(const struct btz_front_options *o, struct btz_buf *out)
+{
+    return btz_buf_printf(
+        out,
+        "        location ~ \"^/artifacts/(?<artifact>" ARTIFACT_NAME ")$\" {\n" LIMITS
+        "            proxy_pass http://daemon/v1/artifacts/$artifact/versions/latest/content;\n"
+        "        }\n"
+        "        location ~ \"^/artifacts/(?<artifact>" ARTIFACT_NAME
+        ")@(?<artifact_version>[0-9]{1,10}|latest)$\" {\n" LIMITS "            proxy_pass "
+        "http://daemon/v1/artifacts/$artifact/versions/$artifact_version/content;\n"
+        "        }\n"
+        "        location /artifacts/ { return 404; }\n"
+        "        location /.vault/ {\n"
+        "            internal;\n"
+        "            alias \"%s/\";\n"
+        "            disable_symlinks on;\n"
+        "            if_modified_since off;\n"
+        "            etag off;\n"
+        "            max_ranges 16;\n"
+        "            add_header ETag $upstream_http_etag;\n"
+        "            add_header Last-Modified \"\";\n"
+        "            add_header Cache-Control \"private, no-cache\" always;\n"
+        "            add_header X-Content-Type-Options nosniff always;\n"
+        "            add_header Content-Security-Policy \"default-src 'none'; sandbox\" always;\n"
+        "        }\n",
+        o->vault);
+}
+
+/*
+ * PUT: whether somebody may is asked before his body is taken; then it goes to a file whose name the daemon is told.
+ * Rewritten before a location is found: nowhere else is a body of that size let in.
+ */
+static enum btz_err write_vault_writing(const struct btz_front_options *o, struct btz_buf *out)
+{
+    BTZ_TRY(btz_buf_add_str(out, "        if ($request_method = PUT) {\n"
+                                 "            rewrite \"^/artifacts/(" ARTIFACT_NAME
+                                 ")$\" /.vault-upload/$1 last;\n"
+                                 "        }\n"
+                                 "        location /.vault-upload/ {\n"
+                                 "            internal;\n"
+                                 "            rewrite ^/.vault-upload/(?<artifact>.*)$ "
+                                 "/v1/artifacts/$artifact/versions break;\n"
+                                 "            auth_request /.vault-allowed;\n"
+                                 "            auth_request_set $artifact_needs "
+                                 "$upstream_http_x_bartizan_needs;\n"
+                                 "            error_page 401 @vault_unknown;\n"
+                                 "            error_page 403 @vault_denied;\n"
+                                 "            error_page 400 408 413 429 /.refused.json;\n"
+                                 "            error_page 500 502 503 504 /.down.json;\n"));
+    BTZ_TRY(
+        btz_buf_printf(out, "            client_max_body_size %" PRIu64 ";\n", o->artifact_max));
+    BTZ_TRY(btz_buf_add_str(out, "            client_body_in_file_only clean;\n" LIMITS
+                                 "            limit_conn uploads 4;\n"
+                                 "            proxy_pass_request_body off;\n"
+                                 "            proxy_set_header Content-Length \"\";\n"
+                                 "            proxy_set_header Content-Type \"\";\n"
+                                 "            proxy_method POST;\n"
+                                 "            proxy_read_timeout 1h;\n"));
+    BTZ_TRY(write_headers(o, "$request_body_file", out));
+    BTZ_TRY(btz_buf_add_str(
+        out, "            proxy_pass http://daemon;\n"
+             "        }\n"
+             "        location = /.vault-allowed {\n"
+             "            internal;\n"
+             /* It takes no body; the length of the one that waits counts all the same. */
+             "            client_max_body_size 0;\n"
+             "            proxy_pass_request_body off;\n"
+             "            proxy_set_header Content-Length \"\";\n"
+             "            proxy_set_header Content-Type \"\";\n"
+             "            proxy_method POST;\n"));
+    BTZ_TRY(write_headers(o, "\"\"", out));
+    return btz_buf_add_str(
+        out, "            proxy_pass http://daemon/v1/artifacts/$artifact/upload-check;\n"
+             "        }\n"
+             "        location @vault_unknown {\n"
+             "            default_type application/problem+json;\n"
+             "            add_header Cache-Control no-store always;\n"
+             "            return 401 "
+             "'{\"type\":\"urn:bartizan:problem:unknown-caller\",\"title\":\"Who is asking is not "
+             "known\",\"status\":401}';\n"
+             "        }\n"
+             "        location @vault_denied {\n"
+             "            default_type application/problem+json;\n"
+             "            add_header Cache-Control no-store always;\n"
+             "            return 403 "
+             "'{\"type\":\"urn:bartizan:problem:denied\",\"title\":\"This is not allowed\","
+             "\"status\":403,\"needs\":\"$artifact_needs\"}';\n"
+             "        }\n");
 }
 
 static enum btz_err write_page(const char *status, const char *name, const char *folder,
@@ -290,24 +431,39 @@ static enum btz_err write_page(const char *status, const char *name, const char 
 static enum btz_err write_server(const struct btz_front_options *o, const struct btz_front *f,
                                  const char *folder, const char *socket_path, struct btz_buf *out)
 {
-    BTZ_TRY(btz_buf_printf(out,
-                           "    upstream daemon { server \"unix:%s\"; keepalive 16; }\n"
-                           "    server {\n",
+    struct btz_front_models models = o->models;
+
+    models.origin = f->origin;
+    models.client_certificates = o->client_ca != NULL;
+    BTZ_TRY(btz_buf_printf(out, "    upstream daemon { server \"unix:%s\"; keepalive 16; }\n",
                            socket_path));
+    if (btz_front_has_models(&models))
+        BTZ_TRY(btz_front_models_http(&models, out));
+    if (btz_front_has_models(&models) && f->http_listen[0][0]) {
+        const char *const plain[] = { f->http_listen[0], f->http_listen[1] };
+
+        BTZ_TRY(btz_front_models_plain(&models, plain, BTZ_COUNT(plain), out));
+    }
+    BTZ_TRY(btz_buf_add_str(out, "    server {\n"));
     for (size_t i = 0; i < BTZ_COUNT(f->listen) && f->listen[i][0]; i++)
         BTZ_TRY(btz_buf_printf(out, "        listen %s ssl http2;\n", f->listen[i]));
     BTZ_TRY(btz_buf_printf(out,
                            "        server_name _;\n"
-                           "        limit_conn connections 128;\n"
-                           "        limit_req zone=requests burst=400 nodelay;\n"
                            "        error_page 497 =307 %s/;\n"
-                           "        if ($request_method !~ ^(GET|HEAD|POST|PUT|PATCH|DELETE)$) {\n"
+                           "        if ($request_method !~ "
+                           "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$) {\n"
                            "            return 405;\n"
                            "        }\n",
                            f->origin));
     BTZ_TRY(write_page("400 405 408 413 414 429 431 494 495 496", ".refused.json", folder, out));
     BTZ_TRY(write_page("500 502 503 504", ".down.json", folder, out));
     BTZ_TRY(write_proxy(o, out));
+    if (btz_front_has_models(&models))
+        BTZ_TRY(btz_front_models_server(&models, out));
+    if (o->vault) {
+        BTZ_TRY(write_vault_reading(o, out));
+        BTZ_TRY(write_vault_writing(o, out));
+    }
     return btz_buf_add_str(out, "    }\n}\n");
 }
 
@@ -363,6 +519,46 @@ static enum btz_err take_origin(const struct btz_front_options *o, struct btz_fr
     return BTZ_OK;
 }
 
+/* The plain listener is for this machine: whatever passes there can be read on its way. */
+static enum btz_err take_http(const struct btz_front_options *o, struct btz_front *out)
+{
+    struct btz_front plain = { 0 };
+
+    if (!btz_front_has_models(&o->models) || !o->models.http || !*o->models.http)
+        return BTZ_OK;
+    BTZ_TRY(btz_front_listen(o->models.http, &plain));
+    if (!plain.loopback)
+        return btz_fail(BTZ_USAGE, "http: \"%.80s\" is not of this machine; use https there",
+                        o->models.http);
+    memcpy(out->http_listen, plain.listen, sizeof out->http_listen);
+    snprintf(out->http, sizeof out->http,
+             strchr(plain.host, ':') ? "http://[%s]:%u" : "http://%s:%u", plain.host, plain.port);
+    return BTZ_OK;
+}
+
+static enum btz_err take_listen(const struct btz_front_options *o, struct btz_front *out)
+{
+    if (o->again) {
+        *out = *o->again;
+        return BTZ_OK;
+    }
+    BTZ_TRY(btz_front_listen(o->listen ? o->listen : BTZ_FRONT_LISTEN, out));
+    return take_http(o, out);
+}
+
+static enum btz_err check_models(const struct btz_front_models *m)
+{
+    const struct btz_upstream_conf *u = m->conf->upstreams.items;
+
+    BTZ_TRY(check_path("module", m->module));
+    BTZ_TRY(check_path("settings", m->settings));
+    BTZ_TRY(check_path("state folder", m->state));
+    for (size_t i = 0; i < m->conf->upstreams.count; i++)
+        if (u[i].ca_file)
+            BTZ_TRY(check_path("ca_file", u[i].ca_file));
+    return BTZ_OK;
+}
+
 enum btz_err btz_front_write(const struct btz_front_options *o, struct btz_front *out)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(CONF_MAX);
@@ -372,13 +568,15 @@ enum btz_err btz_front_write(const struct btz_front_options *o, struct btz_front
     BTZ_TRY(btz_file_mkdirs(o->folder, 0700));
     BTZ_TRY(absolute("state folder", o->folder, folder, sizeof folder));
     BTZ_TRY(check_path("socket", o->socket));
-    BTZ_TRY(btz_front_listen(o->listen ? o->listen : BTZ_FRONT_LISTEN, out));
+    BTZ_TRY(take_listen(o, out));
     BTZ_TRY(take_origin(o, out));
+    if (btz_front_has_models(&o->models))
+        BTZ_TRY(check_models(&o->models));
     BTZ_TRY(make_folders(folder));
     BTZ_TRY(take_certificate(o, folder, out));
     if (o->client_ca)
         BTZ_TRY(absolute("client-ca", o->client_ca, client_ca, sizeof client_ca));
-    BTZ_TRY(join(folder, "nginx.conf", out->conf, sizeof out->conf));
+    BTZ_TRY(join(folder, o->name ? o->name : "nginx.conf", out->conf, sizeof out->conf));
     BTZ_TRY(write_main(o, folder, &text));
     BTZ_TRY(write_tls(o, out, client_ca, &text));
     BTZ_TRY(write_server(o, out, folder, o->socket, &text));

@@ -5,9 +5,22 @@
 #ifndef BTZ_GATE_FRONT_H
 #define BTZ_GATE_FRONT_H
 
-#include "base/base.h"
+#include "gate/gate.h"
 
 #define BTZ_FRONT_LISTEN "localhost:8443"
+#define BTZ_FRONT_HTTP   "127.0.0.1:8080"
+
+/* Model traffic: nginx loads the module and guards the model routes. */
+struct btz_front_models {
+    const struct btz_gate_conf *conf; /* NULL, or without upstreams: none */
+    const char *module;               /* path of the .so */
+    const char *settings, *state;     /* absolute: bartizan.yaml and the state folder */
+    const char *quick;                /* of --upstream, NULL: none */
+    const char *http;                 /* plain listener of this machine; NULL or empty: none */
+    /* Filled by btz_front_write. */
+    const char *origin;
+    bool client_certificates;
+};
 
 struct btz_front_options {
     const char *folder; /* made when missing, 0700: everything nginx writes is in it */
@@ -18,6 +31,11 @@ struct btz_front_options {
     const char *client_ca;   /* PEM; NULL: client certificates are not asked for */
     const char *worker_user; /* when root starts it; NULL: no change */
     const char *origin;      /* NULL or empty: https://HOST:PORT of `listen` */
+    const char *vault;       /* folder of /artifacts/; NULL: not served */
+    uint64_t artifact_max;   /* bytes of one upload */
+    struct btz_front_models models;
+    const char *name;              /* of the file in the folder; NULL: "nginx.conf" */
+    const struct btz_front *again; /* the addresses of before are kept: they are in use, by us */
 };
 struct btz_front {
     char listen[2][80]; /* addresses as nginx takes them; the second may be empty */
@@ -26,6 +44,7 @@ struct btz_front {
     char origin[300];
     char conf[4096], certificate[4096], key[4096]; /* paths */
     bool self_signed, loopback;
+    char http_listen[2][80], http[300]; /* of the plain listener and its URL; empty: none */
 };
 /* Checks the options, makes what is missing, writes the configuration. Errors: USAGE, INPUT (a certificate), IO. */
 BTZ_CHECKED enum btz_err btz_front_write(const struct btz_front_options *o, struct btz_front *out);
@@ -40,5 +59,22 @@ BTZ_CHECKED enum btz_err btz_front_self_signed(const char *certificate, const ch
                                                const char *host);
 /* Can both be read, do they belong together, is it the time for them? INPUT, IO. */
 BTZ_CHECKED enum btz_err btz_front_check_pair(const char *certificate, const char *key);
+
+/* ---- model traffic (front_model.c, quick.c) ------------------------------------------------------------------------- */
+
+bool btz_front_has_models(const struct btz_front_models *m);
+/* What stands at the level of http, in a server, and a server of its own for the plain listener. */
+BTZ_CHECKED enum btz_err btz_front_models_http(const struct btz_front_models *m,
+                                               struct btz_buf *out);
+BTZ_CHECKED enum btz_err btz_front_models_server(const struct btz_front_models *m,
+                                                 struct btz_buf *out);
+BTZ_CHECKED enum btz_err btz_front_models_plain(const struct btz_front_models *m,
+                                                const char *const *listen, size_t count,
+                                                struct btz_buf *out);
+/* The settings of `--upstream URL`: one upstream for every model, with its key from BARTIZAN_UPSTREAM_KEY. USAGE: the
+ * file names upstreams, or it is no URL. */
+BTZ_CHECKED enum btz_err btz_gate_conf_quick(struct btz_gate_conf *conf, const char *url,
+                                             const struct btz_conf_env *env,
+                                             struct btz_arena *arena);
 
 #endif

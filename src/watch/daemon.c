@@ -12,6 +12,7 @@
 #include "watch/api/exchange.h"
 #include "watch/fetch.h"
 #include "watch/forward.h"
+#include "watch/vault.h"
 
 #define UPKEEP_MS 60000
 #define RETAIN_MS 3600000
@@ -27,6 +28,7 @@ struct btz_daemon {
     struct btz_api *api;
     struct btz_api_server *server;
     struct btz_forwarders *forwarders;
+    struct btz_verifier *verifier;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t upkeep;
@@ -212,6 +214,7 @@ static enum btz_err start(struct btz_daemon *d)
     BTZ_TRY(migrate(d));
     BTZ_TRY(serve(d));
     BTZ_TRY(btz_forwarders_start(d->access, d->o.state_dir, d->o.log, &d->forwarders));
+    BTZ_TRY(btz_verifier_start(d->access, d->o.log, &d->verifier));
     if (pthread_create(&d->upkeep, NULL, upkeep, d) != 0)
         return btz_fail(BTZ_LIMIT, "cannot start a thread");
     d->upkeep_runs = true;
@@ -254,6 +257,7 @@ void btz_daemon_stop(struct btz_daemon *d)
     if (d->upkeep_runs)
         pthread_join(d->upkeep, NULL);
     btz_forwarders_stop(d->forwarders);
+    btz_verifier_stop(d->verifier);
     btz_api_free(d->api);
     btz_access_close(d->access);
     btz_fetcher_free(d->fetcher);

@@ -445,6 +445,7 @@ static enum btz_err make_folder(struct scan *s)
 static enum btz_err begin(struct scan *s, void **plans)
 {
     s->ctx = (struct btz_context){ .state_dir = s->o->state_dir,
+                                   .settings_file = s->settings->file,
                                    .run_id = s->out->run_id,
                                    .seed = s->o->seed,
                                    .threads = s->o->threads ? s->o->threads : 1,

@@ -338,6 +338,8 @@ static enum btz_err set_sections(const struct btz_yaml *root,
     }
     for (size_t i = 0; i < count; i++) {
         others[i] = raw + at;
+        if (btz_sections[i]->check)
+            BTZ_TRY(btz_sections[i]->check(others[i]));
         at += aligned(btz_sections[i]->of->size);
         /* A practice without keys has those of the section of its name. */
         for (size_t k = 0; k < s->section_count; k++)

@@ -29,6 +29,7 @@ struct btz_uncovered {
 struct btz_section {
     const char *name, *help;
     const struct btz_conf_struct *of;
+    enum btz_err (*check)(const void *conf); /* what the table cannot say; may be NULL. USAGE */
 };
 extern const struct btz_section *const btz_sections[]; /* NULL-terminated */
 extern const struct btz_section btz_section_access;    /* struct btz_access_conf */

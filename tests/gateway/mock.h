@@ -67,6 +67,7 @@ struct wish {
     bool gzip;           /* compressed, though nobody asked */
     char type[64];       /* another content type */
     bool nousage, truncate;
+    bool evil;     /* headers that an honest upstream would not send */
     int64_t usage; /* tokens reported, input and output each */
 };
 

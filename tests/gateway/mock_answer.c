@@ -521,6 +521,13 @@ static bool first_time(int number)
     return true;
 }
 
+/* What would move nginx, or the browser, elsewhere. */
+static const char evil[] =
+    "X-Accel-Redirect: /v1/users\r\nX-Accel-Buffering: yes\r\nX-Accel-Limit-Rate: 1\r\n"
+    "X-Accel-Expires: 1000\r\nX-Sendfile: /etc/passwd\r\nSet-Cookie: __Host-bartizan=evil; Secure; "
+    "Path=/\r\nRefresh: 0;url=http://evil.test/\r\nX-Upstream-Secret: internal\r\n"
+    "Connection: X-Upstream-Secret\r\n";
+
 void answer(const struct ask *a, struct reply *r)
 {
     static struct out body; /* kept: nothing is allocated for ordinary requests */
@@ -550,7 +557,10 @@ void answer(const struct ask *a, struct reply *r)
         type = a->wish.type;
     if (a->wish.gzip)
         gzipped(&packed, of(&body));
-    head(r, 200, type, a->wish.gzip ? "Content-Encoding: gzip\r\n" : "",
+    head(r, 200, type,
+         a->wish.gzip   ? "Content-Encoding: gzip\r\n"
+         : a->wish.evil ? evil
+                        : "",
          (int64_t)(a->wish.gzip ? packed.len : body.len));
     if (a->wish.gzip)
         out_add(&r->bytes, packed.p, packed.len);

@@ -155,6 +155,8 @@ static void wish_one(struct wish *w, struct span key, struct span value)
         w->gzip = true;
     else if (is(key, "nousage"))
         w->nousage = true;
+    else if (is(key, "evil"))
+        w->evil = true;
     else if (is(key, "truncate"))
         w->truncate = true;
     else if (is(key, "huge"))

@@ -16,6 +16,21 @@
 #include "demo/demo.h"
 #include "redteam/campaign.h"
 
+/* Rates are measured by the plain build; the sanitizers, ten times slower, look for errors on the same paths. */
+#if defined(__SANITIZE_ADDRESS__)
+#define THOROUGH BTZ_EFFORT_QUICK
+#define MEASURED false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define THOROUGH BTZ_EFFORT_QUICK
+#define MEASURED false
+#endif
+#endif
+#ifndef THOROUGH
+#define THOROUGH BTZ_EFFORT_THOROUGH
+#define MEASURED true
+#endif
+
 #define FINDINGS_MAX 4096
 
 struct kept {
@@ -207,7 +222,8 @@ static void test_recall_none(void **state)
 static void test_recall_filter(void **state)
 {
     (void)state;
-    check_recall(BTZ_DEMO_FILTER);
+    if (MEASURED)
+        check_recall(BTZ_DEMO_FILTER);
 }
 
 static void test_recall_strict(void **state)
@@ -225,7 +241,7 @@ static void test_ideal_has_no_findings(void **state)
 
     (void)state;
     stage_open(&s, "ideal");
-    s.options.effort = BTZ_EFFORT_THOROUGH;
+    s.options.effort = THOROUGH;
     start_demo(&s, BTZ_DEMO_IDEAL, 0, 0, NULL, "");
     assert_int_equal(run_campaign(&s, k), BTZ_OK);
     for (size_t i = 0; i < k->count; i++) {
@@ -239,7 +255,7 @@ static void test_ideal_has_no_findings(void **state)
     }
     print_message("# ideal: %llu false successes in %llu tests, %zu of %zu checks failed\n",
                   (unsigned long long)hits, (unsigned long long)tests, failing, k->count);
-    assert_true(tests > 2000);
+    assert_true(!MEASURED || tests > 2000);
     assert_true(100 * hits <= tests);
     assert_true(100 * failing <= k->count);
     stage_close(&s);
@@ -254,7 +270,7 @@ static void test_echo_is_clean(void **state)
 
     (void)state;
     stage_open(&s, "echo");
-    s.options.effort = BTZ_EFFORT_THOROUGH;
+    s.options.effort = THOROUGH;
     s.options.generations = 1;
     load_target(
         &s, "name: echo\npreset: echo\nknown_system_prompt: \"You are the librarian of a small "

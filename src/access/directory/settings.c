@@ -138,6 +138,21 @@ static const struct btz_conf_key keys[] = {
       .offset = AT(forward),
       .of = &btz_forward_conf_struct,
       .help = "Syslog receivers that every entry of the audit trail is sent to." },
+    { .name = "artifact_max",
+      .kind = BTZ_CONF_INT,
+      .offset = AT(artifact_max),
+      .fallback = "17179869184",
+      .min = 1,
+      .max = 70368744177664.0,
+      .help = "Largest file of the vault, in bytes; larger uploads are refused." },
+    { .name = "artifact_read_rate",
+      .kind = BTZ_CONF_INT,
+      .offset = AT(artifact_read_rate),
+      .fallback = "33554432",
+      .max = 1e12,
+      .help =
+          "How many bytes a second the daemon reads to verify the files of the vault, each once "
+          "a day; 0 is none: then only sizes, times and inodes are looked at." },
 };
 
 const struct btz_conf_struct btz_access_conf_struct = { "access", sizeof(struct btz_access_conf),

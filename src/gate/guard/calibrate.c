@@ -6,23 +6,12 @@
 #include <bartizan/stats.h>
 
 #include "base/json.h"
-#include "gate/guard/classify_features.h"
 
 static int falling(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
 
     return (x < y) - (x > y);
-}
-
-enum btz_err btz_calibrate_score(const struct btz_classifier *c, enum btz_channel channel,
-                                 struct btz_slice text, double *out)
-{
-    BTZ_BUF_RELEASE struct btz_buf normal = BTZ_BUF((size_t)1 << 30);
-
-    BTZ_TRY(btz_class_normalise(text, &normal));
-    *out = btz_classifier_score(c, channel, btz_buf_slice(&normal), NULL, NULL);
-    return BTZ_OK;
 }
 
 uint64_t btz_calibrate_needed(double rate, double confidence)

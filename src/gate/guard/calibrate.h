@@ -27,11 +27,8 @@ struct btz_calibrated {
     double upper; /* of the rate, at the confidence */
 };
 
-/* The detector that scores by the classifier, and its score of a text. Errors: LIMIT. */
+/* The detector that scores by the classifier. */
 #define BTZ_CALIBRATE_DETECTOR "injection"
-BTZ_CHECKED enum btz_err btz_calibrate_score(const struct btz_classifier *c,
-                                             enum btz_channel channel, struct btz_slice text,
-                                             double *out);
 
 /* Lines without which no threshold can be promised: the least n with (1 - rate)^n <= 1 - confidence. */
 uint64_t btz_calibrate_needed(double rate, double confidence);

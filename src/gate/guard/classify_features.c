@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "text/text.h"
+#include "gate/guard/view.h"
 
 /* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
 #define FNV_BASIS 2166136261u
@@ -371,10 +371,17 @@ uint32_t btz_class_word_hash(struct btz_slice word, bool stem)
 
 enum btz_err btz_class_normalise(struct btz_slice raw, struct btz_buf *out)
 {
-    return btz_text_normalise(raw,
-                              BTZ_NORM_NFKC | BTZ_NORM_INVISIBLE | BTZ_NORM_CONFUSABLE |
-                                  BTZ_NORM_QUOTES | BTZ_NORM_MARKS,
-                              out);
+    struct btz_view_room room;
+    struct btz_view view;
+    enum btz_err err;
+    size_t wait;
+
+    btz_view_room_init(&room);
+    err = btz_view_plain(&room, raw, 0, true, &view, &wait);
+    if (err == BTZ_OK)
+        err = btz_buf_add_slice(out, view.text);
+    btz_view_room_release(&room);
+    return err;
 }
 
 uint64_t btz_class_read(const struct btz_class_lexicon *l, struct btz_slice text,

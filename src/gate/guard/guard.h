@@ -51,9 +51,11 @@ enum btz_guard_mode {                        /* of responses */
                       BTZ_GUARD_MODE_HOLD, /* nothing before all of it was read */
                       BTZ_GUARD_MODE_WATCH /* "observe": released at once, hits are written down */
 };
+const char *btz_guard_mode_name(int mode); /* "window", "hold", "observe" */
 /* One line of the rules: detector x channels -> action. The first that fits is used. */
 struct btz_guard_rule_conf {
-    const char *detector;          /* id, or "*" */
+    const char *
+        detector; /* id, "*", or what ids begin with in front of a "-": "pii" is pii-contact and pii-number */
     struct btz_conf_list channels; /* names; none: all */
     int action;                    /* enum btz_guard_action */
     double threshold;  /* of detectors that score; negative: the built-in or calibrated one */
@@ -83,20 +85,38 @@ extern const struct btz_conf_struct btz_guard_conf_struct;
 
 /* ---- detectors: one file, one descriptor, one word in `guard_detectors` of meson.build ------------------------------ */
 
+/* A run of invisible characters that was taken out of a view. */
+struct btz_invisible {
+    size_t from, to;                  /* in the original */
+    size_t at;                        /* where it stood in the view */
+    uint32_t tags, selectors, others; /* how many of each; tags of flags of regions do not count */
+};
+/* A trigger was seen at `at` of the view. */
+struct btz_mark {
+    uint32_t at;
+    uint16_t id, len;
+};
+
 /*
- * The text as detectors see it: normalised (NFKC; tag characters, variation selectors, zero-width, bidi controls removed;
- * look-alikes of ASCII folded), with the way back. For plain ASCII it is the text itself.
+ * The text as detectors see it: normalised character by character (compatibility forms, accents taken off; tag
+ * characters, variation selectors, zero-width, bidi controls removed; look-alikes of ASCII folded; case kept), with the
+ * way back. For plain ASCII it is the text itself.
  */
 struct btz_view {
     struct btz_slice text; /* normalised UTF-8 */
-    const uint32_t *
-        at; /* at[i]: offset of byte i in the original; at[len] is its end; NULL: the same offsets */
-    size_t
-        before;  /* the first `before` bytes of text were released already: only for looking back */
-    bool final;  /* nothing follows */
-    bool hidden; /* invisible characters were removed from the part that is not `before` */
+    const uint8_t *folded; /* the same in lower case, byte for byte */
+    const uint32_t *at,
+        *till;     /* byte i stands for [at[i], till[i]) of the original; NULL: for itself */
+    size_t before; /* the first `before` bytes were dealt with already: only for looking back */
+    bool final;    /* nothing follows */
     const char
         *how; /* "plain", or the decoding that gave it: "base64", "url", "html > base64", ... */
+    enum btz_channel channel;
+    const struct btz_invisible *invisible; /* of the part that is not `before`; plain view only */
+    size_t invisible_count;
+    const struct btz_mark
+        *marks; /* of the detector's triggers, by place; also in what is `before` */
+    size_t mark_count;
 };
 struct btz_hit {
     const struct btz_guard_detector *detector;
@@ -109,26 +129,50 @@ struct btz_hit {
 };
 struct btz_guard_session;
 struct btz_found; /* collects hits */
-enum btz_err btz_found_hit(struct btz_found *f, size_t from, size_t to, const char *kind,
-                           double score);
+BTZ_CHECKED enum btz_err btz_found_hit(struct btz_found *f, size_t from, size_t to,
+                                       const char *kind, double score);
+/* The same for a run of invisible characters. */
+BTZ_CHECKED enum btz_err btz_found_invisible(struct btz_found *f, const struct btz_invisible *run,
+                                             const char *kind);
 /* From here on it cannot be told before more is read; may be called several times, the least counts. Not in final text. */
 void btz_found_wait(struct btz_found *f, size_t from);
 
+/* Collects what a detector wants to be woken by. */
+struct btz_triggers;
+/* `text` in lower case and normalised, 2 to 32 bytes. `word`: only where no letter, digit or "_" stands in front. */
+BTZ_CHECKED enum btz_err btz_triggers_add(struct btz_triggers *t, const char *text, uint16_t id,
+                                          bool word);
+
+/*
+ * What makes streams exact: whether there is a hit at `from` depends on nothing more than BTZ_GUARD_LOOKBACK bytes in
+ * front of it, never on other hits; and while text that may still follow could change the answer for `from`, scan() calls
+ * btz_found_wait(from) or is at a trigger that is not complete (the guard sees to that).
+ */
+#define BTZ_GUARD_LOOKBACK 64
 struct btz_guard_detector {
     const char *id, *summary;
-    unsigned channels;                   /* bits 1 << enum btz_channel for which it makes sense */
-    enum btz_guard_action input, output; /* what is done without a rule */
-    bool decoded;                        /* looks into decoded text too */
+    const char *mask;  /* what a hit is replaced by, within brackets; "": nothing; NULL: its kind */
+    unsigned channels; /* bits 1 << enum btz_channel for which it makes sense */
+    enum btz_guard_action
+        user,         /* what is done without a rule: in what users, clients and systems say ... */
+        untrusted,    /* ... tool results, documents, images, descriptions of tools, uploads */
+        output;       /* ... and what models say, think and want done */
+    double threshold; /* of those that score: what counts without a rule or calibration */
+    bool decoded;     /* looks into decoded text too */
     bool whole; /* reads whole texts only: in a stream of mode `window` it looks at the end, and
-                                       * what it would have blocked is gone: declared in the record as not scanned */
-    /* Reads all of the view once; no state. Text before `before` may be looked at, hits end behind it. `setup`
+                 * what it would have blocked is gone: declared in the record as not scanned */
+    bool
+        always; /* scan() is called even when none of its triggers was seen; without triggers it always is */
+    enum btz_err (*triggers)(const void *setup, struct btz_triggers *t); /* may be NULL */
+    /* Reads all of the view once; no state. Text before `before` may be looked at, hits begin behind it. `setup`
      * is what compile() made (NULL without it). */
     enum btz_err (*scan)(const void *setup, const struct btz_view *view,
                          struct btz_guard_session *session, struct btz_found *found);
-    /* From the settings; *out NULL when it has nothing to do. May be NULL. */
+    /* From the settings; *out NULL when it has nothing to do: it is then not called. May be NULL. */
     enum btz_err (*compile)(const struct btz_guard_conf *conf, void **out);
     void (*release)(void *setup);
 };
+extern const struct btz_guard_detector btz_guard_detector_tool;
 extern const struct btz_guard_detector *const btz_guard_detectors[]; /* NULL-terminated */
 
 /* ---- the guard (guard.c) -------------------------------------------------------------------------------------------- */
@@ -163,6 +207,9 @@ const struct btz_guard_record *btz_guard_records(const struct btz_guard_session 
  * pseudonyms. With a verdict of BLOCK or STEP_UP nothing of it may go on. Errors: LIMIT (not evaluated). */
 BTZ_CHECKED enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channel,
                                         struct btz_slice text, bool *changed, struct btz_buf *out);
+
+/* May a model call that tool, as far as `tools` goes? False: the call must not go on; it is in the records. */
+bool btz_guard_tool(struct btz_guard_session *s, struct btz_slice name);
 
 /* A text that comes in pieces. Released bytes are appended to `out`; the rest is held. After a BLOCK (DENIED) nothing more
  * comes out. Cutting anywhere, also within a character, gives the same. In output channels pseudonyms are turned back. */

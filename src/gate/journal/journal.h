@@ -13,7 +13,8 @@
 #include "gate/guard/guard.h"
 
 #define BTZ_JOURNAL_RECORD_MAX 32768
-#define BTZ_JOURNAL_BYTES      (4u << 20) /* of one ring */
+#define BTZ_JOURNAL_BODY_MAX   (512u << 10) /* of a body; what is longer is cut, with its length */
+#define BTZ_JOURNAL_BYTES      (4u << 20)   /* of one ring */
 #define BTZ_JOURNAL_WRITERS    64
 
 /* ---- one request, as it is written down (record.c) ------------------------------------------------------------------ */
@@ -48,8 +49,29 @@ struct btz_call_record {
     bool stream, cut, client_gone;
     struct btz_slice request_body, response_body; /* only if policy says so: evidence, deletable */
 };
-/* A compact JSON object, at most BTZ_JOURNAL_RECORD_MAX without bodies (hits and ranges are cut, with their number). */
+/* A compact JSON object, at most BTZ_JOURNAL_RECORD_MAX (long texts, hits and ranges are cut, with their number), and
+ * behind it the bodies, whose lengths it says. What is empty or 0 is left out. Needs a buffer that may grow to
+ * BTZ_JOURNAL_RECORD_MAX and the bodies; LIMIT otherwise. */
 BTZ_CHECKED enum btz_err btz_record_write(const struct btz_call_record *r, struct btz_buf *out);
+
+/* The other way (record_parse.c): exactly what is written above, nothing else; so what it accepts can be put into an
+ * entry as it stands. `value` is JSON text. */
+#define BTZ_RECORD_MEMBERS 64
+struct btz_record_member {
+    struct btz_slice name, value;
+};
+struct btz_record_view { /* borrows the record */
+    struct btz_record_member member[BTZ_RECORD_MEMBERS];
+    size_t count;
+    struct btz_slice request_body, response_body;
+};
+/* Errors: INPUT (says at which byte). */
+BTZ_CHECKED enum btz_err btz_record_parse(struct btz_slice record, struct btz_record_view *out);
+/* Text of a member without its quotes, escapes as they stand; false when there is none. */
+bool btz_record_text(const struct btz_record_view *v, const char *name, struct btz_slice *out);
+uint64_t btz_record_count(const struct btz_record_view *v, const char *name); /* 0: none */
+double btz_record_money(const struct btz_record_view *v, const char *name);
+bool btz_record_flag(const struct btz_record_view *v, const char *name);
 
 /* ---- writing (a worker) ----------------------------------------------------------------------------------------------- */
 struct btz_journal;
@@ -71,17 +93,30 @@ BTZ_CHECKED enum btz_err btz_journal_reader_open(const char *folder,
                                                  struct btz_journal_reader **out);
 void btz_journal_reader_close(struct btz_journal_reader *r);
 struct btz_journal_record {
-    struct btz_slice bytes; /* borrowed until the ring is released */
+    struct btz_slice bytes; /* borrowed until done() */
     unsigned writer;
     uint64_t sequence;
     uint64_t epoch; /* of the ring: a ring that is taken anew has another */
 };
-/* Waits up to wait_ms for records, then hands out at most `max`. Damaged ones are skipped and counted. */
+/* Waits until records are wanted (a writer in durable mode asks, a ring is a quarter full) or wait_ms are over, so that
+ * a quiet gateway's records are gathered; then hands out at most `max`, in the order of each writer. What the ring says is
+ * checked and copied first. Damaged ones are skipped and counted. Records that were fetched and are not done() are not
+ * handed out again by this reader: keep them until done(). */
 BTZ_CHECKED enum btz_err btz_journal_fetch(struct btz_journal_reader *r, unsigned wait_ms,
                                            struct btz_journal_record *out, size_t max,
                                            size_t *count);
 /* Everything fetched is in the ledger: rings move on, waiting writers are told. */
 void btz_journal_done(struct btz_journal_reader *r);
+/* After a restart, before the first fetch: what the ledger holds already is not handed out again. The ledger is to be
+ * read from the mark on: below it nothing is of a record that may still be in a ring. */
+void btz_journal_skip(struct btz_journal_reader *r, unsigned writer, uint64_t epoch,
+                      uint64_t sequence);
+uint64_t btz_journal_mark(const struct btz_journal_reader *r);
+/* When everything fetched is done and the ledger has `size` entries. The rings are made durable first, so it also holds
+ * after a power failure; now and then is often enough. */
+BTZ_CHECKED enum btz_err btz_journal_set_mark(struct btz_journal_reader *r, uint64_t size);
+/* The reader is at work, although it does not fetch: writers in durable mode wait on. */
+void btz_journal_alive(struct btz_journal_reader *r);
 /* It cannot be written: writers in durable mode refuse with this reason until done() is called. */
 void btz_journal_refuse(struct btz_journal_reader *r, const char *reason);
 struct btz_journal_counts {
@@ -90,13 +125,17 @@ struct btz_journal_counts {
 void btz_journal_count(struct btz_journal_reader *r, struct btz_journal_counts *out);
 
 /* ---- counters (metrics.c): a file that all map; label sets are bounded by the configuration ------------------------- */
+
 struct btz_metrics;
-/* `models` and `upstreams` are the configured names; others count as "other". */
+/* `models` and `upstreams` are the configured names (a model may end in a star); others count as "other". Without any it
+ * is opened for reading: the file says which names it has. Names are never taken out, so workers of an older and a newer
+ * configuration count side by side. Errors: IO, INPUT (not such a file), LIMIT. */
 BTZ_CHECKED enum btz_err btz_metrics_open(const char *path, const char *const *models,
                                           size_t model_count, const char *const *upstreams,
                                           size_t upstream_count, struct btz_metrics **out);
 void btz_metrics_close(struct btz_metrics *m);
 void btz_metrics_begin(struct btz_metrics *m); /* in flight */
+/* Of the phase "end". */
 void btz_metrics_end(struct btz_metrics *m, const struct btz_call_record *r);
 void btz_metrics_detector(struct btz_metrics *m, size_t detector, uint32_t runs, uint32_t hits,
                           uint32_t failed);
@@ -104,5 +143,16 @@ void btz_metrics_detector(struct btz_metrics *m, size_t detector, uint32_t runs,
 BTZ_CHECKED enum btz_err btz_metrics_write(struct btz_metrics *m, struct btz_buf *out);
 /* The last seconds and minutes for the live page: JSON. */
 BTZ_CHECKED enum btz_err btz_metrics_json(struct btz_metrics *m, json_t **out);
+/* What became of a request: one word of a bounded set, "ok", "denied", "limited", "blocked", ... */
+const char *btz_call_outcome(const struct btz_call_record *r);
+/* GenAI operation of a route: "chat", "text_completion", "embeddings", "generate_content" or "other". */
+const char *btz_call_operation(const char *route);
+
+/* Building the text by hand, for what others count: HELP and TYPE once a name, then its samples. `labels` is a list of
+ * name and value, ends in NULL. */
+BTZ_CHECKED enum btz_err btz_prometheus_head(struct btz_buf *out, const char *name,
+                                             const char *type, const char *help);
+BTZ_CHECKED enum btz_err btz_prometheus_sample(struct btz_buf *out, const char *name,
+                                               const char *const *labels, double value);
 
 #endif

@@ -44,17 +44,26 @@ enum btz_dialect btz_protocol_dialect(enum btz_protocol p);
 
 /* ---- requests (one file a family: openai_chat.c, anthropic.c, ...; multipart.c) ------------------------------------ */
 
+enum btz_part_form {
+    BTZ_PART_STRING, /* holder[key] or holder[index] is this string */
+    BTZ_PART_JSON, /* ... is any value, and the text is its JSON: arguments, schemas, unknown members */
+    BTZ_PART_BYTES /* bytes of a body that is not JSON; the holder is json_null() */
+};
 struct btz_part { /* one text of a request or of a whole response */
     enum btz_channel channel;
-    struct btz_slice text; /* borrowed from `holder` */
+    struct btz_slice text; /* borrowed from `holder`, the arena or the body */
     json_t *
         holder; /* object or array it stands in; NULL: it cannot be changed (then a mask is a block) */
-    const char *key; /* member of an object ... */
-    size_t index;    /* ... or index of an array */
+    const char *key; /* member of an object (NULL: an array) ... */
+    size_t index;    /* ... or index of an array; offset in the body of BTZ_PART_BYTES */
+    enum btz_part_form form;
 };
 struct btz_tool {
     struct btz_slice name, description;
     struct btz_slice schema; /* canonical JSON; arena */
+};
+struct btz_tool_call {
+    struct btz_slice name, arguments; /* arguments: JSON text */
 };
 struct btz_usage {
     bool known;
@@ -71,24 +80,33 @@ struct btz_message { /* a request or a whole response, read */
     size_t part_count;
     struct btz_tool *tools; /* that the model may use (request), or MCP tools listed (response) */
     size_t tool_count;
-    struct {
-        struct btz_slice name, arguments;
-    } * calls; /* tools the model wants called (response); MCP tools/call (request) */
+    struct btz_tool_call *calls; /* tools the model wants called (response); MCP tools/call (request) */
     size_t call_count;
     struct btz_usage usage;  /* response */
     struct btz_slice finish; /* "stop", "length", ...; response */
     size_t images, files;    /* parts that no detector of text can read: not-evaluated */
     struct btz_slice mcp_method;
-    bool changed; /* root differs from what was read */
+    bool changed; /* it differs from what was read: only then it is to be written */
+    /* private */
+    bool usage_unasked;         /* translated: the client's own request asks for no usage */
+    uint64_t token_ids;         /* given instead of texts */
+    struct btz_slice body;      /* as read */
+    struct btz_slice model_at;  /* of a multipart body */
+    struct btz_splice *splices; /* of a body that is not JSON */
+    struct btz_arena *arena;
+    json_t *kept; /* texts that were replaced: slices into them stay good */
 };
 /* Errors: INPUT (not of that shape: says what was expected where), LIMIT. `content_type` tells JSON from multipart.
  * Strict: duplicate members, ill-formed UTF-8 and trailing bytes are refused, so nobody reads it otherwise. */
+/* `body` and `arena` outlive the message. */
 BTZ_CHECKED enum btz_err btz_request_read(enum btz_protocol p, struct btz_slice content_type,
                                           struct btz_slice body, struct btz_arena *arena,
                                           struct btz_message *out);
 BTZ_CHECKED enum btz_err btz_response_read(enum btz_protocol p, struct btz_slice body,
                                            struct btz_arena *arena, struct btz_message *out);
 void btz_message_release(struct btz_message *m);
+/* Log probabilities repeat a text token by token: they go when a text of the response changes, and so do signatures of
+ * reasoning and token numbers of a context. Errors: DENIED (cannot be changed, or JSON text that no longer is JSON), LIMIT. */
 BTZ_CHECKED enum btz_err btz_part_replace(struct btz_message *m, struct btz_part *part,
                                           struct btz_slice text);
 BTZ_CHECKED enum btz_err btz_message_set_model(struct btz_message *m, const char *model);
@@ -124,6 +142,9 @@ struct btz_stream_options {
     bool hide_usage;            /* the client did not ask for the usage chunk */
     const char *model; /* name the client used, put in place of the upstream's; NULL: as it comes */
     size_t event_max;  /* bytes of one event, 1 MiB */
+    /* MCP: each message of the server, read, before it goes on; it may be changed. Its parts are not given to lanes then.
+     * DENIED cuts. NULL: its texts are whole texts of lanes. */
+    enum btz_err (*message)(void *user, struct btz_message *m);
 };
 BTZ_CHECKED enum btz_err btz_protocol_stream_new(const struct btz_stream_options *o,
                                                  const struct btz_lane_ops *ops, void *user,
@@ -152,6 +173,7 @@ BTZ_CHECKED enum btz_err btz_problem_event(enum btz_dialect d, const char *code,
                                            struct btz_buf *out);
 
 /* ---- translation (translate.c): chat <-> messages, whole requests and responses; streams through `from` and `to` ----- */
+/* What one side has and the other has not is refused: INPUT names the member. `out` is read anew: guard before, or after. */
 BTZ_CHECKED enum btz_err btz_translate_request(const struct btz_message *from, enum btz_protocol to,
                                                uint64_t max_tokens, struct btz_arena *arena,
                                                struct btz_message *out);
@@ -167,8 +189,9 @@ struct btz_frames { /* zeroed: one direction of a connection */
     unsigned head_len;
     uint64_t left;
     uint8_t opcode, mask[4];
-    bool masked, in_message, text;
+    bool masked, final, in_message, text;
     uint32_t mask_at;
+    uint64_t bytes_in_message;
 };
 /* Calls `text` for payload of text messages, unmasked; `end` at the end of one. INPUT: not frames (reserved bits, too long
  * control frames, continuation without beginning); LIMIT: a message over `max`. */

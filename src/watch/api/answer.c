@@ -59,6 +59,9 @@ enum btz_err btz_api_problem(struct btz_api_answer *a, struct btz_arena *arena,
         return btz_fail(BTZ_LIMIT, "out of memory");
     if (p->needs && json_object_set_new(value, "needs", json_string(p->needs)) != 0)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    /* For the front, which sees no bodies. */
+    if (p->needs)
+        BTZ_TRY(btz_api_add_header(a, arena, "X-Bartizan-Needs", p->needs));
     BTZ_TRY(btz_api_json(a, p->status, value));
     a->media_type = "application/problem+json";
     if (p->retry_after_s > 0) {

@@ -18,6 +18,7 @@
 #define BTZ_API_PAIRS      64
 #define BTZ_API_HEADERS    24
 #define BTZ_API_COOKIE     "__Host-bartizan"
+#define BTZ_API_VAULT      "/.vault/" /* where the front serves the files of the vault to itself */
 
 struct btz_api_pair {
     const char *name, *value;

@@ -34,9 +34,11 @@ enum btz_err btz_api_check_headers(struct btz_api_exchange *x)
         "Idempotency-Key",
         "X-Bartizan-CSRF",
         "X-Bartizan-Local",
+        "X-Bartizan-Gate",
         "X-Bartizan-Address",
         "X-Bartizan-Request-Id",
         "X-Bartizan-Client-Cert",
+        "X-Bartizan-Body-File",
     };
     bool twice = false;
 

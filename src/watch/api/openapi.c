@@ -152,7 +152,11 @@ static enum btz_err add_answers(const struct btz_operation *op, bool approvals, 
     static const char *const problems[] = { "400", "401", "403", "409", "429", "503" };
     bool changes = strcmp(op->method, "GET") != 0;
 
-    if (op->raw)
+    if (op->file)
+        BTZ_TRY(set(out, "200",
+                    answer("The file, or the range of it that was asked for.",
+                           "application/octet-stream", json_object())));
+    else if (op->raw)
         BTZ_TRY(
             set(out, "200", answer("The document.", "*/*", json_pack("{s:s}", "type", "string"))));
     else if (!op->result)

@@ -240,11 +240,34 @@ static enum btz_err give_raw(struct btz_api_exchange *x, const struct btz_call *
     return btz_api_add_header(x->answer, x->arena, "Content-Disposition", "attachment");
 }
 
+/* A file of the vault: the front sends it (with ranges), and only the front can. */
+static enum btz_err give_file(struct btz_api_exchange *x, const struct btz_call *call)
+{
+    const char *file = json_string_value(json_object_get(call->out, call->op->file));
+    const char *name = json_string_value(json_object_get(call->out, "name"));
+    char text[400];
+
+    if (!file || !name)
+        return btz_fail(BTZ_INTERNAL, "%s: no member %s", call->op->id, call->op->file);
+    if (x->request->local)
+        return refuse(x, 409, "the gateway sends files, this socket does not");
+    x->answer->status = 200;
+    BTZ_TRY(give_etag(x, call));
+    if (x->answer->status == 304)
+        return BTZ_OK;
+    snprintf(text, sizeof text, "attachment; filename=\"%.200s\"", name);
+    BTZ_TRY(btz_api_add_header(x->answer, x->arena, "Content-Disposition", text));
+    snprintf(text, sizeof text, BTZ_API_VAULT "%.80s", file);
+    return btz_api_add_header(x->answer, x->arena, "X-Accel-Redirect", text);
+}
+
 static enum btz_err give(struct btz_api_exchange *x, const struct btz_call *call)
 {
     unsigned status = call->approval[0] ? 202 : call->op->created ? 201 : 200;
 
     BTZ_TRY(give_cookie(x, call));
+    if (call->op->file && call->out)
+        return give_file(x, call);
     if (!call->out || (!call->op->result && !call->approval[0] && !call->op->raw)) {
         x->answer->status = 204;
         x->answer->no_body = true;
@@ -335,6 +358,11 @@ enum btz_err btz_api_call(struct btz_api_exchange *x, const struct btz_operation
                                .arena = x->arena,
                                .in = given,
                                .if_match = if_match };
+    /* Set by the front alone: others' headers of that name end there. */
+    if (!x->request->local)
+        call->body_file = btz_api_header(x->request, "X-Bartizan-Body-File", NULL);
+    if (call->body_file && !*call->body_file)
+        call->body_file = NULL;
     return x->api->o.backend->call(call);
 }
 
@@ -420,6 +448,10 @@ enum btz_err btz_api_operate(struct btz_api_exchange *x, const struct btz_api_ma
     }
     if (x->answer->status)
         return BTZ_OK;
+    /* Such a key stands for a request whose bytes were compared; those of a file are not. */
+    if (btz_api_header(x->request, "X-Bartizan-Body-File", NULL) &&
+        btz_api_header(x->request, "Idempotency-Key", NULL))
+        return refuse(x, 400, "an upload takes no Idempotency-Key; its digest says what was done");
     if (known && is_once(match->op))
         BTZ_TRY(btz_api_once_begin(x, &once));
     if (x->answer->status)

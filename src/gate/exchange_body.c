@@ -1,0 +1,220 @@
+/* The body: read, guarded, permitted. */
+#include "gate/exchange.h"
+
+#include <math.h>
+
+static enum btz_step refuse_decision(struct btz_exchange *x, const char *what)
+{
+    const struct btz_decision *d = &x->decision;
+
+    x->rule = btz_exchange_rule(x, d);
+    if (d->verdict == BTZ_VERDICT_STEP_UP)
+        return btz_exchange_refuse(x, 403, "step_up_required",
+                                   "%s needs a second factor shown within %" PRIu32 " s", what,
+                                   d->mfa_within_s);
+    return btz_exchange_refuse(x, 403, "forbidden", "%s: %s", what, btz_why_text(d->why));
+}
+
+/* "model/{model}" and "model/{id}" */
+static const char *resource_of(struct btz_exchange *x)
+{
+    const char *shape = x->route->resource, *brace = strchr(shape, '{');
+
+    if (!brace)
+        return shape;
+    if (strcmp(brace, "{id}") == 0) {
+        size_t from = x->in->path.len;
+
+        while (from > 0 && x->in->path.ptr[from - 1] != '/')
+            from--;
+        return btz_arena_printf(&x->arena, "%.*s%.*s", (int)(brace - shape), shape,
+                                BTZ_SLICE_ARG(btz_slice_sub(x->in->path, from, x->in->path.len)));
+    }
+    return btz_arena_printf(&x->arena, "%.*s%s", (int)(brace - shape), shape, x->model);
+}
+
+/* ---- permission ------------------------------------------------------------------------------------------------------ */
+
+static void bound_cost(struct btz_exchange *x)
+{
+    const struct btz_model_conf *m = x->model_conf;
+    uint64_t in = x->has_request ? btz_message_tokens(&x->request) : 0;
+    uint64_t out = x->request.max_tokens ? x->request.max_tokens
+                   : m                   ? (uint64_t)m->max_tokens
+                                         : 4096;
+
+    if (strcmp(x->route->action, "model.invoke") != 0)
+        in = out = 0;
+    else if (x->route->protocol == BTZ_PROTOCOL_EMBEDDINGS ||
+             x->route->protocol == BTZ_PROTOCOL_COUNT_TOKENS ||
+             x->route->protocol == BTZ_PROTOCOL_OLLAMA_EMBED ||
+             x->route->protocol == BTZ_PROTOCOL_MODERATIONS)
+        out = 0;
+    if (out > UINT64_MAX / 4)
+        out = UINT64_MAX / 4;
+    x->token_bound = in + out;
+    x->cost_bound = m ? ((double)in * m->input_price + (double)out * m->output_price) / 1e6 : 0;
+}
+
+static enum btz_step permit(struct btz_exchange *x)
+{
+    bound_cost(x);
+    x->resource = resource_of(x);
+    if (!x->resource)
+        return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+    btz_exchange_decide(x, btz_action_find(x->route->action), x->resource, (struct btz_slice){ 0 },
+                        x->model_conf ? x->cost_bound : NAN, &x->decision);
+    if (x->decision.verdict != BTZ_VERDICT_ALLOW)
+        return refuse_decision(x, x->resource);
+    x->rule = btz_exchange_rule(x, &x->decision);
+    for (size_t i = 0; i < x->request.tool_count; i++)
+        if (btz_exchange_tool(x, x->request.tools[i].name, true) != BTZ_OK)
+            return btz_exchange_refuse(x, 403, "tool_forbidden", "%s", btz_error_detail());
+    for (size_t i = 0; x->route->mcp && i < x->request.call_count; i++) {
+        if (btz_exchange_tool(x, x->request.calls[i].name, true) != BTZ_OK)
+            return btz_exchange_refuse(x, 403, "tool_forbidden", "%s", btz_error_detail());
+        if (!btz_exchange_may_call(x, x->request.calls[i].name))
+            return btz_exchange_refuse(x, 403, "tool_not_pinned", "the tool is not pinned");
+    }
+    return BTZ_STEP_GO;
+}
+
+/* ---- the guard ------------------------------------------------------------------------------------------------------- */
+
+static enum btz_step blocked(struct btz_exchange *x)
+{
+    size_t count = 0;
+    const struct btz_guard_record *records = btz_guard_records(x->session, &count);
+    const char *by = "guard";
+
+    for (size_t i = 0; i < count; i++)
+        if (records[i].hit.action >= BTZ_GUARD_STEP_UP)
+            by = records[i].hit.detector->id;
+    return btz_exchange_refuse(x, 403, "guard_blocked", "the request was blocked by the guard (%s)",
+                               by);
+}
+
+static enum btz_step unread(struct btz_exchange *x)
+{
+    x->not_evaluated = "the guard could not read the request";
+    return btz_exchange_refuse(x, 413, "guard_not_evaluated", "%s: %s", x->not_evaluated,
+                               btz_error_detail());
+}
+
+static enum btz_step guard_part(struct btz_exchange *x, struct btz_part *part)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(BTZ_EXCHANGE_CAP);
+    bool changed;
+    enum btz_err err = btz_exchange_text(x, part->channel, part->text, &changed, &out);
+
+    if (err == BTZ_DENIED)
+        return blocked(x);
+    if (err != BTZ_OK) {
+        x->skipped_in += part->text.len;
+        return unread(x);
+    }
+    x->scanned_in += part->text.len;
+    if (!changed)
+        return BTZ_STEP_GO;
+    /* What cannot be written back must not go on as it was. */
+    if (!part->holder || btz_part_replace(&x->request, part, btz_buf_slice(&out)) != BTZ_OK)
+        return blocked(x);
+    x->changed_in = true;
+    return BTZ_STEP_GO;
+}
+
+static enum btz_step guard_request(struct btz_exchange *x)
+{
+    if (!btz_exchange_guards(x)) {
+        for (size_t i = 0; i < x->request.part_count; i++)
+            x->skipped_in += x->request.parts[i].text.len;
+        return BTZ_STEP_GO;
+    }
+    for (size_t i = 0; i < x->request.part_count; i++) {
+        enum btz_step step = guard_part(x, &x->request.parts[i]);
+
+        if (step != BTZ_STEP_GO)
+            return step;
+    }
+    if (x->request.images || x->request.files)
+        x->not_evaluated = "parts that are no text";
+    if (x->session && btz_guard_verdict(x->session) == BTZ_GUARD_STEP_UP &&
+        x->mfa_age_s > BTZ_FRESH_S)
+        return btz_exchange_refuse(x, 403, "step_up_required",
+                                   "the guard asks for a second factor shown within %d s",
+                                   BTZ_FRESH_S);
+    return BTZ_STEP_GO;
+}
+
+/* The guard sends it to another model: then that one has to be allowed. */
+static enum btz_step reroute(struct btz_exchange *x)
+{
+    const char *route = x->session ? btz_guard_route(x->session) : NULL;
+
+    if (!route || !x->request.model.len)
+        return BTZ_STEP_GO;
+    x->model = route;
+    x->model_conf = btz_gate_model(x->gate->conf, btz_str(route));
+    return permit(x);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+
+static bool needs_model(const struct btz_exchange *x)
+{
+    return strcmp(x->route->action, "model.invoke") == 0;
+}
+
+static enum btz_step read_body(struct btz_exchange *x, struct btz_slice body)
+{
+    enum btz_err err;
+
+    x->body = body;
+    btz_sha256(body, x->request_digest);
+    if (body.len == 0 && !needs_model(x))
+        return BTZ_STEP_GO;
+    err = btz_request_read(x->route->protocol, x->in->content_type, body, &x->arena, &x->request);
+    if (err == BTZ_LIMIT)
+        return btz_exchange_refuse(x, 413, "request_too_large", "%s", btz_error_detail());
+    if (err != BTZ_OK)
+        return btz_exchange_refuse(x, 400, "invalid_request", "%s", btz_error_detail());
+    x->has_request = true;
+    if (needs_model(x) && x->request.model.len == 0)
+        return btz_exchange_refuse(x, 400, "invalid_request", "`model` is missing");
+    if (x->request.model.len > 256)
+        return btz_exchange_refuse(x, 400, "invalid_request", "`model` has more than 256 bytes");
+    if (x->request.model.len) {
+        x->model = btz_arena_str(&x->arena, x->request.model);
+        if (!x->model)
+            return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+        x->model_conf = btz_gate_model(x->gate->conf, x->request.model);
+    }
+    return BTZ_STEP_GO;
+}
+
+enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
+{
+    enum btz_step step = BTZ_STEP_GO;
+
+    if ((int64_t)body.len > x->gate->conf->body_max)
+        return btz_exchange_refuse(x, 413, "request_too_large",
+                                   "the body has %zu bytes, %" PRId64 " are allowed", body.len,
+                                   x->gate->conf->body_max);
+    step = read_body(x, body);
+    if (step == BTZ_STEP_GO)
+        step = permit(x);
+    if (step == BTZ_STEP_GO)
+        step = guard_request(x);
+    if (step == BTZ_STEP_GO)
+        step = reroute(x);
+    if (step == BTZ_STEP_GO && x->route->protocol == BTZ_PROTOCOL_MODELS &&
+        x->gate->conf->models.count > 0)
+        return btz_exchange_models(x);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_target(x);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_reserve(x);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_begin_record(x);
+    return step;
+}

@@ -1,0 +1,571 @@
+/* The second half of an exchange: what the model answers. */
+#include "gate/exchange.h"
+
+#include <stdlib.h>
+
+/* ---- kinds of answers -------------------------------------------------------------------------------------------------- */
+
+static bool is_type(struct btz_slice type, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (type.len < n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = type.ptr[i] >= 'A' && type.ptr[i] <= 'Z' ? type.ptr[i] | 0x20 : type.ptr[i];
+
+        if (c != (uint8_t)prefix[i])
+            return false;
+    }
+    return true;
+}
+
+static bool is_json(struct btz_slice type)
+{
+    return is_type(type, "application/json") || is_type(type, "application/problem+json");
+}
+
+static bool is_stream(struct btz_slice type)
+{
+    return is_type(type, "text/event-stream") || is_type(type, "application/x-ndjson") ||
+           is_type(type, "application/jsonl");
+}
+
+/* Answers of these may be bytes that no detector of text reads. */
+static bool may_be_bytes(const struct btz_exchange *x)
+{
+    return x->route->protocol == BTZ_PROTOCOL_SPEECH || x->route->protocol == BTZ_PROTOCOL_FILES ||
+           x->route->protocol == BTZ_PROTOCOL_PASS || x->route->protocol == BTZ_PROTOCOL_TRANSCRIBE;
+}
+
+static bool is_renamed(const struct btz_exchange *x)
+{
+    const char *there = x->candidates[x->current].model;
+
+    return x->model && there && strcmp(x->model, there) != 0;
+}
+
+static bool is_error(const struct btz_exchange *x)
+{
+    return x->status >= 400;
+}
+
+/* Whatever an answer holds is said to the client. */
+static enum btz_channel said(enum btz_channel channel)
+{
+    return channel == BTZ_CHANNEL_RAW ? BTZ_CHANNEL_OUTPUT : channel;
+}
+
+/* ---- texts that grow --------------------------------------------------------------------------------------------------- */
+
+static void add_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen)
+{
+    x->scanned_out += scanned;
+    x->released_out += released;
+    x->skipped_out += seen > scanned ? seen - scanned : 0;
+    if (scanned > 0 && x->range_count < BTZ_RANGES)
+        x->ranges[x->range_count++] = (struct btz_range){ 0, scanned };
+}
+
+struct lane_state {
+    struct btz_guard_stream *stream;
+    uint64_t seen;
+};
+
+static void close_lane(struct btz_exchange *x, struct lane_state *s)
+{
+    uint64_t scanned = 0, released = 0;
+
+    if (!s)
+        return;
+    btz_guard_stream_ranges(s->stream, &scanned, &released);
+    add_range(x, scanned, released, s->seen);
+    btz_guard_stream_free(s->stream);
+    free(s);
+}
+
+static enum btz_err open_lane(struct btz_exchange *x, struct btz_lane *lane)
+{
+    struct lane_state *s;
+    enum btz_err err;
+
+    if (lane->channel == BTZ_CHANNEL_TOOL_ARGUMENTS)
+        BTZ_TRY(btz_exchange_tool(x, lane->tool, false));
+    if (!btz_exchange_guards(x))
+        return BTZ_OK;
+    if (!x->session)
+        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return btz_fail(BTZ_LIMIT, "no memory");
+    err = btz_guard_stream_new(x->session, said(lane->channel), &s->stream);
+    if (err != BTZ_OK) {
+        free(s);
+        return err;
+    }
+    lane->user = s;
+    return BTZ_OK;
+}
+
+static enum btz_err lane_text(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
+                              struct btz_buf *out)
+{
+    struct btz_exchange *x = user;
+    struct lane_state *s;
+    enum btz_err err;
+
+    if (!lane->user) {
+        err = open_lane(x, lane);
+        if (err != BTZ_OK) {
+            x->blocked_out = true;
+            snprintf(x->reason, sizeof x->reason, "%s", btz_error_detail());
+            return BTZ_DENIED;
+        }
+    }
+    s = lane->user;
+    if (!s) {
+        x->skipped_out += piece.len;
+        x->released_out += piece.len;
+        return btz_buf_add_slice(out, piece);
+    }
+    s->seen += piece.len;
+    err = btz_guard_stream_feed(s->stream, piece, final, out);
+    if (err == BTZ_OK)
+        return BTZ_OK;
+    x->blocked_out = true;
+    if (err != BTZ_DENIED)
+        x->not_evaluated = "the guard could not read the answer";
+    snprintf(x->reason, sizeof x->reason, "the answer was cut off by the guard");
+    return BTZ_DENIED;
+}
+
+static void lane_drop(void *user, struct btz_lane *lane)
+{
+    close_lane(user, lane->user);
+    lane->user = NULL;
+}
+
+static enum btz_err lane_repeat(void *user, enum btz_channel channel, struct btz_slice text,
+                                struct btz_buf *out)
+{
+    struct btz_exchange *x = user;
+    bool changed;
+
+    if (!btz_exchange_guards(x))
+        return btz_buf_add_slice(out, text);
+    if (btz_exchange_text(x, said(channel), text, &changed, out) != BTZ_OK) {
+        x->blocked_out = true;
+        return BTZ_DENIED;
+    }
+    return changed ? BTZ_OK : btz_buf_add_slice(out, text);
+}
+
+static const struct btz_lane_ops lanes = { lane_text, lane_drop, lane_repeat };
+
+static enum btz_step open_stream(struct btz_exchange *x)
+{
+    struct btz_stream_options o = { .from = x->spoken,
+                                    .to = x->route->protocol,
+                                    .hide_usage = x->hide_usage,
+                                    .model = is_renamed(x) ? x->model : NULL };
+
+    if (btz_protocol_stream_new(&o, &lanes, x, &x->stream) != BTZ_OK)
+        return btz_exchange_refuse(x, 502, "upstream_answer", "%s", btz_error_detail());
+    if (o.from != o.to)
+        x->response_type = "text/event-stream";
+    return BTZ_STEP_GO;
+}
+
+static enum btz_step open_text(struct btz_exchange *x)
+{
+    if (!btz_exchange_guards(x))
+        return BTZ_STEP_GO;
+    if (!x->session && btz_guard_session_new(x->gate->guard, &x->session) != BTZ_OK)
+        return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+    if (btz_guard_stream_new(x->session, BTZ_CHANNEL_OUTPUT, &x->raw) != BTZ_OK)
+        return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+    return BTZ_STEP_GO;
+}
+
+/* ---- the head ------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t most_bytes(const struct btz_exchange *x)
+{
+    struct btz_limit_subject who = { .principal = btz_str(x->name),
+                                     .key = btz_str(x->key_id),
+                                     .model = btz_str(x->model),
+                                     .groups = x->groups,
+                                     .group_count = x->group_count };
+
+    if (x->gate->conf->limits.count == 0)
+        return UINT64_MAX;
+    return btz_limits_response_bytes(x->gate->limits, &who);
+}
+
+static bool is_encoded(const struct btz_response_head *head)
+{
+    return head->content_encoding.len > 0 && !btz_slice_is(head->content_encoding, "identity");
+}
+
+static enum btz_step choose(struct btz_exchange *x, const struct btz_response_head *head)
+{
+    if (x->status == 101 || x->status == 204 || x->status == 304) {
+        x->mode = BTZ_RESPONSE_PASS;
+        return BTZ_STEP_GO;
+    }
+    if (is_encoded(head) && x->gate->conf->guard.enabled)
+        return btz_exchange_refuse(x, 502, "upstream_encoding",
+                                   "the upstream compressed its answer, though asked not to");
+    /* A list of tools is looked at as a whole; clients of MCP take it as JSON too. */
+    x->unwrap = !is_error(x) && x->route->mcp && is_stream(head->content_type) &&
+                btz_slice_is(x->request.mcp_method, "tools/list");
+    if (x->unwrap) {
+        x->response_type = "application/json";
+        x->mode = BTZ_RESPONSE_WHOLE;
+        return BTZ_STEP_GO;
+    }
+    if (!is_error(x) && is_stream(head->content_type)) {
+        x->mode = BTZ_RESPONSE_PIECES;
+        return open_stream(x);
+    }
+    if (is_error(x) || is_json(head->content_type)) {
+        x->mode = BTZ_RESPONSE_WHOLE;
+        return BTZ_STEP_GO;
+    }
+    if (!may_be_bytes(x) && head->content_length != 0)
+        return btz_exchange_refuse(x, 502, "upstream_answer",
+                                   "the upstream answered with an unexpected type of content");
+    if (is_type(head->content_type, "text/")) {
+        x->mode = BTZ_RESPONSE_PIECES;
+        return open_text(x);
+    }
+    x->mode = BTZ_RESPONSE_PASS;
+    x->not_evaluated = "the answer is no text";
+    return BTZ_STEP_GO;
+}
+
+enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,
+                                    enum btz_response_mode *mode)
+{
+    enum btz_step step;
+
+    x->status = head->status;
+    x->responded = true;
+    x->mode = BTZ_RESPONSE_WHOLE;
+    btz_exchange_attempted(x, head->status);
+    step = choose(x, head);
+    *mode = x->mode;
+    x->response_cap = most_bytes(x);
+    return step;
+}
+
+/* ---- whole answers ------------------------------------------------------------------------------------------------------- */
+
+static enum btz_step block_answer(struct btz_exchange *x, const char *why)
+{
+    char copy[sizeof x->reason];
+
+    snprintf(copy, sizeof copy, "%s", why);
+    x->blocked_out = true;
+    return btz_exchange_refuse(x, 403, "guard_blocked", "%s", copy);
+}
+
+static enum btz_step guard_parts(struct btz_exchange *x, struct btz_message *m)
+{
+    for (size_t i = 0; i < m->part_count; i++) {
+        BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(BTZ_EXCHANGE_CAP);
+        struct btz_part *part = &m->parts[i];
+        uint64_t n = part->text.len;
+        bool changed;
+        enum btz_err err;
+
+        if (!btz_exchange_guards(x)) {
+            add_range(x, 0, n, n);
+            continue;
+        }
+        err = btz_exchange_text(x, said(part->channel), part->text, &changed, &out);
+        add_range(x, err == BTZ_OK || err == BTZ_DENIED ? n : 0, err == BTZ_OK ? n : 0, n);
+        if (err == BTZ_OK && changed) {
+            if (!part->holder || btz_part_replace(m, part, btz_buf_slice(&out)) != BTZ_OK)
+                err = BTZ_DENIED;
+            x->changed_out = true;
+        }
+        if (err == BTZ_DENIED)
+            return block_answer(x, "the answer was blocked by the guard");
+        if (err != BTZ_OK) {
+            x->not_evaluated = "the guard could not read the answer";
+            return block_answer(x, x->not_evaluated);
+        }
+    }
+    return BTZ_STEP_GO;
+}
+
+static enum btz_step guard_calls(struct btz_exchange *x, const struct btz_message *m)
+{
+    for (size_t i = 0; !x->route->mcp && i < m->call_count; i++)
+        if (btz_exchange_tool(x, m->calls[i].name, false) != BTZ_OK)
+            return block_answer(x, btz_error_detail());
+    return BTZ_STEP_GO;
+}
+
+static enum btz_step emit(struct btz_exchange *x, struct btz_slice bytes, struct btz_buf *out)
+{
+    return btz_buf_add_slice(out, bytes) == BTZ_OK
+               ? BTZ_STEP_GO
+               : btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");
+}
+
+static enum btz_step write_answer(struct btz_exchange *x, struct btz_message *m,
+                                  struct btz_buf *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_EXCHANGE_CAP);
+    struct btz_message other = { 0 };
+    enum btz_err err = BTZ_OK;
+
+    if (x->spoken != x->route->protocol && !is_error(x)) {
+        err = btz_translate_response(m, x->route->protocol, x->model, &x->arena, &other);
+        if (err == BTZ_OK)
+            err = btz_message_write(&other, &text);
+        btz_message_release(&other);
+    } else {
+        if (is_renamed(x) && m->root && m->model.len)
+            err = btz_message_set_model(m, x->model);
+        if (err == BTZ_OK && !m->changed)
+            return emit(x, btz_buf_slice(&x->collected), out);
+        if (err == BTZ_OK)
+            err = btz_message_write(m, &text);
+    }
+    if (err != BTZ_OK)
+        return btz_exchange_refuse(x, 502, "upstream_answer", "%s", btz_error_detail());
+    return emit(x, btz_buf_slice(&text), out);
+}
+
+/* Errors of upstreams have many shapes: whatever text is in them is read. Where clients speak another dialect, or it is no
+ * JSON, they get one of ours. */
+static enum btz_step finish_error(struct btz_exchange *x, struct btz_buf *out)
+{
+    struct btz_message m = { 0 };
+    enum btz_step step;
+
+    if (btz_response_read(BTZ_PROTOCOL_PASS, btz_buf_slice(&x->collected), &x->arena, &m) !=
+            BTZ_OK ||
+        !m.root || x->spoken != x->route->protocol) {
+        btz_message_release(&m);
+        return btz_exchange_refuse(x, x->status, "upstream_error",
+                                   "the upstream answered with status %u", x->status);
+    }
+    step = guard_parts(x, &m);
+    if (step == BTZ_STEP_GO)
+        step = write_answer(x, &m, out);
+    btz_message_release(&m);
+    return step;
+}
+
+/* The data of the last event, in place. */
+static void unwrap(struct btz_buf *text)
+{
+    struct btz_reader reader = { .in = btz_buf_slice(text) };
+    struct btz_slice line;
+    size_t len = 0;
+    bool ended = true;
+
+    while (btz_read_line(&reader, &line)) {
+        struct btz_slice data = btz_slice_trim(line);
+
+        if (data.len == 0)
+            ended = true;
+        if (!btz_slice_has_prefix(data, btz_str("data:")))
+            continue;
+        data = btz_slice_trim(btz_slice_sub(data, 5, data.len));
+        len = ended ? 0 : len;
+        ended = false;
+        memmove(text->ptr + len, data.ptr, data.len);
+        len += data.len;
+    }
+    text->len = len;
+}
+
+static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
+{
+    struct btz_message m = { 0 };
+    enum btz_step step;
+
+    if (is_error(x))
+        return finish_error(x, out);
+    if (x->unwrap)
+        unwrap(&x->collected);
+    if (btz_response_read(x->spoken, btz_buf_slice(&x->collected), &x->arena, &m) != BTZ_OK)
+        return btz_exchange_refuse(x, 502, "upstream_answer",
+                                   "the upstream's answer cannot be read: %s", btz_error_detail());
+    x->usage = m.usage;
+    step = guard_calls(x, &m);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_pins(x, &m);
+    if (step == BTZ_STEP_GO)
+        step = guard_parts(x, &m);
+    if (step == BTZ_STEP_GO)
+        step = write_answer(x, &m, out);
+    if (m.images && !x->not_evaluated)
+        x->not_evaluated = "parts that are no text";
+    btz_message_release(&m);
+    return step;
+}
+
+/* ---- pieces --------------------------------------------------------------------------------------------------------------- */
+
+static enum btz_step cut(struct btz_exchange *x, const char *code, const char *why)
+{
+    x->cut = true;
+    x->verdict = "deny";
+    x->code = code;
+    if (!x->reason[0])
+        snprintf(x->reason, sizeof x->reason, "%s", why);
+    return BTZ_STEP_REFUSE;
+}
+
+static enum btz_step feed_stream(struct btz_exchange *x, struct btz_slice piece, bool final,
+                                 struct btz_buf *out)
+{
+    enum btz_err err = btz_protocol_stream_feed(x->stream, piece, final, out);
+
+    x->usage = *btz_protocol_stream_usage(x->stream);
+    if (err == BTZ_OK && final && !btz_protocol_stream_ended(x->stream)) {
+        x->verdict = "error";
+        snprintf(x->reason, sizeof x->reason, "the upstream ended its stream too early");
+    }
+    if (err == BTZ_OK)
+        return BTZ_STEP_GO;
+    if (err == BTZ_DENIED)
+        return cut(x, "guard_blocked", "the answer was cut off by the guard");
+    x->verdict = "error";
+    x->not_evaluated = "the upstream's stream cannot be read";
+    return cut(x, "upstream_answer", btz_error_detail());
+}
+
+void btz_exchange_close_text(struct btz_exchange *x)
+{
+    uint64_t scanned = 0, released = 0;
+
+    if (!x->raw || x->raw_done)
+        return;
+    x->raw_done = true;
+    btz_guard_stream_ranges(x->raw, &scanned, &released);
+    add_range(x, scanned, released, x->out_bytes);
+}
+
+static enum btz_step feed_text(struct btz_exchange *x, struct btz_slice piece, bool final,
+                               struct btz_buf *out)
+{
+    enum btz_err err;
+
+    if (!x->raw) {
+        x->skipped_out += piece.len;
+        return emit(x, piece, out);
+    }
+    err = btz_guard_stream_feed(x->raw, piece, final, out);
+    if (err == BTZ_OK && !final)
+        return BTZ_STEP_GO;
+    btz_exchange_close_text(x);
+    if (err == BTZ_OK)
+        return BTZ_STEP_GO;
+    x->blocked_out = true;
+    return cut(x, "guard_blocked", "the answer was cut off by the guard");
+}
+
+static enum btz_step over_limit(struct btz_exchange *x, struct btz_buf *out)
+{
+    if (x->mode == BTZ_RESPONSE_WHOLE)
+        return btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");
+    if (btz_problem_event(btz_exchange_dialect(x), "response_too_large", "the answer is too large",
+                          x->in->request_id, out) != BTZ_OK)
+        btz_buf_clear(out);
+    return cut(x, "response_too_large", "the answer is too large");
+}
+
+static void note_sent(struct btz_exchange *x, const struct btz_buf *out, size_t from)
+{
+    struct btz_slice sent = btz_slice_sub(btz_buf_slice(out), from, out->len);
+
+    if (sent.len == 0)
+        return;
+    btz_sha256_add(&x->response_hash, sent);
+    if (x->gate->conf->audit.bodies != BTZ_BODIES_NONE && x->mode == BTZ_RESPONSE_PIECES &&
+        btz_buf_add_slice(&x->kept, sent) != BTZ_OK)
+        btz_error_set("the body kept for the audit was cut");
+}
+
+enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece, bool final,
+                                  struct btz_buf *out)
+{
+    size_t from = out->len;
+    enum btz_step step = BTZ_STEP_GO;
+
+    x->out_bytes += piece.len;
+    if (x->cut)
+        return BTZ_STEP_REFUSE;
+    if (piece.len && x->out_bytes > x->response_cap)
+        step = over_limit(x, out);
+    else if (x->mode == BTZ_RESPONSE_PIECES)
+        step = x->stream ? feed_stream(x, piece, final, out) : feed_text(x, piece, final, out);
+    else if (btz_buf_add_slice(&x->collected, piece) != BTZ_OK)
+        step = over_limit(x, out);
+    else if (final)
+        step = finish_whole(x, out);
+    note_sent(x, out, from);
+    return step;
+}
+
+void btz_exchange_passed(struct btz_exchange *x, uint64_t bytes)
+{
+    x->out_bytes += bytes;
+    x->skipped_out += bytes;
+    x->released_out += bytes;
+}
+
+enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(BTZ_EXCHANGE_CAP);
+    bool changed = false;
+    enum btz_err err = BTZ_OK;
+
+    x->out_bytes += text.len;
+    if (!btz_exchange_guards(x)) {
+        add_range(x, 0, text.len, text.len);
+        return BTZ_OK;
+    }
+    err = btz_exchange_text(x, BTZ_CHANNEL_OUTPUT, text, &changed, &out);
+    add_range(x, err == BTZ_OK || err == BTZ_DENIED ? text.len : 0, err == BTZ_OK ? text.len : 0,
+              text.len);
+    if (err == BTZ_OK && !changed)
+        return BTZ_OK;
+    /* A frame cannot be written anew: what would be masked is not let through. */
+    x->cut = x->blocked_out = true;
+    x->verdict = "deny";
+    snprintf(x->reason, sizeof x->reason, "a message of the server was stopped by the guard");
+    return btz_fail(BTZ_DENIED, "%s", x->reason);
+}
+
+/* ---- headers --------------------------------------------------------------------------------------------------------------- */
+
+const char *btz_exchange_guard_header(const struct btz_exchange *x)
+{
+    static const char *const modes[] = { "window", "hold", "observe" };
+    struct btz_exchange *w = (struct btz_exchange *)(uintptr_t)x;
+    const char *mode = x->mode == BTZ_RESPONSE_PIECES  ? modes[x->gate->conf->guard.mode % 3]
+                       : x->mode == BTZ_RESPONSE_WHOLE ? "whole"
+                                                       : "none";
+    bool some = x->scanned_in + x->scanned_out > 0;
+
+    if (x->not_evaluated)
+        snprintf(w->guard_header, sizeof w->guard_header, "%s; reason=\"%s\"",
+                 some && x->gate->conf->guard.enabled ? "partial" : "not-evaluated",
+                 x->not_evaluated);
+    else
+        snprintf(w->guard_header, sizeof w->guard_header, "evaluated; mode=%s", mode);
+    return x->guard_header;
+}
+
+const char *btz_exchange_response_type(const struct btz_exchange *x)
+{
+    return x->response_type;
+}

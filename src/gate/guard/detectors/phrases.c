@@ -1,0 +1,307 @@
+#include "gate/guard/detectors/phrases.h"
+
+#include <stdlib.h>
+
+#include <unicase.h>
+
+#include "gate/guard/detectors/charset.h"
+#include "gate/guard/triggers.h"
+#include "gate/guard/view.h"
+
+enum {
+    SLOTS_MAX = 8,
+    GAP_MAX = 6,
+    PHRASES_MAX = 4096,
+    APART_MAX = 6, /* bytes between two words */
+    WORD_MAX = 48
+};
+
+struct option { /* one word of a slot */
+    char text[WORD_MAX + 1];
+    uint8_t len;
+    bool open; /* "x*" */
+};
+struct slot {
+    unsigned gap;        /* other words that may stand in front */
+    size_t first, count; /* options */
+};
+struct phrase {
+    const char *kind;
+    double score;
+    bool anywhere;
+    unsigned slots;
+    struct slot slot[SLOTS_MAX];
+};
+struct btz_phrases {
+    struct phrase *phrase;
+    size_t count;
+    struct option *option;
+    size_t options, cap;
+};
+
+void btz_phrases_free(struct btz_phrases *p)
+{
+    if (!p)
+        return;
+    free(p->phrase);
+    free(p->option);
+    free(p);
+}
+
+static enum btz_err add_option(struct btz_phrases *p, struct slot *slot, struct btz_slice word,
+                               bool open)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(4096);
+    struct option *o;
+
+    BTZ_TRY(btz_view_word(word, &text));
+    if (text.len == 0 || text.len > WORD_MAX)
+        return btz_fail(BTZ_USAGE, "`%.*s`: a word of %zu bytes; 1 to %d", BTZ_SLICE_ARG(word),
+                        text.len, WORD_MAX);
+    for (size_t i = slot->first; i < p->options; i++)
+        if (p->option[i].len == text.len && memcmp(p->option[i].text, text.ptr, text.len) == 0)
+            return BTZ_OK;
+    if (p->options == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 256;
+
+        o = realloc(p->option, cap * sizeof *o);
+        if (!o)
+            return btz_fail(BTZ_LIMIT, "out of memory for %zu words", cap);
+        p->option = o;
+        p->cap = cap;
+    }
+    o = &p->option[p->options++];
+    memset(o, 0, sizeof *o);
+    memcpy(o->text, text.ptr, text.len);
+    o->len = (uint8_t)text.len;
+    o->open = open;
+    slot->count++;
+    return BTZ_OK;
+}
+
+/* Look-alikes are folded letter by letter, and capitals look like others than small letters do: each is an option. */
+static enum btz_err add_cases(struct btz_phrases *p, struct slot *slot, struct btz_slice word,
+                              bool open)
+{
+    uint8_t *(*const change[])(const uint8_t *, size_t, const char *, uninorm_t, uint8_t *,
+                               size_t *) = { u8_tolower, u8_totitle, u8_toupper };
+    bool ascii = true;
+
+    BTZ_TRY(add_option(p, slot, word, open));
+    for (size_t i = 0; i < word.len; i++)
+        ascii = ascii && word.ptr[i] < 0x80;
+    for (size_t i = 0; !ascii && i < BTZ_COUNT(change); i++) {
+        size_t len = 0;
+        BTZ_FREE uint8_t *made = change[i](word.ptr, word.len, NULL, NULL, NULL, &len);
+
+        if (!made)
+            return btz_fail(BTZ_LIMIT, "out of memory for a word");
+        BTZ_TRY(add_option(p, slot, btz_slice_of(made, len), open));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err add_slot(struct btz_phrases *p, struct phrase *phrase, struct btz_slice words,
+                             unsigned gap)
+{
+    struct slot *slot = &phrase->slot[phrase->slots];
+    size_t from = 0;
+
+    if (phrase->slots == SLOTS_MAX)
+        return btz_fail(BTZ_USAGE, "a phrase of more than %d words", SLOTS_MAX);
+    slot->gap = gap;
+    slot->first = p->options;
+    for (size_t i = 0; i <= words.len; i++) {
+        struct btz_slice word;
+        bool open;
+
+        if (i < words.len && words.ptr[i] != '|')
+            continue;
+        word = btz_slice_sub(words, from, i - from);
+        open = word.len > 1 && word.ptr[word.len - 1] == '*';
+        word.len -= open;
+        BTZ_TRY(add_cases(p, slot, word, open));
+        from = i + 1;
+    }
+    phrase->slots++;
+    return BTZ_OK;
+}
+
+static enum btz_err parse(struct btz_phrases *p, const struct btz_phrase *from)
+{
+    struct phrase *phrase = &p->phrase[p->count];
+    struct btz_slice text = btz_str(from->pattern);
+    unsigned gap = 0;
+    size_t at = 0;
+
+    *phrase = (struct phrase){ .kind = from->kind, .score = from->score };
+    if (text.len > 1 && text.ptr[0] == '=') {
+        phrase->anywhere = true;
+        phrase->slot[0].first = p->options;
+        BTZ_TRY(add_cases(p, &phrase->slot[0], btz_slice_sub(text, 1, text.len), false));
+        phrase->slots = 1;
+        p->count++;
+        return BTZ_OK;
+    }
+    while (at < text.len) {
+        size_t end = at;
+
+        while (end < text.len && text.ptr[end] != ' ')
+            end++;
+        if (text.ptr[at] == '*' && end - at == 2)
+            gap = (unsigned)(text.ptr[at + 1] - '0') % (GAP_MAX + 1);
+        else if (end > at) {
+            BTZ_TRY(add_slot(p, phrase, btz_slice_sub(text, at, end - at), gap));
+            gap = 0;
+        }
+        at = end + 1;
+    }
+    if (phrase->slots == 0)
+        return btz_fail(BTZ_USAGE, "an empty phrase");
+    p->count++;
+    return BTZ_OK;
+}
+
+enum btz_err btz_phrases_new(const struct btz_phrase *list, size_t count, struct btz_phrases **out)
+{
+    struct btz_phrases *p = calloc(1, sizeof *p);
+    enum btz_err err = BTZ_OK;
+
+    if (count > PHRASES_MAX) {
+        free(p);
+        return btz_fail(BTZ_LIMIT, "more than %d phrases", PHRASES_MAX);
+    }
+    if (!p || !(p->phrase = calloc(count + 1, sizeof *p->phrase)))
+        err = btz_fail(BTZ_LIMIT, "out of memory for %zu phrases", count);
+    for (size_t i = 0; err == BTZ_OK && i < count; i++)
+        err = parse(p, &list[i]);
+    if (err != BTZ_OK) {
+        btz_phrases_free(p);
+        return err;
+    }
+    *out = p;
+    return BTZ_OK;
+}
+
+enum btz_err btz_phrases_triggers(const struct btz_phrases *p, struct btz_triggers *t)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct slot *s = &p->phrase[i].slot[0];
+
+        for (size_t k = s->first; k < s->first + s->count; k++) {
+            char text[BTZ_TRIGGER_LEN_MAX + 1];
+            size_t len = p->option[k].len;
+
+            if (len > BTZ_TRIGGER_LEN_MAX)
+                len = BTZ_TRIGGER_LEN_MAX;
+            memcpy(text, p->option[k].text, len);
+            text[len] = 0;
+            BTZ_TRY(btz_triggers_add(t, text, (uint16_t)i, !p->phrase[i].anywhere));
+        }
+    }
+    return BTZ_OK;
+}
+
+static bool in_word(uint8_t c)
+{
+    return btz_is_alnum(c) || c == '_' || c >= 0x80;
+}
+
+struct match {
+    const struct btz_phrases *p;
+    const struct phrase *phrase;
+    const uint8_t *text;
+    size_t len;
+    bool cut; /* the text ended before it could be told */
+};
+
+static bool fits(const struct match *m, const struct slot *slot, size_t from, size_t to)
+{
+    for (size_t k = slot->first; k < slot->first + slot->count; k++) {
+        const struct option *o = &m->p->option[k];
+
+        if ((o->open ? to - from >= o->len : to - from == o->len) &&
+            memcmp(m->text + from, o->text, o->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The word behind `at`: false when what stands between is no space between words. */
+static bool next_word(struct match *m, size_t at, size_t *from, size_t *to)
+{
+    size_t start = at;
+
+    while (at < m->len && at - start < APART_MAX && !in_word(m->text[at])) {
+        if (m->text[at] == '.' || m->text[at] == '!' || m->text[at] == '?')
+            return false;
+        at++;
+    }
+    *from = at;
+    while (at < m->len && at - *from <= WORD_MAX && in_word(m->text[at]))
+        at++;
+    *to = at;
+    if (at == m->len)
+        m->cut = true;
+    return at > *from && at - *from <= WORD_MAX;
+}
+
+/* Slots from `n` on, behind `at`. Gaps are small, so trying all of them is cheap. */
+static bool rest(struct match *m, unsigned n, size_t at, size_t *end)
+{
+    size_t from, to;
+
+    if (n == m->phrase->slots) {
+        *end = at;
+        return true;
+    }
+    for (unsigned skipped = 0; skipped <= m->phrase->slot[n].gap; skipped++) {
+        if (!next_word(m, at, &from, &to))
+            return false;
+        if (fits(m, &m->phrase->slot[n], from, to) && rest(m, n + 1, to, end))
+            return true;
+        at = to;
+    }
+    return false;
+}
+
+enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view *view,
+                              struct btz_found *found)
+{
+    for (size_t i = 0; i < view->mark_count; i++) {
+        const struct btz_mark *mark = &view->marks[i];
+        struct match m = { p, &p->phrase[mark->id], view->folded, view->text.len, false };
+        size_t at = mark->at, to = at + mark->len, end;
+
+        if (m.phrase->anywhere) {
+            const struct option *o = NULL;
+
+            for (size_t k = m.phrase->slot[0].first;
+                 !o && k < m.phrase->slot[0].first + m.phrase->slot[0].count; k++) {
+                const struct option *c = &p->option[k];
+                size_t have = m.len - at < c->len ? m.len - at : c->len;
+
+                if (memcmp(m.text + at, c->text, have) != 0)
+                    continue;
+                if (have < c->len)
+                    btz_found_wait(found, at);
+                else
+                    o = c;
+            }
+            if (o)
+                BTZ_TRY(btz_found_hit(found, at, at + o->len, m.phrase->kind, m.phrase->score));
+            continue;
+        }
+        while (to < m.len && to - at <= WORD_MAX && in_word(m.text[to]))
+            to++;
+        m.cut = to == m.len;
+        if (fits(&m, &m.phrase->slot[0], at, to) && rest(&m, 1, to, &end)) {
+            if (m.cut)
+                btz_found_wait(found, at);
+            BTZ_TRY(btz_found_hit(found, at, end, m.phrase->kind, m.phrase->score));
+        } else if (m.cut) {
+            btz_found_wait(found, at);
+        }
+    }
+    return BTZ_OK;
+}

@@ -1,0 +1,354 @@
+/*
+ * Credentials: those whose vendors made them recognisable, private keys, signed tokens, passwords in URLs, and what is
+ * assigned to something called a password. Of the last only the value is a hit.
+ */
+#include <math.h>
+
+#include "access/identity.h"
+#include "gate/guard/detectors/charset.h"
+#include "gate/guard/detectors/secret_rules.h"
+
+enum {
+    ID_RULE = 0, /* and the index of the rule */
+    ID_ASSIGNED = 1000,
+    ID_VENDOR,
+    ID_PEM,
+    ID_JWT,
+    ID_URL,
+    ID_BEARER,
+    BODY_MAX = 4200,
+    LONG = 320,
+    PEM_MAX = 16384,
+    FILLER_MAX = 20 /* between a name and its "=" */
+};
+
+static const char *const assigned[] = {
+    "password",   "passwd",         "passphrase",        "pwd",
+    "secret",     "token",          "api_key",           "apikey",
+    "api-key",    "access_key",     "accesskey",         "access-key",
+    "auth_key",   "authkey",        "private_key",       "secretkey",
+    "secret_key", "credential",     "connection_string", "account_key",
+    "accountkey", "encryption_key", "signing_key",
+};
+
+static enum btz_err triggers(const void *setup, struct btz_triggers *t)
+{
+    char lower[BTZ_SECRET_PREFIX_MAX];
+
+    (void)setup;
+    for (size_t i = 0; i < btz_secret_rule_count; i++) {
+        const char *p = btz_secret_rules[i].prefix;
+        size_t n = 0;
+
+        for (; p[n] && n < sizeof lower - 1; n++)
+            lower[n] = (char)(btz_is_upper((uint8_t)p[n]) ? p[n] | 0x20 : p[n]);
+        lower[n] = 0;
+        BTZ_TRY(btz_triggers_add(t, lower, (uint16_t)(ID_RULE + i), true));
+    }
+    for (size_t i = 0; i < BTZ_COUNT(assigned); i++)
+        BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, false));
+    for (size_t i = 0; btz_secret_vendors[i]; i++)
+        BTZ_TRY(btz_triggers_add(t, btz_secret_vendors[i], ID_VENDOR, false));
+    BTZ_TRY(btz_triggers_add(t, "-----begin", ID_PEM, false));
+    BTZ_TRY(btz_triggers_add(t, "eyj", ID_JWT, true));
+    BTZ_TRY(btz_triggers_add(t, "://", ID_URL, false));
+    return btz_triggers_add(t, "bearer ", ID_BEARER, true);
+}
+
+static bool in_set(enum btz_secret_set set, uint8_t c)
+{
+    switch (set) {
+    case BTZ_SET_ALNUM:
+        return btz_is_alnum(c);
+    case BTZ_SET_WORD:
+        return btz_is_alnum(c) || c == '_';
+    case BTZ_SET_TOKEN:
+        return btz_is_alnum(c) || c == '_' || c == '-';
+    case BTZ_SET_DOTTED:
+        return btz_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '=';
+    case BTZ_SET_HEX:
+        return btz_is_hex(c);
+    case BTZ_SET_BASE64:
+        return btz_is_alnum(c) || c == '+' || c == '/' || c == '=';
+    case BTZ_SET_UPPER:
+        return btz_is_upper(c) || btz_is_digit(c);
+    case BTZ_SET_LOWER:
+        return btz_is_lower(c) || btz_is_digit(c);
+    case BTZ_SET_ALPHA:
+        return btz_is_alpha(c);
+    case BTZ_SET_BASE32:
+        return btz_is_upper(c) || (c >= '2' && c <= '7');
+    default:
+        return btz_is_hex(c) || c == '-';
+    }
+}
+
+/* Shannon entropy of the bytes, in tenths of a bit a byte. */
+static unsigned entropy(const uint8_t *p, size_t n)
+{
+    unsigned count[256] = { 0 };
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count[p[i]]++;
+    for (size_t i = 0; i < 256; i++)
+        if (count[i])
+            sum -= count[i] * log2((double)count[i] / (double)n);
+    return n ? (unsigned)(sum * 10 / (double)n) : 0;
+}
+
+/* Long candidates do not begin within one another: the work stays linear. */
+static bool joined(struct btz_slice t, size_t at)
+{
+    return at > 0 && (t.ptr[at - 1] == '-' || t.ptr[at - 1] == '.' || t.ptr[at - 1] == '/' ||
+                      t.ptr[at - 1] == '+');
+}
+
+static enum btz_err by_rule(const struct btz_view *v, const struct btz_mark *m,
+                            struct btz_found *found)
+{
+    const struct btz_secret_rule *r = &btz_secret_rules[m->id - ID_RULE];
+    struct btz_slice t = v->text, body;
+    size_t from = m->at + m->len, to = from;
+
+    if (memcmp(t.ptr + m->at, r->prefix, m->len) != 0 || (r->max > LONG && joined(t, m->at)))
+        return BTZ_OK;
+    while (to < t.len && to - from <= r->max && in_set(r->set, t.ptr[to]))
+        to++;
+    if (to - from > r->max)
+        return BTZ_OK;
+    if (to == t.len)
+        btz_found_wait(found, m->at);
+    /* The end of a sentence is no part of it. */
+    while (r->set == BTZ_SET_DOTTED && to > from && t.ptr[to - 1] == '.')
+        to--;
+    body = btz_slice_of(t.ptr + from, to - from);
+    if (body.len < r->min || entropy(body.ptr, body.len) < r->bits ||
+        (r->part && !btz_slice_has(body, r->part)) ||
+        (to < t.len && r->set != BTZ_SET_TOKEN && (btz_is_alnum(t.ptr[to]) || t.ptr[to] == '_')))
+        return BTZ_OK;
+    if (strcmp(r->prefix, "btz_") == 0 && !btz_is_key(btz_slice_of(t.ptr + m->at, to - m->at)))
+        return BTZ_OK;
+    return btz_found_hit(found, m->at, to, r->kind, 1);
+}
+
+static bool pem_byte(uint8_t c)
+{
+    return btz_is_alnum(c) || (c && strchr("+/=-:,. \n\r\t\\\"_()", c));
+}
+
+static enum btz_err pem(const struct btz_view *v, const struct btz_mark *m, struct btz_found *found)
+{
+    static const char end[] = "-----END", key[] = "PRIVATE KEY";
+    struct btz_slice t = v->text;
+    size_t line = m->at + m->len, to, mark;
+
+    while (line < t.len && line - m->at < 80 && t.ptr[line] != '\n' && t.ptr[line] != '\\' &&
+           t.ptr[line] != '-')
+        line++;
+    if (line == t.len) {
+        btz_found_wait(found, m->at);
+        return BTZ_OK;
+    }
+    mark = btz_slice_find(btz_slice_sub(t, m->at, line - m->at), btz_str(key), 0);
+    if (mark == SIZE_MAX || t.ptr[line] != '-')
+        return BTZ_OK;
+    for (to = line; to < t.len && to - m->at < PEM_MAX && pem_byte(t.ptr[to]); to++) {
+        if (t.ptr[to] != '-' || to < line + 5)
+            continue;
+        if (t.len - to < sizeof end - 1 && memcmp(t.ptr + to, end, t.len - to) == 0) {
+            to = t.len;
+            break;
+        }
+        if (to + sizeof end - 1 <= t.len && memcmp(t.ptr + to, "-----B", 6) == 0)
+            break;
+        if (to + sizeof end - 1 <= t.len && memcmp(t.ptr + to, end, sizeof end - 1) == 0) {
+            size_t stop = to + sizeof end - 1;
+
+            while (stop < t.len && stop - to < 80 && t.ptr[stop] != '\n' && t.ptr[stop] != '-' &&
+                   t.ptr[stop] != '\\')
+                stop++;
+            while (stop < t.len && stop - to < 96 && t.ptr[stop] == '-')
+                stop++;
+            if (stop == t.len)
+                btz_found_wait(found, m->at);
+            return btz_found_hit(found, m->at, stop, "private-key", 1);
+        }
+    }
+    if (to >= t.len)
+        btz_found_wait(found, m->at);
+    /* Cut off, but a secret all the same. */
+    return to - line >= 64 ? btz_found_hit(found, m->at, to < t.len ? to : t.len, "private-key", 1)
+                           : BTZ_OK;
+}
+
+static enum btz_err jwt(const struct btz_view *v, const struct btz_mark *m, struct btz_found *found)
+{
+    struct btz_slice t = v->text;
+    size_t at = m->at, part[3] = { 0, 0, 0 };
+
+    if (memcmp(t.ptr + at, "eyJ", 3) != 0 || joined(t, at))
+        return BTZ_OK;
+    for (unsigned i = 0; i < 3; i++) {
+        while (at < t.len && part[i] < BODY_MAX && in_set(BTZ_SET_TOKEN, t.ptr[at])) {
+            at++;
+            part[i]++;
+        }
+        if (at == t.len)
+            btz_found_wait(found, m->at);
+        if (i == 2 || at >= t.len || t.ptr[at] != '.' || part[i] < 15)
+            break;
+        at++;
+    }
+    if (part[0] < 15 || part[1] < 15 || part[2] < 10)
+        return BTZ_OK;
+    return btz_found_hit(found, m->at, at, "jwt", 1);
+}
+
+/* user:PASSWORD@host */
+static enum btz_err in_url(const struct btz_view *v, const struct btz_mark *m,
+                           struct btz_found *found)
+{
+    struct btz_slice t = v->text;
+    size_t at = m->at + 3, colon = SIZE_MAX;
+
+    for (; at < t.len && at - m->at < 200; at++) {
+        uint8_t c = t.ptr[at];
+
+        if (c == ':' && colon == SIZE_MAX)
+            colon = at + 1;
+        else if (c == '@')
+            break;
+        else if (c <= ' ' || strchr("/?#\"'<>()[]{}`", c))
+            return BTZ_OK;
+    }
+    if (at >= t.len) {
+        if (colon != SIZE_MAX)
+            btz_found_wait(found, colon);
+        return BTZ_OK;
+    }
+    if (t.ptr[at] != '@' || colon == SIZE_MAX || at - colon < 3)
+        return BTZ_OK;
+    return btz_found_hit(found, colon, at, "url-password", 1);
+}
+
+static bool ends_value(uint8_t c)
+{
+    return c <= ' ' || c == 0x7F || strchr("\"'`;,)]}<>|&", c);
+}
+
+/* Is it worth hiding? Names, types, calls and placeholders are not. */
+static bool is_secret(struct btz_slice value, bool vendor)
+{
+    unsigned digits = 0, letters = 0, upper = 0, lower = 0, other = 0;
+
+    if (value.len < (vendor ? 14u : 6u) || value.len > 200)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t c = value.ptr[i];
+
+        digits += btz_is_digit(c);
+        upper += btz_is_upper(c);
+        lower += btz_is_lower(c);
+        other += !btz_is_alnum(c);
+        if (strchr("$({<*%", c) && i < 2)
+            return false;
+        if (c == '(' || c == '[' || (c == '.' && other == 1 && digits == 0))
+            return false;
+    }
+    letters = upper + lower;
+    if (vendor)
+        return digits >= 2 && other * 3 <= value.len && letters + digits > 12 &&
+               entropy(value.ptr, value.len) >= 28;
+    if (value.len < 10)
+        return digits > 0 && letters > 0 && value.len >= 7 && entropy(value.ptr, value.len) >= 22;
+    return digits > 0 && letters > 0 && entropy(value.ptr, value.len) >= 28;
+}
+
+static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
+                             struct btz_found *found)
+{
+    struct btz_slice t = v->text;
+    size_t at = m->at + m->len, limit = at + FILLER_MAX, from, to;
+    unsigned signs = 0;
+
+    for (; at < t.len && at < limit; at++)
+        if (!btz_is_alnum(t.ptr[at]) && !strchr(" \t_.-'\"", t.ptr[at] ? t.ptr[at] : '\n'))
+            break;
+    for (; at < t.len && signs < 3 && t.ptr[at] && strchr("=:>|,", t.ptr[at]); at++)
+        signs += t.ptr[at] != ',' || signs == 0;
+    if (signs == 0)
+        return BTZ_OK;
+    for (limit = at + 5;
+         at < t.len && at < limit && t.ptr[at] && strchr(" \t\"'`=\n\\", t.ptr[at]);)
+        at++;
+    from = to = at;
+    while (to < t.len && to - from <= 200 && !ends_value(t.ptr[to]))
+        to++;
+    if (to == t.len)
+        btz_found_wait(found, from);
+    while (to > from && strchr(".,:!?", t.ptr[to - 1]))
+        to--;
+    if (!is_secret(btz_slice_of(t.ptr + from, to - from), m->id == ID_VENDOR))
+        return BTZ_OK;
+    return btz_found_hit(found, from, to, m->id == ID_VENDOR ? "vendor-key" : "password", 0.8);
+}
+
+static enum btz_err bearer(const struct btz_view *v, const struct btz_mark *m,
+                           struct btz_found *found)
+{
+    struct btz_slice t = v->text;
+    size_t from = m->at + m->len, to = from;
+
+    while (to < t.len && to - from <= BODY_MAX &&
+           (in_set(BTZ_SET_DOTTED, t.ptr[to]) || strchr("+/~", t.ptr[to] ? t.ptr[to] : '\n')))
+        to++;
+    if (to == t.len)
+        btz_found_wait(found, from);
+    while (to > from && t.ptr[to - 1] == '.')
+        to--;
+    if (to - from < 16 || to - from > BODY_MAX ||
+        !is_secret(btz_slice_of(t.ptr + from, to - from > 64 ? 64 : to - from), false))
+        return BTZ_OK;
+    return btz_found_hit(found, from, to, "bearer-token", 0.9);
+}
+
+static enum btz_err scan(const void *setup, const struct btz_view *view,
+                         struct btz_guard_session *session, struct btz_found *found)
+{
+    (void)setup;
+    (void)session;
+    for (size_t i = 0; i < view->mark_count; i++) {
+        const struct btz_mark *m = &view->marks[i];
+        enum btz_err err;
+
+        if (m->id < ID_ASSIGNED)
+            err = by_rule(view, m, found);
+        else if (m->id == ID_PEM)
+            err = pem(view, m, found);
+        else if (m->id == ID_JWT)
+            err = jwt(view, m, found);
+        else if (m->id == ID_URL)
+            err = in_url(view, m, found);
+        else if (m->id == ID_BEARER)
+            err = bearer(view, m, found);
+        else
+            err = value_of(view, m, found);
+        if (err != BTZ_OK)
+            return err;
+    }
+    return BTZ_OK;
+}
+
+const struct btz_guard_detector btz_guard_detector_secret = {
+    .id = "secret",
+    .summary = "Keys, tokens, private keys and passwords.",
+    .mask = "secret",
+    .channels = (1u << BTZ_CHANNEL_COUNT) - 1,
+    .user = BTZ_GUARD_MASK,
+    .untrusted = BTZ_GUARD_MASK,
+    .output = BTZ_GUARD_MASK,
+    .decoded = true,
+    .triggers = triggers,
+    .scan = scan,
+};

@@ -1,0 +1,274 @@
+/* A guard compiled from its settings, and whole texts. */
+#include <stdlib.h>
+
+#include "gate/guard/inside.h"
+
+const char *btz_guard_mode_name(int mode)
+{
+    return mode == BTZ_GUARD_MODE_HOLD    ? "hold"
+           : mode == BTZ_GUARD_MODE_WATCH ? "observe"
+                                          : "window";
+}
+
+/* Does a rule for `name` speak of the detector? Its id, "*", or the family that begins its id when none is called so. */
+static bool speaks_of(const char *name, const struct btz_guard_detector *d, bool exact)
+{
+    size_t n = strlen(name);
+
+    if (strcmp(name, "*") == 0 || strcmp(name, d->id) == 0)
+        return true;
+    return !exact && strncmp(d->id, name, n) == 0 && d->id[n] == '-';
+}
+
+static bool detector_find(const char *name, bool *exact)
+{
+    bool any = false;
+
+    *exact = false;
+    for (unsigned d = 0; btz_guard_detectors[d]; d++) {
+        *exact = *exact || strcmp(btz_guard_detectors[d]->id, name) == 0;
+        any = any || speaks_of(name, btz_guard_detectors[d], false);
+    }
+    return any;
+}
+
+static enum btz_err unknown_detector(const char *id)
+{
+    const char *names[BTZ_DETECTORS_MAX], *near;
+    size_t count = 0;
+
+    for (; btz_guard_detectors[count] && count < BTZ_DETECTORS_MAX; count++)
+        names[count] = btz_guard_detectors[count]->id;
+    near = btz_nearest(id, names, count);
+    return btz_fail(BTZ_USAGE, "guard rule: unknown detector `%s`%s%s%s", id,
+                    near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
+static enum btz_err channels_of(const struct btz_guard_rule_conf *rule, unsigned *bits)
+{
+    const char *const *name = rule->channels.items;
+
+    *bits = rule->channels.count ? 0 : ~0u;
+    for (size_t i = 0; i < rule->channels.count; i++) {
+        enum btz_channel c;
+        const char *names[BTZ_CHANNEL_COUNT], *near;
+
+        if (btz_channel_find(btz_str(name[i]), &c)) {
+            *bits |= 1u << c;
+            continue;
+        }
+        for (unsigned k = 0; k < BTZ_CHANNEL_COUNT; k++)
+            names[k] = btz_channel_name((enum btz_channel)k);
+        near = btz_nearest(name[i], names, BTZ_CHANNEL_COUNT);
+        return btz_fail(BTZ_USAGE, "guard rule for %s: unknown channel `%s`%s%s%s", rule->detector,
+                        name[i], near ? "; did you mean `" : "", near ? near : "",
+                        near ? "`?" : "");
+    }
+    return BTZ_OK;
+}
+
+static enum btz_guard_action built_in(const struct btz_guard_detector *d, enum btz_channel c)
+{
+    if (btz_channel_is_output(c))
+        return d->output;
+    return c == BTZ_CHANNEL_USER || c == BTZ_CHANNEL_SYSTEM || c == BTZ_CHANNEL_ASSISTANT
+               ? d->user
+               : d->untrusted;
+}
+
+/* What an action means for what a model says. */
+static enum btz_guard_action in_output(enum btz_guard_action a)
+{
+    switch (a) {
+    case BTZ_GUARD_PSEUDONYMISE:
+        return BTZ_GUARD_MASK;
+    case BTZ_GUARD_ROUTE:
+        return BTZ_GUARD_OBSERVE;
+    case BTZ_GUARD_STEP_UP:
+        return BTZ_GUARD_BLOCK;
+    default:
+        return a;
+    }
+}
+
+static void ways_built_in(struct btz_guard *g, const struct btz_calibration *calibration)
+{
+    for (unsigned d = 0; d < g->count; d++)
+        for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
+            const struct btz_guard_detector *detector = btz_guard_detectors[d];
+            struct btz_guard_way *w = &g->way[d][c];
+            double calibrated =
+                btz_calibration_threshold(calibration, detector->id, (enum btz_channel)c);
+
+            w->action = built_in(detector, (enum btz_channel)c);
+            w->threshold = calibrated >= 0 ? calibrated : detector->threshold;
+            w->on = (detector->channels >> c & 1) && (!detector->compile || g->setup[d]);
+            if (w->on && detector->decoded)
+                g->decoded[c] |= 1u << d;
+        }
+}
+
+static enum btz_err rule_check(const struct btz_guard_rule_conf *rule, bool *exact, unsigned *bits)
+{
+    if (!detector_find(rule->detector, exact))
+        return unknown_detector(rule->detector);
+    if (rule->action < 0 || rule->action >= BTZ_GUARD_ACTION_COUNT)
+        return btz_fail(BTZ_USAGE, "guard rule for %s: no action %d", rule->detector, rule->action);
+    if (rule->action == BTZ_GUARD_ROUTE && (!rule->route || !*rule->route))
+        return btz_fail(BTZ_USAGE, "guard rule for %s: action route needs `route: MODEL`",
+                        rule->detector);
+    return channels_of(rule, bits);
+}
+
+static enum btz_err ways(struct btz_guard *g)
+{
+    const struct btz_guard_rule_conf *rules = g->conf.rules.items;
+    bool ruled[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT] = { { false } };
+
+    for (size_t r = 0; r < g->conf.rules.count; r++) {
+        unsigned bits;
+        bool exact;
+
+        BTZ_TRY(rule_check(&rules[r], &exact, &bits));
+        for (unsigned d = 0; d < g->count; d++)
+            for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
+                struct btz_guard_way *w = &g->way[d][c];
+
+                if (!(bits >> c & 1) || ruled[d][c] ||
+                    !speaks_of(rules[r].detector, btz_guard_detectors[d], exact))
+                    continue;
+                ruled[d][c] = true;
+                w->action = (enum btz_guard_action)rules[r].action;
+                w->route = rules[r].route;
+                if (rules[r].threshold >= 0)
+                    w->threshold = rules[r].threshold;
+            }
+    }
+    for (unsigned d = 0; d < g->count; d++)
+        for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++)
+            if (btz_channel_is_output((enum btz_channel)c))
+                g->way[d][c].action = in_output(g->way[d][c].action);
+    return BTZ_OK;
+}
+
+/* Thresholds of the operator's own traffic; they are for the classifier they were made with. */
+static enum btz_err calibrated(struct btz_guard *g)
+{
+    struct btz_calibration *calibration = NULL;
+    struct btz_classifier *classifier;
+    enum btz_err err;
+
+    if (g->conf.calibration && *g->conf.calibration) {
+        BTZ_TRY(btz_classifier_open(g->conf.classifier, &classifier));
+        err = btz_calibration_open(g->conf.calibration, classifier, &calibration);
+        btz_classifier_free(classifier);
+        if (err != BTZ_OK)
+            return err;
+    }
+    ways_built_in(g, calibration);
+    btz_calibration_free(calibration);
+    return BTZ_OK;
+}
+
+static enum btz_err compile(struct btz_guard *g)
+{
+    BTZ_TRY(btz_triggers_new(&g->triggers));
+    for (; btz_guard_detectors[g->count]; g->count++) {
+        const struct btz_guard_detector *d = btz_guard_detectors[g->count];
+
+        if (g->count == BTZ_DETECTORS_MAX)
+            return btz_fail(BTZ_INTERNAL, "more than %d detectors", BTZ_DETECTORS_MAX);
+        if (d->compile)
+            BTZ_TRY(d->compile(&g->conf, &g->setup[g->count]));
+        btz_triggers_owner(g->triggers, g->count);
+        if (d->triggers && (!d->compile || g->setup[g->count]))
+            BTZ_TRY(d->triggers(g->setup[g->count], g->triggers));
+    }
+    BTZ_TRY(btz_triggers_build(g->triggers));
+    BTZ_TRY(calibrated(g));
+    return ways(g);
+}
+
+enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard **out)
+{
+    struct btz_guard *g = calloc(1, sizeof *g);
+    enum btz_err err;
+
+    if (!g)
+        return btz_fail(BTZ_LIMIT, "out of memory for a guard");
+    g->conf = *conf;
+    err = compile(g);
+    if (err != BTZ_OK) {
+        btz_guard_free(g);
+        return err;
+    }
+    *out = g;
+    return BTZ_OK;
+}
+
+void btz_guard_free(struct btz_guard *g)
+{
+    if (!g)
+        return;
+    for (unsigned d = 0; d < g->count; d++)
+        if (g->setup[d] && btz_guard_detectors[d]->release)
+            btz_guard_detectors[d]->release(g->setup[d]);
+    btz_triggers_free(g->triggers);
+    free(g);
+}
+
+void btz_session_count(struct btz_guard_session *s, uint32_t ran, uint32_t failed)
+{
+    for (unsigned d = 0; d < s->guard->count; d++) {
+        s->counts[d].runs += ran >> d & 1;
+        s->counts[d].failed += failed >> d & 1;
+    }
+}
+
+uint32_t btz_guard_on(const struct btz_guard *g, enum btz_channel channel, bool with_whole)
+{
+    uint32_t bits = 0;
+
+    for (unsigned d = 0; d < g->count; d++)
+        if (g->way[d][channel].on && (with_whole || !btz_guard_detectors[d]->whole))
+            bits |= 1u << d;
+    return bits;
+}
+
+enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channel,
+                            struct btz_slice text, bool *changed, struct btz_buf *out)
+{
+    struct btz_scan scan = {
+        .session = s, .channel = channel, .text = text, .final = true, .with_whole = true
+    };
+    struct btz_release release = { .session = s,
+                                   .channel = channel,
+                                   .text_index = s->texts++,
+                                   .text = text,
+                                   .to = text.len,
+                                   .reverse = btz_channel_is_output(channel) };
+    size_t start = out->len;
+    enum btz_err err = text.len > BTZ_GUARD_TEXT_MAX
+                           ? btz_fail(BTZ_LIMIT, "a text of %zu bytes", text.len)
+                           : BTZ_OK;
+
+    *changed = false;
+    if (text.len == 0)
+        return BTZ_OK;
+    if (err == BTZ_OK)
+        err = btz_scan_run(&scan);
+    if (err == BTZ_OK && !btz_channel_is_output(channel))
+        err = btz_atoms_learn(s, channel, &scan.plain);
+    if (err != BTZ_OK) {
+        btz_session_count(s, 0, btz_guard_on(s->guard, channel, true));
+        return err;
+    }
+    btz_session_count(s, scan.ran & ~scan.failed, scan.failed);
+    for (size_t i = 0; i < s->scanning.hit_count; i++)
+        btz_session_note(s, &s->scanning.hits[i], channel, release.text_index);
+    err = btz_release_write(&release, out);
+    if (err != BTZ_OK || !release.changed || release.stop != SIZE_MAX)
+        out->len = start;
+    *changed = err == BTZ_OK && release.changed && release.stop == SIZE_MAX;
+    return err;
+}

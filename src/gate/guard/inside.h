@@ -1,0 +1,129 @@
+/* What the files of the guard share. Private to this folder. */
+#ifndef BTZ_GATE_GUARD_INSIDE_H
+#define BTZ_GATE_GUARD_INSIDE_H
+
+#include "gate/guard/guard.h"
+#include "gate/guard/triggers.h"
+#include "gate/guard/view.h"
+
+enum {
+    BTZ_GUARD_CONTEXT = 384, /* bytes of what was dealt with that a stream keeps for looking back */
+    BTZ_GUARD_TEXT_MAX = 1 << 28,
+    BTZ_GUARD_HITS_MAX = 1 << 18,
+    BTZ_GUARD_RECORDS_MAX = 256,
+    BTZ_GUARD_LAYERS = 3 /* of encodings that are taken off */
+};
+
+struct btz_guard_way { /* what is done about a detector's hits in a channel */
+    enum btz_guard_action action;
+    double threshold; /* a score of at least this counts */
+    const char *route;
+    bool on;
+};
+struct btz_guard {
+    struct btz_guard_conf conf; /* what it points to outlives the guard */
+    struct btz_guard_way way[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT];
+    void *setup[BTZ_DETECTORS_MAX];
+    unsigned count;
+    struct btz_triggers *triggers;
+    uint32_t decoded[BTZ_CHANNEL_COUNT]; /* detectors on in the channel that read decoded text */
+};
+
+/* ---- a scan (scan.c): all detectors over all views of a piece of text ----------------------------------------------- */
+
+struct btz_scanning { /* storage, kept by the session */
+    struct btz_view_room rooms[2 * BTZ_GUARD_LAYERS + 2];
+    struct btz_marks marks[BTZ_DETECTORS_MAX];
+    struct btz_hit *hits;
+    size_t hit_count, hit_cap;
+};
+void btz_scanning_init(struct btz_scanning *s);
+void btz_scanning_release(struct btz_scanning *s);
+
+struct btz_scan {
+    struct btz_guard_session *session;
+    enum btz_channel channel;
+    struct btz_slice text; /* the first `context` bytes are of an earlier view */
+    size_t context,
+        released; /* hits of detectors that act begin at `released` or later, others at `context` */
+    bool final;
+    bool only_watch;      /* no action is taken: nothing waits */
+    bool with_whole;      /* detectors of whole texts too */
+    uint32_t ran, failed; /* out: detectors */
+    size_t wait,
+        wait_watch; /* out: from where on detectors that act, or only observe, cannot tell yet */
+    struct btz_view plain; /* out: valid until the next scan */
+};
+/* Hits are in session->scanning, by `from`, in offsets of `text`. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_scan_run(struct btz_scan *scan);
+
+/* ---- a session (session.c) -------------------------------------------------------------------------------------------- */
+
+struct btz_pseudonym {
+    char *value;
+    size_t value_len;
+    char name[48];
+};
+struct btz_atoms; /* addresses, links and numbers that texts of the session held (taint.c) */
+struct btz_guard_session {
+    const struct btz_guard *guard;
+    struct btz_scanning scanning;
+    struct btz_guard_count counts[BTZ_DETECTORS_MAX];
+    struct btz_guard_record records[BTZ_GUARD_RECORDS_MAX];
+    size_t record_count;
+    uint32_t texts;
+    enum btz_guard_action verdict;
+    const char *route;
+    struct btz_pseudonym *pseudonyms;
+    size_t pseudonym_count, pseudonym_cap;
+    struct btz_atoms *atoms;
+    const struct btz_guard_detector *current; /* whose hits are being collected */
+};
+bool btz_channel_is_output(enum btz_channel c);
+void btz_session_count(struct btz_guard_session *s, uint32_t ran, uint32_t failed);
+/* Detectors that read texts of that channel. */
+uint32_t btz_guard_on(const struct btz_guard *g, enum btz_channel channel, bool with_whole);
+void btz_session_note(struct btz_guard_session *s, const struct btz_hit *hit,
+                      enum btz_channel channel, uint32_t text);
+/* The name for a value of that kind: the same for the same value. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_session_pseudonym(struct btz_guard_session *s, const char *kind,
+                                               struct btz_slice value, const char **name);
+/* The pseudonym that `text` begins with. NULL: none; *cut: it may be the beginning of one. */
+const struct btz_pseudonym *btz_session_known(const struct btz_guard_session *s,
+                                              struct btz_slice text, bool *cut);
+
+/* ---- what of a text goes on (release.c) ------------------------------------------------------------------------------ */
+
+struct btz_release {
+    struct btz_guard_session *session;
+    enum btz_channel channel;
+    uint32_t text_index;
+    struct btz_slice text;
+    size_t from, to; /* of `text`: what is released */
+    size_t stop;  /* out: where a blocked hit begins, or SIZE_MAX: nothing from there on goes out */
+    bool changed; /* out */
+    bool reverse; /* pseudonyms are turned back */
+};
+/* Lowers `to` so that no union of hits, and no pseudonym, lies across it. Only what acts counts. */
+size_t btz_release_bound(const struct btz_release *r, size_t to, bool final);
+/* Appends text[from, to) with masks and names in it; notes what it found. */
+BTZ_CHECKED enum btz_err btz_release_write(struct btz_release *r, struct btz_buf *out);
+
+/* ---- taint (taint.c) --------------------------------------------------------------------------------------------------- */
+
+enum btz_atom_sort { BTZ_ATOM_NONE, BTZ_ATOM_EMAIL, BTZ_ATOM_HOST, BTZ_ATOM_NUMBER };
+struct btz_atom {
+    size_t from, to; /* in the view */
+    enum btz_atom_sort sort;
+    bool open; /* it may go on */
+};
+/* The next atom from *at on, which moves behind it. */
+bool btz_atom_next(const struct btz_view *view, size_t *at, struct btz_atom *out);
+void btz_atoms_free(struct btz_atoms *a);
+/* Notes the addresses, hosts and account numbers of an input text. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_atoms_learn(struct btz_guard_session *s, enum btz_channel channel,
+                                         const struct btz_view *view);
+/* Does it stand only in what tools and documents said? */
+bool btz_atoms_tainted(const struct btz_guard_session *s, struct btz_slice folded);
+
+#endif

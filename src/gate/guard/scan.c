@@ -1,0 +1,332 @@
+/*
+ * All detectors over a piece of text: as it is, without its escapes, decoded where it holds encoded text, and what its
+ * invisible characters say. Hits come back in offsets of the piece, however deep they were found.
+ */
+#include <stdlib.h>
+
+#include "gate/guard/inside.h"
+
+struct btz_found {
+    struct btz_scan *scan;
+    const struct btz_view *view;
+    unsigned detector;
+    bool acts, in_run;
+    size_t run_from, run_to; /* the place that all of the view stands for */
+};
+
+void btz_scanning_init(struct btz_scanning *s)
+{
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; i < BTZ_COUNT(s->rooms); i++)
+        btz_view_room_init(&s->rooms[i]);
+}
+
+void btz_scanning_release(struct btz_scanning *s)
+{
+    for (size_t i = 0; i < BTZ_COUNT(s->rooms); i++)
+        btz_view_room_release(&s->rooms[i]);
+    for (size_t i = 0; i < BTZ_DETECTORS_MAX; i++)
+        free(s->marks[i].at);
+    free(s->hits);
+    memset(s, 0, sizeof *s);
+}
+
+static const struct btz_guard_way *way_of(const struct btz_scan *scan, unsigned detector)
+{
+    return &scan->session->guard->way[detector][scan->channel];
+}
+
+static bool acts(const struct btz_scan *scan, unsigned detector)
+{
+    enum btz_guard_action a = way_of(scan, detector)->action;
+
+    return !scan->only_watch && a != BTZ_GUARD_OBSERVE && a != BTZ_GUARD_ROUTE;
+}
+
+static size_t place(const struct btz_view *view, size_t i)
+{
+    return view->at ? view->at[i] : i;
+}
+
+static size_t place_end(const struct btz_view *view, size_t end)
+{
+    return view->till ? view->till[end - 1] : end;
+}
+
+static void wait_at(struct btz_scan *scan, bool acting, size_t at)
+{
+    size_t *wait = acting ? &scan->wait : &scan->wait_watch;
+
+    *wait = at < *wait ? at : *wait;
+}
+
+void btz_found_wait(struct btz_found *f, size_t from)
+{
+    if (!f->view->final && from < f->view->text.len)
+        wait_at(f->scan, f->acts, place(f->view, from));
+}
+
+static enum btz_err add(struct btz_found *f, size_t from, size_t to, const char *kind, double score)
+{
+    struct btz_scanning *room = &f->scan->session->scanning;
+    const struct btz_guard_way *way = way_of(f->scan, f->detector);
+
+    if (score < way->threshold || from < (f->acts ? f->scan->released : f->scan->context))
+        return BTZ_OK;
+    if (room->hit_count == room->hit_cap) {
+        size_t cap = room->hit_cap ? room->hit_cap * 2 : 64;
+        struct btz_hit *grown =
+            cap > BTZ_GUARD_HITS_MAX ? NULL : realloc(room->hits, cap * sizeof *grown);
+
+        if (!grown)
+            return btz_fail(BTZ_LIMIT, "more than %zu hits in one text", room->hit_cap);
+        room->hits = grown;
+        room->hit_cap = cap;
+    }
+    room->hits[room->hit_count++] =
+        (struct btz_hit){ .detector = btz_guard_detectors[f->detector],
+                          .from = from,
+                          .to = to,
+                          .score = score,
+                          .kind = kind,
+                          .how = f->view->how,
+                          .action = f->scan->only_watch ? BTZ_GUARD_OBSERVE : way->action };
+    return BTZ_OK;
+}
+
+enum btz_err btz_found_hit(struct btz_found *f, size_t from, size_t to, const char *kind,
+                           double score)
+{
+    if (to > f->view->text.len || from >= to)
+        return btz_fail(BTZ_INTERNAL, "a hit from %zu to %zu of %zu bytes", from, to,
+                        f->view->text.len);
+    if (f->in_run)
+        return add(f, f->run_from, f->run_to, kind, score);
+    return add(f, place(f->view, from), place_end(f->view, to), kind, score);
+}
+
+enum btz_err btz_found_invisible(struct btz_found *f, const struct btz_invisible *run,
+                                 const char *kind)
+{
+    return add(f, run->from, run->to, kind, 1);
+}
+
+/* The range that a decoded view as a whole stands for. */
+struct span {
+    bool is;
+    size_t from, to;
+};
+
+static enum btz_err detect(struct btz_scan *scan, struct btz_view *view, unsigned layer,
+                           struct span span)
+{
+    const struct btz_guard *g = scan->session->guard;
+    struct btz_marks *marks = scan->session->scanning.marks;
+    struct btz_found found = {
+        .scan = scan, .view = view, .in_run = span.is, .run_from = span.from, .run_to = span.to
+    };
+    size_t tail[BTZ_DETECTORS_MAX];
+
+    for (unsigned d = 0; d < g->count; d++)
+        tail[d] = SIZE_MAX;
+    BTZ_TRY(btz_triggers_scan(g->triggers, btz_slice_of(view->folded, view->text.len), marks));
+    if (!view->final)
+        btz_triggers_tail(g->triggers, btz_slice_of(view->folded, view->text.len), tail);
+    for (unsigned d = 0; d < g->count; d++) {
+        const struct btz_guard_detector *detector = btz_guard_detectors[d];
+        enum btz_err err;
+
+        if (!way_of(scan, d)->on || (layer > 0 && !detector->decoded) ||
+            (detector->whole && !scan->with_whole))
+            continue;
+        found.detector = d;
+        found.acts = acts(scan, d);
+        scan->ran |= 1u << d;
+        if (tail[d] != SIZE_MAX)
+            btz_found_wait(&found, tail[d]);
+        if (marks[d].count == 0 && !detector->always && btz_triggers_has(g->triggers, d))
+            continue;
+        view->marks = marks[d].at;
+        view->mark_count = marks[d].count;
+        err = detector->scan(g->setup[d], view, scan->session, &found);
+        if (err != BTZ_OK) {
+            scan->failed |= 1u << d;
+            if (found.acts)
+                return btz_fail_context(err, "detector %s", detector->id);
+        }
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err layers(struct btz_scan *scan, struct btz_view *view, unsigned layer,
+                           struct span span);
+
+static bool decoded_acts(const struct btz_scan *scan)
+{
+    const struct btz_guard *g = scan->session->guard;
+
+    for (unsigned d = 0; d < g->count; d++)
+        if (btz_guard_detectors[d]->decoded && way_of(scan, d)->on && acts(scan, d))
+            return true;
+    return false;
+}
+
+static enum btz_err escapes(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
+                            struct span span)
+{
+    struct btz_view plain;
+    size_t wait;
+    bool changed;
+
+    BTZ_TRY(btz_view_unescape(&scan->session->scanning.rooms[layer + 1], view, &plain, &changed,
+                              &wait));
+    if (!view->final && wait < view->text.len)
+        wait_at(scan, decoded_acts(scan), place(view, wait));
+    return changed ? layers(scan, &plain, layer + 1, span) : BTZ_OK;
+}
+
+/* Was part of the run made by taking off escapes? If not, the view above had it too. */
+static bool is_new(const struct btz_view *view, const struct btz_run *run)
+{
+    if (!view->at || strcmp(view->how, "plain") == 0)
+        return true;
+    for (size_t i = run->from; i < run->to; i++)
+        if (view->till[i] - view->at[i] > 1)
+            return true;
+    return false;
+}
+
+static enum btz_err one_run(struct btz_scan *scan, const struct btz_view *view,
+                            const struct btz_run *run, unsigned layer, struct span span)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_GUARD_TEXT_MAX);
+    struct btz_view inner;
+    bool is_text;
+
+    BTZ_TRY(btz_run_decode(view, run, &text, &is_text));
+    if (!is_text)
+        return BTZ_OK;
+    BTZ_TRY(btz_view_whole(&scan->session->scanning.rooms[layer + 1], btz_buf_slice(&text),
+                           run->hex ? "hex" : "base64", scan->channel, &inner));
+    if (!span.is)
+        span = (struct span){ true, place(view, run->shown_from), place_end(view, run->to) };
+    return layers(scan, &inner, layer + 1, span);
+}
+
+static enum btz_err runs(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
+                         struct span span)
+{
+    struct btz_run run;
+    size_t at = 0;
+
+    while (btz_run_next(view, &at, &run)) {
+        if (run.open) {
+            wait_at(scan, decoded_acts(scan), place(view, run.shown_from));
+            continue;
+        }
+        if (run.shown_from < view->before || !is_new(view, &run))
+            continue;
+        BTZ_TRY(one_run(scan, view, &run, layer, span));
+    }
+    return BTZ_OK;
+}
+
+/* Tag characters are ASCII, variation selectors are bytes. */
+static void carried(struct btz_slice text, const struct btz_invisible *run, struct btz_buf *out)
+{
+    size_t at = run->from;
+    uint32_t c;
+
+    while (at < run->to && btz_utf8_next(text, &at, &c)) {
+        uint32_t byte = c >= 0xE0020 && c <= 0xE007E   ? c - 0xE0000
+                        : c >= 0xFE00 && c <= 0xFE0F   ? c - 0xFE00
+                        : c >= 0xE0100 && c <= 0xE01EF ? c - 0xE0100 + 16
+                                                       : 256;
+
+        if (byte < 256)
+            out->ptr[out->len++] = (uint8_t)byte;
+    }
+}
+
+static enum btz_err hidden(struct btz_scan *scan, const struct btz_view *view)
+{
+    for (size_t i = 0; i < view->invisible_count; i++) {
+        const struct btz_invisible *run = &view->invisible[i];
+        BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_GUARD_TEXT_MAX);
+        struct span span = { true, run->from, run->to };
+        struct btz_view inner;
+
+        if (run->tags + run->selectors < 4 || (!view->final && scan->wait <= run->from))
+            continue;
+        BTZ_TRY(btz_buf_reserve(&text, run->tags + run->selectors + 64));
+        carried(scan->text, run, &text);
+        BTZ_TRY(btz_view_whole(&scan->session->scanning.rooms[1], btz_buf_slice(&text), "tags",
+                               scan->channel, &inner));
+        BTZ_TRY(layers(scan, &inner, 1, span));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err layers(struct btz_scan *scan, struct btz_view *view, unsigned layer,
+                           struct span span)
+{
+    BTZ_TRY(detect(scan, view, layer, span));
+    if (layer == BTZ_GUARD_LAYERS || scan->session->guard->decoded[scan->channel] == 0)
+        return BTZ_OK;
+    BTZ_TRY(runs(scan, view, layer, span));
+    return escapes(scan, view, layer, span);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct btz_hit *x = a, *y = b;
+    int order;
+
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    if (x->to != y->to)
+        return x->to > y->to ? -1 : 1;
+    if (x->detector != y->detector)
+        return strcmp(x->detector->id, y->detector->id);
+    order = strcmp(x->kind, y->kind);
+    if (order == 0)
+        order = (strcmp(x->how, "plain") != 0) - (strcmp(y->how, "plain") != 0);
+    return order ? order : strcmp(x->how, y->how);
+}
+
+/* The same found in several views is one hit. */
+static void in_order(struct btz_scanning *room)
+{
+    size_t kept = 0;
+
+    if (room->hit_count > 1)
+        qsort(room->hits, room->hit_count, sizeof *room->hits, by_place);
+    for (size_t i = 0; i < room->hit_count; i++) {
+        const struct btz_hit *h = &room->hits[i], *last = kept ? &room->hits[kept - 1] : NULL;
+
+        if (last && last->from == h->from && last->to == h->to && last->detector == h->detector &&
+            strcmp(last->kind, h->kind) == 0)
+            continue;
+        room->hits[kept++] = *h;
+    }
+    room->hit_count = kept;
+}
+
+enum btz_err btz_scan_run(struct btz_scan *scan)
+{
+    struct btz_scanning *room = &scan->session->scanning;
+    size_t wait;
+
+    scan->ran = scan->failed = 0;
+    room->hit_count = 0;
+    BTZ_TRY(btz_view_plain(&room->rooms[0], scan->text, scan->context, scan->final, &scan->plain,
+                           &wait));
+    scan->plain.channel = scan->channel;
+    scan->wait = scan->wait_watch = wait;
+    BTZ_TRY(layers(scan, &scan->plain, 0, (struct span){ false, 0, 0 }));
+    if (room->rooms[0].invisible_count > 0 && scan->plain.at &&
+        scan->session->guard->decoded[scan->channel] != 0)
+        BTZ_TRY(hidden(scan, &scan->plain));
+    in_order(room);
+    return BTZ_OK;
+}

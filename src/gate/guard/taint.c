@@ -1,0 +1,141 @@
+/*
+ * Where addresses came from. The addresses, hosts and account numbers of what goes in are kept as hashes, with who said
+ * them: what stands only in tool results and documents, and then in the arguments of a tool, was not the user's idea.
+ */
+#include <stdlib.h>
+
+#include "gate/guard/inside.h"
+
+enum { ATOMS_MAX = 8192, SLOTS = 16384, TRUSTED = 1, UNTRUSTED = 2, ATOM_MAX = 254 };
+
+struct btz_atoms {
+    size_t count;
+    uint64_t key[SLOTS];
+    uint8_t who[SLOTS];
+};
+
+void btz_atoms_free(struct btz_atoms *a)
+{
+    free(a);
+}
+
+static uint64_t hash_of(struct btz_slice s)
+{
+    uint64_t h = 1469598103934665603u;
+
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ s.ptr[i]) * 1099511628211u;
+    h ^= h >> 29;
+    return h ? h : 1;
+}
+
+static uint8_t *slot(struct btz_atoms *a, uint64_t key, bool add)
+{
+    for (size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 50);; i = (i + 1) % SLOTS) {
+        if (a->key[i] == key)
+            return &a->who[i];
+        if (a->key[i])
+            continue;
+        if (!add || a->count == ATOMS_MAX)
+            return NULL;
+        a->count++;
+        a->key[i] = key;
+        return &a->who[i];
+    }
+}
+
+static bool atom_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
+           c == '+' || c == '@' || c >= 0x80;
+}
+
+static bool is_edge(uint8_t c)
+{
+    return c == '.' || c == '-' || c == '_' || c == '+';
+}
+
+/* user@host.tld; what follows "://"; an IBAN or at least eight digits. */
+static enum btz_atom_sort sort_of(struct btz_slice t, size_t from, size_t to)
+{
+    size_t digits = 0, signs = 0, at = SIZE_MAX, dot = SIZE_MAX;
+
+    if (to - from < 4 || to - from > ATOM_MAX)
+        return BTZ_ATOM_NONE;
+    for (size_t i = from; i < to; i++) {
+        digits += t.ptr[i] >= '0' && t.ptr[i] <= '9';
+        signs += is_edge(t.ptr[i]);
+        if (t.ptr[i] == '@')
+            at = i;
+        if (t.ptr[i] == '.')
+            dot = i;
+    }
+    if (at != SIZE_MAX)
+        return at > from && dot != SIZE_MAX && dot > at + 1 ? BTZ_ATOM_EMAIL : BTZ_ATOM_NONE;
+    if (from >= 3 && memcmp(t.ptr + from - 3, "://", 3) == 0)
+        return BTZ_ATOM_HOST;
+    return digits >= 8 && digits + signs + 4 >= to - from ? BTZ_ATOM_NUMBER : BTZ_ATOM_NONE;
+}
+
+bool btz_atom_next(const struct btz_view *view, size_t *at, struct btz_atom *out)
+{
+    struct btz_slice t = btz_slice_of(view->folded, view->text.len);
+
+    while (*at < t.len) {
+        size_t from = *at, to;
+
+        if (!atom_byte(t.ptr[from])) {
+            (*at)++;
+            continue;
+        }
+        to = from;
+        while (to < t.len && atom_byte(t.ptr[to]))
+            to++;
+        *at = to;
+        out->open = to == t.len && !view->final;
+        while (from < to && is_edge(t.ptr[from]))
+            from++;
+        while (to > from && is_edge(t.ptr[to - 1]))
+            to--;
+        out->from = from;
+        out->to = to;
+        out->sort = sort_of(t, from, to);
+        if (to > from && (out->open || out->sort != BTZ_ATOM_NONE))
+            return true;
+    }
+    return false;
+}
+
+enum btz_err btz_atoms_learn(struct btz_guard_session *s, enum btz_channel channel,
+                             const struct btz_view *view)
+{
+    uint8_t who = channel == BTZ_CHANNEL_USER || channel == BTZ_CHANNEL_SYSTEM ? TRUSTED
+                  : channel == BTZ_CHANNEL_TOOL_RESULT || channel == BTZ_CHANNEL_DOCUMENT ||
+                          channel == BTZ_CHANNEL_IMAGE_TEXT ||
+                          channel == BTZ_CHANNEL_TOOL_DESCRIPTION
+                      ? UNTRUSTED
+                      : 0;
+    struct btz_atom atom;
+    size_t at = 0;
+
+    while (who && btz_atom_next(view, &at, &atom)) {
+        uint8_t *said;
+
+        if (atom.sort == BTZ_ATOM_NONE)
+            continue;
+        if (!s->atoms && !(s->atoms = calloc(1, sizeof *s->atoms)))
+            return btz_fail(BTZ_LIMIT, "out of memory for addresses");
+        said = slot(s->atoms, hash_of(btz_slice_of(view->folded + atom.from, atom.to - atom.from)),
+                    true);
+        if (said)
+            *said |= who;
+    }
+    return BTZ_OK;
+}
+
+bool btz_atoms_tainted(const struct btz_guard_session *s, struct btz_slice folded)
+{
+    uint8_t *said = s->atoms ? slot(s->atoms, hash_of(folded), false) : NULL;
+
+    return said && *said == UNTRUSTED;
+}

@@ -1,0 +1,329 @@
+/* The daemon's end of the journal. What stands in the files is hostile: positions are checked, records are copied before
+ * their checksum is looked at, and nothing is believed that would make the reader loop or read outside. */
+#include "gate/journal/ring.h"
+
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH_BYTES ((size_t)8 << 20) /* at least one record of any size */
+
+struct source {
+    struct btz_ring_map map;
+    bool open, bad;
+    uint64_t at;              /* read up to here */
+    uint64_t epoch, sequence; /* of the last record read, or known to be in the ledger */
+    uint64_t read;            /* sequence of the last record handed out */
+};
+
+struct btz_journal_reader {
+    char *folder;
+    int dir;
+    struct btz_control *control;
+    struct source source[BTZ_JOURNAL_WRITERS];
+    unsigned turn; /* which ring is read first */
+    uint8_t *batch;
+    size_t batch_len;
+};
+
+static uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_acquire);
+}
+
+static void store(_Atomic uint64_t *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_release);
+}
+
+void btz_journal_alive(struct btz_journal_reader *r)
+{
+    store(&r->control->looked_ns, btz_clock_ns());
+}
+
+static void count_damage(struct btz_journal_reader *r)
+{
+    atomic_fetch_add_explicit(&r->control->damaged, 1, memory_order_relaxed);
+}
+
+/* ---- opening ---- */
+
+enum btz_err btz_journal_reader_open(const char *folder, struct btz_journal_reader **out)
+{
+    struct btz_journal_reader *r = calloc(1, sizeof *r);
+    enum btz_err err = BTZ_OK;
+
+    if (!r)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    r->dir = -1;
+    for (size_t i = 0; i < BTZ_JOURNAL_WRITERS; i++)
+        r->source[i].map.fd = -1;
+    r->folder = strdup(folder);
+    r->batch = malloc(BATCH_BYTES);
+    if (!r->folder || !r->batch)
+        err = btz_fail(BTZ_LIMIT, "out of memory");
+    if (err == BTZ_OK)
+        err = btz_control_map(folder, &r->dir, &r->control);
+    if (err != BTZ_OK) {
+        btz_journal_reader_close(r);
+        return err;
+    }
+    store(&r->control->reader_started, btz_process_started((uint64_t)getpid()));
+    store(&r->control->reader_pid, (uint64_t)getpid());
+    atomic_store(&r->control->refusing, 0);
+    btz_journal_alive(r);
+    *out = r;
+    return BTZ_OK;
+}
+
+void btz_journal_reader_close(struct btz_journal_reader *r)
+{
+    if (!r)
+        return;
+    if (r->control) {
+        store(&r->control->reader_pid, 0);
+        store(&r->control->looked_ns, 0);
+    }
+    for (size_t i = 0; i < BTZ_JOURNAL_WRITERS; i++)
+        btz_ring_unmap(&r->source[i].map);
+    btz_control_unmap(r->control);
+    btz_close_fd(&r->dir);
+    free(r->batch);
+    free(r->folder);
+    free(r);
+}
+
+static void attach(struct btz_journal_reader *r, unsigned n)
+{
+    struct source *s = &r->source[n];
+    enum btz_err err = btz_ring_map(r->dir, r->folder, n, false, &s->map);
+
+    if (err != BTZ_OK) {
+        s->map.fd = -1;
+        s->bad = err == BTZ_INPUT; /* else tried again: too many open files, for example */
+        if (s->bad)
+            count_damage(r);
+        return;
+    }
+    s->open = true;
+    s->at = load(&s->map.ring->tail);
+    if (s->at % 8 != 0 || load(&s->map.ring->head) - s->at > BTZ_JOURNAL_BYTES) {
+        count_damage(r);
+        s->at = load(&s->map.ring->head) & ~UINT64_C(7);
+        store(&s->map.ring->tail, s->at);
+    }
+}
+
+static void attach_new(struct btz_journal_reader *r)
+{
+    uint64_t rings = load(&r->control->rings);
+
+    for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++)
+        if (rings >> n & 1 && !r->source[n].open && !r->source[n].bad)
+            attach(r, n);
+}
+
+void btz_journal_skip(struct btz_journal_reader *r, unsigned writer, uint64_t epoch,
+                      uint64_t sequence)
+{
+    struct source *s;
+
+    attach_new(r);
+    if (writer >= BTZ_JOURNAL_WRITERS || !r->source[writer].open)
+        return;
+    s = &r->source[writer];
+    if (epoch < s->epoch || (epoch == s->epoch && sequence <= s->sequence))
+        return;
+    s->epoch = epoch;
+    s->sequence = sequence;
+    s->read = sequence;
+}
+
+/* ---- reading ---- */
+
+/* What the ring claims to hold; nothing when the claim is impossible, which is settled at once. */
+static uint64_t pending(struct btz_journal_reader *r, struct source *s)
+{
+    uint64_t head;
+
+    if (!s->open)
+        return 0;
+    head = load(&s->map.ring->head);
+    if (head - s->at <= BTZ_JOURNAL_BYTES && head % 8 == 0)
+        return head - s->at;
+    count_damage(r);
+    s->at = head & ~UINT64_C(7);
+    return 0;
+}
+
+static bool is_wanted(struct btz_journal_reader *r)
+{
+    for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++) {
+        struct source *s = &r->source[n];
+        uint64_t waiting = pending(r, s);
+
+        if (waiting > BTZ_JOURNAL_BYTES / 4 ||
+            (waiting > 0 && load(&s->map.ring->wanted) > load(&s->map.ring->done)))
+            return true;
+    }
+    return false;
+}
+
+static void sleep_on(struct btz_control *c, uint64_t ns)
+{
+    struct timespec most = { .tv_sec = (time_t)(ns / 1000000000),
+                             .tv_nsec = (long)(ns % 1000000000) };
+
+    syscall(SYS_futex, &c->asleep, FUTEX_WAIT, 1, &most, NULL, 0);
+}
+
+static void wait_for_records(struct btz_journal_reader *r, unsigned wait_ms)
+{
+    struct btz_control *c = r->control;
+    uint64_t now = btz_clock_ns(), until = now + wait_ms * UINT64_C(1000000);
+
+    while (now < until) {
+        attach_new(r);
+        atomic_store_explicit(&c->asleep, 1, memory_order_seq_cst);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (is_wanted(r))
+            break;
+        sleep_on(c, until - now);
+        now = btz_clock_ns();
+        btz_journal_alive(r);
+    }
+    atomic_store_explicit(&c->asleep, 0, memory_order_release);
+}
+
+enum found { FOUND, NOTHING, SKIPPED, NO_ROOM };
+
+/* The next record of a ring, copied, then checked. After damage all that was there is passed over: where a record begins
+ * is only known from the one before. */
+static enum found next_record(struct btz_journal_reader *r, unsigned n,
+                              struct btz_journal_record *out)
+{
+    struct source *s = &r->source[n];
+    uint64_t there = pending(r, s);
+    const uint8_t *from = s->map.data + s->at % BTZ_JOURNAL_BYTES;
+    uint8_t *to = r->batch + r->batch_len;
+    struct btz_frame f;
+
+    if (there == 0)
+        return NOTHING;
+    if (there >= sizeof f)
+        memcpy(&f, from, sizeof f);
+    if (there < sizeof f || f.len > BTZ_FRAME_MAX || btz_frame_size(f.len) > there)
+        goto damaged;
+    if (f.len > BATCH_BYTES - r->batch_len)
+        return NO_ROOM;
+    memcpy(to, from + sizeof f, f.len);
+    if (f.check != btz_frame_check(btz_slice_of(to, f.len), f.sequence, f.epoch) || f.zero != 0)
+        goto damaged;
+    s->at += btz_frame_size(f.len);
+    if (f.epoch < s->epoch || (f.epoch == s->epoch && f.sequence <= s->sequence))
+        return SKIPPED; /* in the ledger already, or a ring that repeats itself */
+    s->epoch = f.epoch;
+    s->sequence = s->read = f.sequence;
+    r->batch_len += f.len;
+    *out = (struct btz_journal_record){
+        .bytes = btz_slice_of(to, f.len), .writer = n, .sequence = f.sequence, .epoch = f.epoch
+    };
+    return FOUND;
+damaged:
+    count_damage(r);
+    s->at += there;
+    return SKIPPED;
+}
+
+enum btz_err btz_journal_fetch(struct btz_journal_reader *r, unsigned wait_ms,
+                               struct btz_journal_record *out, size_t max, size_t *count)
+{
+    size_t got = 0;
+
+    btz_journal_alive(r);
+    attach_new(r);
+    if (!is_wanted(r))
+        wait_for_records(r, wait_ms);
+    for (unsigned i = 0; i < BTZ_JOURNAL_WRITERS; i++) {
+        unsigned n = (r->turn + i) % BTZ_JOURNAL_WRITERS;
+        /* No more than was there: a writer that never stops must not keep the others waiting. */
+        uint64_t until = r->source[n].at + pending(r, &r->source[n]);
+        enum found found = FOUND;
+
+        while (got < max && r->source[n].open && r->source[n].at != until && found != NOTHING &&
+               found != NO_ROOM) {
+            found = next_record(r, n, &out[got]);
+            if (found == FOUND)
+                got++;
+        }
+        if (got == max || found == NO_ROOM)
+            break;
+    }
+    r->turn = (r->turn + 1) % BTZ_JOURNAL_WRITERS;
+    *count = got;
+    return BTZ_OK;
+}
+
+void btz_journal_done(struct btz_journal_reader *r)
+{
+    for (size_t n = 0; n < BTZ_JOURNAL_WRITERS; n++) {
+        const struct source *s = &r->source[n];
+
+        if (!s->open)
+            continue;
+        if (load(&s->map.ring->tail) != s->at)
+            store(&s->map.ring->tail, s->at);
+        if (s->read > load(&s->map.ring->done))
+            store(&s->map.ring->done, s->read);
+    }
+    r->batch_len = 0;
+    atomic_store_explicit(&r->control->refusing, 0, memory_order_release);
+    btz_journal_alive(r);
+}
+
+void btz_journal_refuse(struct btz_journal_reader *r, const char *reason)
+{
+    struct btz_control *c = r->control;
+
+    atomic_fetch_add_explicit(&c->reason_turn, 1, memory_order_acq_rel);
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    atomic_fetch_add_explicit(&c->reason_turn, 1, memory_order_acq_rel);
+    atomic_store_explicit(&c->refusing, 1, memory_order_release);
+    btz_journal_alive(r);
+}
+
+/* ---- mark and counts ---- */
+
+uint64_t btz_journal_mark(const struct btz_journal_reader *r)
+{
+    return load(&r->control->mark);
+}
+
+enum btz_err btz_journal_set_mark(struct btz_journal_reader *r, uint64_t size)
+{
+    for (size_t n = 0; n < BTZ_JOURNAL_WRITERS; n++)
+        if (r->source[n].open && msync(r->source[n].map.ring, BTZ_RING_PAGE, MS_SYNC) < 0)
+            return btz_fail_errno(BTZ_IO, "sync %s/ring-%02zu", r->folder, n);
+    store(&r->control->mark, size);
+    return BTZ_OK;
+}
+
+void btz_journal_count(struct btz_journal_reader *r, struct btz_journal_counts *out)
+{
+    *out = (struct btz_journal_counts){ .damaged = load(&r->control->damaged) };
+    attach_new(r);
+    for (size_t n = 0; n < BTZ_JOURNAL_WRITERS; n++) {
+        const struct btz_ring *ring = r->source[n].map.ring;
+
+        if (!r->source[n].open)
+            continue;
+        out->written += load(&ring->sequence);
+        out->lost += load(&ring->lost);
+        if (load(&ring->sequence) > load(&ring->done))
+            out->waiting += load(&ring->sequence) - load(&ring->done);
+    }
+}

@@ -1,0 +1,290 @@
+/* To an upstream: the request as the exchange wants it, the jump to its location, and on to the next one. */
+#include "gate/nginx/module.h"
+
+#include "gate/exchange.h"
+
+/* ---- variables for `proxy_pass` and `proxy_set_header` --------------------------------------------------------------- */
+
+enum variable {
+    VARIABLE_URI,
+    VARIABLE_CREDENTIAL,
+    VARIABLE_TYPE,
+    VARIABLE_ACCEPT,
+    VARIABLE_UPGRADE,
+    VARIABLE_CONNECTION,
+    VARIABLE_TOKEN,
+    VARIABLE_COOKIE,
+};
+
+static const struct btz_upstream_conf *upstream_of(const struct btz_nginx_ctx *c)
+{
+    const struct btz_upstream_conf *all = c->main->conf->upstreams.items;
+
+    return c->forwarded ? &all[c->forward.upstream] : NULL;
+}
+
+static ngx_str_t text_of(const char *text)
+{
+    return (ngx_str_t){ text ? strlen(text) : 0, (u_char *)text };
+}
+
+/* Only the location of an attempt sees it. */
+static ngx_str_t credential(struct btz_nginx_ctx *c)
+{
+    const struct btz_upstream_conf *u = upstream_of(c);
+    ngx_str_t out = ngx_null_string;
+    size_t n;
+
+    if (!u || !u->credential || !u->credential[0])
+        return out;
+    if (u->credential_as != BTZ_CREDENTIAL_BEARER)
+        return text_of(u->credential);
+    n = strlen(u->credential);
+    out.data = ngx_pnalloc(c->r->pool, n + 7);
+    if (!out.data)
+        return out;
+    out.len = (size_t)(ngx_cpymem(ngx_cpymem(out.data, "Bearer ", 7), u->credential, n) - out.data);
+    return out;
+}
+
+/* For the daemon: clients of Anthropic carry what they have in x-api-key. */
+static ngx_str_t token(struct btz_nginx_ctx *c)
+{
+    struct btz_slice key = c->in.x_api_key.len ? c->in.x_api_key : c->in.api_key;
+    ngx_str_t out = { c->in.authorization.len, (u_char *)c->in.authorization.ptr };
+
+    if (out.len || key.len == 0)
+        return out;
+    out.data = ngx_pnalloc(c->r->pool, key.len + 7);
+    if (!out.data)
+        return out;
+    out.len = (size_t)(ngx_cpymem(ngx_cpymem(out.data, "Bearer ", 7), key.ptr, key.len) - out.data);
+    return out;
+}
+
+static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
+{
+    switch (which) {
+    case VARIABLE_URI:
+        return c->uri;
+    case VARIABLE_CREDENTIAL:
+        return credential(c);
+    case VARIABLE_TYPE:
+        return c->content_type;
+    case VARIABLE_ACCEPT:
+        return c->accept;
+    case VARIABLE_UPGRADE:
+        return text_of(c->in.upgrade ? "websocket" : "");
+    case VARIABLE_CONNECTION:
+        return text_of(c->in.upgrade ? "upgrade" : "");
+    case VARIABLE_COOKIE: /* one credential at a time */
+        return token(c).len ? (ngx_str_t)ngx_null_string
+                            : (ngx_str_t){ c->in.cookie.len, (u_char *)c->in.cookie.ptr };
+    default:
+        return token(c);
+    }
+}
+
+static ngx_int_t give(ngx_http_variable_value_t *v, ngx_str_t text)
+{
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
+    v->len = (unsigned)text.len;
+    v->data = text.data;
+    return NGX_OK;
+}
+
+static ngx_int_t get_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    struct btz_nginx_ctx *c = btz_nginx_ctx(r->main);
+
+    return give(v, c ? value_of(c, (enum variable)data) : (ngx_str_t)ngx_null_string);
+}
+
+/* $bartizan_header_N: value of the Nth of the upstream's own headers. */
+static ngx_int_t get_header(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    static const size_t prefix = sizeof "bartizan_header_" - 1;
+    struct btz_nginx_ctx *c = btz_nginx_ctx(r->main);
+    const struct btz_upstream_conf *u = c ? upstream_of(c) : NULL;
+    const ngx_str_t *name = (const ngx_str_t *)data;
+    const struct btz_conf_pair *pairs = u ? u->headers.items : NULL;
+    ngx_int_t i = ngx_atoi(name->data + prefix, name->len - prefix);
+
+    if (!u || i < 0 || (size_t)i >= u->headers.count)
+        return give(v, (ngx_str_t)ngx_null_string);
+    return give(v, text_of(pairs[i].value));
+}
+
+ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf)
+{
+    static const struct {
+        ngx_str_t name;
+        enum variable which;
+    } all[] = {
+        { ngx_string("bartizan_uri"), VARIABLE_URI },
+        { ngx_string("bartizan_credential"), VARIABLE_CREDENTIAL },
+        { ngx_string("bartizan_type"), VARIABLE_TYPE },
+        { ngx_string("bartizan_accept"), VARIABLE_ACCEPT },
+        { ngx_string("bartizan_upgrade"), VARIABLE_UPGRADE },
+        { ngx_string("bartizan_connection"), VARIABLE_CONNECTION },
+        { ngx_string("bartizan_token"), VARIABLE_TOKEN },
+        { ngx_string("bartizan_cookie"), VARIABLE_COOKIE },
+    };
+    ngx_str_t headers = ngx_string("bartizan_header_");
+    ngx_http_variable_t *v;
+
+    for (size_t i = 0; i < BTZ_COUNT(all); i++) {
+        ngx_str_t name = all[i].name;
+
+        v = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+        if (!v)
+            return NGX_ERROR;
+        v->get_handler = get_variable;
+        v->data = all[i].which;
+    }
+    v = ngx_http_add_variable(cf, &headers, NGX_HTTP_VAR_NOCACHEABLE | NGX_HTTP_VAR_PREFIX);
+    if (!v)
+        return NGX_ERROR;
+    v->get_handler = get_header;
+    return NGX_OK;
+}
+
+/* ---- the jump ------------------------------------------------------------------------------------------------------- */
+
+/* The changed body takes the place of the one that came. It lives as long as the exchange, so longer than the request. */
+static bool put_body(struct btz_nginx_ctx *c)
+{
+    ngx_http_request_t *r = c->r;
+    struct btz_slice body = c->forward.body;
+    ngx_buf_t *b;
+
+    r->headers_in.chunked = 0;
+    r->headers_in.content_length_n = body.len ? (off_t)body.len : -1;
+    if (!r->request_body)
+        return body.len == 0;
+    if (body.len == 0) {
+        r->request_body->bufs = NULL;
+        return true;
+    }
+    b = ngx_calloc_buf(r->pool);
+    r->request_body->bufs = ngx_alloc_chain_link(r->pool);
+    if (!b || !r->request_body->bufs)
+        return false;
+    b->start = b->pos = (u_char *)body.ptr;
+    b->end = b->last = b->pos + body.len;
+    b->memory = 1;
+    b->last_buf = 1;
+    r->request_body->bufs->buf = b;
+    r->request_body->bufs->next = NULL;
+    r->request_body->buf = b;
+    return true;
+}
+
+static bool put_uri(struct btz_nginx_ctx *c)
+{
+    const struct btz_forward *f = &c->forward;
+    u_char *at;
+
+    c->uri.data = at = ngx_pnalloc(c->r->pool, f->path.len + f->query.len + 1);
+    if (!at)
+        return false;
+    at = ngx_cpymem(at, f->path.ptr, f->path.len);
+    if (f->query.len) {
+        *at++ = '?';
+        at = ngx_cpymem(at, f->query.ptr, f->query.len);
+    }
+    c->uri.len = (size_t)(at - c->uri.data);
+    return true;
+}
+
+static ngx_str_t client_accept(ngx_http_request_t *r)
+{
+    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (h[i].key.len == 6 && ngx_strncasecmp(h[i].key.data, (u_char *)"accept", 6) == 0)
+                return h[i].value;
+    }
+    return (ngx_str_t)ngx_null_string;
+}
+
+static bool prepare(struct btz_nginx_ctx *c)
+{
+    c->forwarded = true;
+    c->accept = c->forward.accept ? text_of(c->forward.accept) : client_accept(c->r);
+    c->content_type = c->forward.content_type
+                          ? text_of(c->forward.content_type)
+                          : (ngx_str_t){ c->in.content_type.len, (u_char *)c->in.content_type.ptr };
+    return put_uri(c) && put_body(c);
+}
+
+static void jump(struct btz_nginx_ctx *c)
+{
+    ngx_http_request_t *r = c->r;
+    const struct btz_upstream_conf *u = upstream_of(c);
+    ngx_str_t name = { 0, ngx_pnalloc(r->pool, strlen(u->name) + sizeof "@btz_") };
+
+    if (!name.data || !prepare(c)) {
+        btz_nginx_fail(c, 500, "internal", "no memory");
+        return;
+    }
+    name.len = (size_t)(ngx_sprintf(name.data, "@btz_%s", u->name) - name.data);
+    c->attempt_told = false;
+    r->uri_changes = NGX_HTTP_MAX_URI_CHANGES + 1;
+    r->error_page = 0;
+    r->err_status = 0;
+    ngx_http_finalize_request(r, ngx_http_named_location(r, &name));
+}
+
+void btz_nginx_forward(struct btz_nginx_ctx *c)
+{
+    c->stage = BTZ_NGINX_FORWARD;
+    c->forwarded = btz_exchange_forward(c->x, c->attempt, &c->forward);
+    if (c->forwarded)
+        jump(c);
+    else
+        btz_nginx_answer(c);
+}
+
+/* ---- after a failure ------------------------------------------------------------------------------------------------ */
+
+/* An attempt ended without a response that could be sent on. */
+ngx_int_t btz_nginx_next_handler(ngx_http_request_t *r)
+{
+    struct btz_nginx_ctx *c = btz_nginx_ctx(r);
+    bool again;
+
+    if (!c || !c->x || !c->forwarded || r != r->main)
+        return NGX_HTTP_NOT_FOUND;
+    /* A response that was turned away in response.c may be tried again; so may a request that nobody got. */
+    again = c->attempt_told || btz_nginx_retries(c, 0);
+    if (!c->attempt_told)
+        btz_exchange_attempted(c->x, 0);
+    ngx_http_clean_header(r);
+    c->mode = BTZ_NGINX_MODE_NONE;
+    c->attempt++;
+    r->main->count++;
+    if (!again)
+        btz_exchange_refuse(c->x, 502, "upstream_failed", "the model's server does not answer");
+    c->forwarded = again && btz_exchange_forward(c->x, c->attempt, &c->forward);
+    if (c->forwarded)
+        jump(c);
+    else
+        btz_nginx_answer(c);
+    return NGX_DONE;
+}
+
+bool btz_nginx_retries(const struct btz_nginx_ctx *c, unsigned status)
+{
+    const ngx_http_upstream_t *u = c->r->upstream;
+    bool lost = status == 0 && u && u->request_sent;
+
+    /* Nothing was done: nobody got it, or said that he would not. */
+    if (status == 429 || status == 503 || (status == 0 && !lost))
+        return true;
+    return (lost || status == 500 || status == 502 || status == 504) && c->x->model_conf &&
+           c->x->model_conf->retry;
+}

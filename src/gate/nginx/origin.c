@@ -1,0 +1,100 @@
+/* Browsers: pages of our own origin may ask with a cookie, others only with a key, and none reads what is not for it. */
+#include "gate/nginx/module.h"
+
+static bool is_own(const struct btz_nginx_ctx *c)
+{
+    const ngx_str_t *own = &c->main->origin;
+
+    return own->len > 0 && c->in.origin.len == own->len &&
+           ngx_memcmp(own->data, c->in.origin.ptr, own->len) == 0;
+}
+
+static bool has_csrf_header(ngx_http_request_t *r)
+{
+    static const char name[] = "x-bartizan-csrf";
+
+    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (h[i].key.len == sizeof name - 1 &&
+                ngx_strncasecmp(h[i].key.data, (u_char *)name, sizeof name - 1) == 0)
+                return h[i].value.len == 1 && h[i].value.data[0] == '1';
+    }
+    return false;
+}
+
+ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c)
+{
+    static const struct {
+        const char *name;
+        ngx_str_t value;
+    } more[] = {
+        { "Access-Control-Allow-Credentials", ngx_string("true") },
+        { "Access-Control-Expose-Headers",
+          ngx_string("X-Bartizan-Request-Id, X-Bartizan-Guard, X-Bartizan-Overhead-Ms, "
+                     "X-Request-Id, Request-Id, Retry-After") },
+        { "Vary", ngx_string("Origin") },
+    };
+
+    if (!is_own(c))
+        return NGX_OK;
+    for (size_t i = 0; i < BTZ_COUNT(more); i++)
+        if (btz_nginx_add_header(c->r, more[i].name, more[i].value) != NGX_OK)
+            return NGX_ERROR;
+    return btz_nginx_add_header(c->r, "Access-Control-Allow-Origin", c->main->origin);
+}
+
+/* The question that browsers ask first. */
+static void answer_preflight(struct btz_nginx_ctx *c)
+{
+    static const struct {
+        const char *name;
+        ngx_str_t value;
+    } more[] = {
+        { "Access-Control-Allow-Methods", ngx_string("GET, POST, DELETE") },
+        { "Access-Control-Allow-Headers",
+          ngx_string("Authorization, Content-Type, Accept, X-Api-Key, X-Bartizan-CSRF, "
+                     "Anthropic-Version, Anthropic-Beta, OpenAI-Beta, Idempotency-Key, "
+                     "Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-Id") },
+        { "Access-Control-Max-Age", ngx_string("600") },
+    };
+    ngx_http_request_t *r = c->r;
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+
+    c->mode = BTZ_NGINX_MODE_OWN;
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+    for (size_t i = 0; rc == NGX_OK && i < BTZ_COUNT(more); i++)
+        rc = btz_nginx_add_header(r, more[i].name, more[i].value);
+    if (rc == NGX_OK)
+        rc = btz_nginx_own_headers(c);
+    if (rc == NGX_OK)
+        rc = ngx_http_send_header(r);
+    ngx_http_finalize_request(r, rc);
+}
+
+bool btz_nginx_origin(struct btz_nginx_ctx *c)
+{
+    const struct btz_incoming *in = &c->in;
+    bool by_cookie =
+        in->cookie.len && !in->authorization.len && !in->x_api_key.len && !in->api_key.len;
+    bool reads = btz_slice_is(in->method, "GET") || btz_slice_is(in->method, "HEAD");
+
+    if (btz_slice_is(in->method, "OPTIONS")) {
+        if (is_own(c))
+            answer_preflight(c);
+        else
+            btz_nginx_fail(c, in->origin.len ? 403 : 405, "forbidden",
+                           in->origin.len ? "pages of this origin may not ask here"
+                                          : "OPTIONS is for browsers");
+        return true;
+    }
+    /* A cookie goes along whoever makes the browser ask: the page must be ours. */
+    if (by_cookie && ((in->origin.len && !is_own(c)) || ((!reads || in->upgrade) && !is_own(c)) ||
+                      (!reads && !has_csrf_header(c->r)))) {
+        btz_nginx_fail(c, 403, "forbidden",
+                       "with a cookie, Origin and X-Bartizan-CSRF: 1 are needed");
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,315 @@
+/* Limits that several gateways share: hiredis on the events of nginx. One connection a worker, opened when it is needed. */
+#include "gate/nginx/module.h"
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+
+#define ANSWER_MS 1000
+#define PAUSE_MS  500 /* after a failed connection */
+
+struct btz_nginx_redis {
+    char host[256], path[256];
+    int port, database;
+    redisAsyncContext *ac;
+    ngx_connection_t *connection;
+    ngx_msec_t failed_at;
+    bool failed;
+    ngx_log_t *log;
+};
+struct call {
+    struct btz_nginx_redis *redis;
+    btz_nginx_redis_done *done;
+    void *user;
+    ngx_event_t timer;
+    const struct btz_redis_command *command;
+    bool again; /* the script was not there: it was sent whole */
+};
+
+/* ---- events --------------------------------------------------------------------------------------------------------- */
+
+static void on_readable(ngx_event_t *e)
+{
+    ngx_connection_t *c = e->data;
+    struct btz_nginx_redis *r = c->data;
+
+    if (r->ac)
+        redisAsyncHandleRead(r->ac);
+}
+
+static void on_writable(ngx_event_t *e)
+{
+    ngx_connection_t *c = e->data;
+    struct btz_nginx_redis *r = c->data;
+
+    if (r->ac)
+        redisAsyncHandleWrite(r->ac);
+}
+
+static void watch(void *data, bool reading, bool on)
+{
+    struct btz_nginx_redis *r = data;
+    ngx_event_t *e = r->connection ? (reading ? r->connection->read : r->connection->write) : NULL;
+    ngx_int_t event = reading ? NGX_READ_EVENT : NGX_WRITE_EVENT;
+
+    if (!e || (bool)e->active == on)
+        return;
+    if (on)
+        ngx_add_event(e, event, NGX_LEVEL_EVENT);
+    else
+        ngx_del_event(e, event, 0);
+}
+
+static void add_read(void *data)
+{
+    watch(data, true, true);
+}
+
+static void del_read(void *data)
+{
+    watch(data, true, false);
+}
+
+static void add_write(void *data)
+{
+    watch(data, false, true);
+}
+
+static void del_write(void *data)
+{
+    watch(data, false, false);
+}
+
+static void detach(void *data)
+{
+    struct btz_nginx_redis *r = data;
+
+    if (!r->connection)
+        return;
+    del_read(r);
+    del_write(r);
+    ngx_free_connection(r->connection);
+    r->connection->fd = (ngx_socket_t)-1; /* hiredis closes it */
+    r->connection = NULL;
+}
+
+/* ---- the connection ------------------------------------------------------------------------------------------------- */
+
+static void on_gone(const redisAsyncContext *ac, int status)
+{
+    struct btz_nginx_redis *r = ac->data;
+
+    if (!r)
+        return;
+    if (status != REDIS_OK)
+        ngx_log_error(NGX_LOG_ERR, r->log, 0, "bartizan: redis: %s", ac->errstr);
+    r->ac = NULL;
+    r->failed = status != REDIS_OK;
+    r->failed_at = ngx_current_msec;
+}
+
+static void on_connected(const redisAsyncContext *ac, int status)
+{
+    /* hiredis frees a context that could not connect by itself. */
+    if (status != REDIS_OK)
+        on_gone(ac, status);
+}
+
+static bool attach(struct btz_nginx_redis *r)
+{
+    r->connection = ngx_get_connection(r->ac->c.fd, r->log);
+    if (!r->connection)
+        return false;
+    r->connection->data = r;
+    r->connection->log = r->log;
+    r->connection->read->handler = on_readable;
+    r->connection->write->handler = on_writable;
+    r->connection->read->log = r->connection->write->log = r->log;
+    r->ac->ev.data = r;
+    r->ac->ev.addRead = add_read;
+    r->ac->ev.delRead = del_read;
+    r->ac->ev.addWrite = add_write;
+    r->ac->ev.delWrite = del_write;
+    r->ac->ev.cleanup = detach;
+    return true;
+}
+
+static bool is_ready(struct btz_nginx_redis *r)
+{
+    if (r->ac)
+        return true;
+    if (r->failed && ngx_current_msec - r->failed_at < PAUSE_MS)
+        return false;
+    r->failed = true;
+    r->failed_at = ngx_current_msec;
+    r->ac = r->path[0] ? redisAsyncConnectUnix(r->path) : redisAsyncConnect(r->host, r->port);
+    if (!r->ac)
+        return false;
+    r->ac->data = r;
+    if (r->ac->err || !attach(r)) {
+        redisAsyncFree(r->ac);
+        r->ac = NULL;
+        return false;
+    }
+    redisAsyncSetConnectCallback(r->ac, on_connected);
+    redisAsyncSetDisconnectCallback(r->ac, on_gone);
+    if (r->database && redisAsyncCommand(r->ac, NULL, NULL, "SELECT %d", r->database) != REDIS_OK)
+        return false;
+    r->failed = false;
+    return true;
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------------------------- */
+
+static void finish(struct call *call, bool reached, struct btz_slice answer)
+{
+    btz_nginx_redis_done *done = call->done;
+
+    if (call->timer.timer_set)
+        ngx_del_timer(&call->timer);
+    call->done = NULL;
+    if (done)
+        done(call->user, reached, answer);
+}
+
+static bool send_script(struct call *call);
+
+static void on_answer(redisAsyncContext *ac, void *reply, void *data)
+{
+    const redisReply *r = reply;
+    struct call *call = data;
+
+    (void)ac;
+    if (r && r->type == REDIS_REPLY_ERROR && !call->again && strncmp(r->str, "NOSCRIPT", 8) == 0 &&
+        call->command && send_script(call))
+        return;
+    if (r && r->type == REDIS_REPLY_STRING)
+        finish(call, true, btz_slice_of(r->str, r->len));
+    else
+        finish(call, false, btz_str(""));
+    free(call);
+}
+
+/* The same with the script itself in place of its digest: from then on the server knows it. */
+static bool send_script(struct call *call)
+{
+    const struct btz_redis_command *k = call->command;
+    const char *argv[BTZ_COUNT(k->argv)];
+    size_t lens[BTZ_COUNT(k->argv)];
+
+    call->again = true;
+    if (!call->redis->ac || k->argc < 2)
+        return false;
+    memcpy(argv, k->argv, sizeof argv);
+    memcpy(lens, k->argv_len, sizeof lens);
+    argv[0] = "EVAL";
+    lens[0] = 4;
+    argv[1] = btz_redis_script;
+    lens[1] = strlen(btz_redis_script);
+    return redisAsyncCommandArgv(call->redis->ac, on_answer, call, k->argc, argv, lens) == REDIS_OK;
+}
+
+/* Whoever asked hears that there was no answer; the call itself waits for the connection to tell. */
+static void on_timeout(ngx_event_t *e)
+{
+    finish(e->data, false, btz_str(""));
+}
+
+void *btz_nginx_redis_send(struct btz_nginx_redis *r, const struct btz_redis_command *command,
+                           btz_nginx_redis_done *done, void *user)
+{
+    struct call *call;
+
+    if (!command || !is_ready(r))
+        return NULL;
+    call = calloc(1, sizeof *call);
+    if (!call)
+        return NULL;
+    *call = (struct call){ .redis = r, .done = done, .user = user };
+    /* A settlement's words are gone when its script turns out to be unknown; its reservation taught the script. */
+    call->command = done ? command : NULL;
+    call->timer.handler = on_timeout;
+    call->timer.data = call;
+    call->timer.log = r->log;
+    if (redisAsyncCommandArgv(r->ac, on_answer, call, command->argc, (const char **)command->argv,
+                              command->argv_len) != REDIS_OK) {
+        free(call);
+        return NULL;
+    }
+    if (done)
+        ngx_add_timer(&call->timer, ANSWER_MS);
+    return call;
+}
+
+void btz_nginx_redis_forget(void *data)
+{
+    struct call *call = data;
+
+    if (call->timer.timer_set)
+        ngx_del_timer(&call->timer);
+    call->done = NULL;
+    call->command = NULL;
+}
+
+/* ---- where it is ---------------------------------------------------------------------------------------------------- */
+
+static bool parse(struct btz_nginx_redis *r, const char *url)
+{
+    struct btz_slice rest = btz_str(url);
+    struct btz_slice tcp = btz_str("redis://"), local = btz_str("unix:");
+    uint64_t number;
+    size_t slash, colon;
+
+    if (btz_slice_has_prefix(rest, local)) {
+        snprintf(r->path, sizeof r->path, "%s", url + local.len);
+        return r->path[0] == '/';
+    }
+    if (!btz_slice_has_prefix(rest, tcp))
+        return false;
+    rest = btz_slice_sub(rest, tcp.len, rest.len);
+    slash = btz_slice_find(rest, btz_str("/"), 0);
+    if (slash != SIZE_MAX && slash + 1 < rest.len) {
+        if (btz_parse_u64(btz_slice_sub(rest, slash + 1, rest.len), &number) != BTZ_OK ||
+            number > 1000)
+            return false;
+        r->database = (int)number;
+    }
+    rest = btz_slice_sub(rest, 0, slash);
+    colon = btz_slice_find(rest, btz_str(":"), 0);
+    r->port = 6379;
+    if (colon != SIZE_MAX) {
+        if (btz_parse_u64(btz_slice_sub(rest, colon + 1, rest.len), &number) != BTZ_OK ||
+            number > 65535)
+            return false;
+        r->port = (int)number;
+        rest = btz_slice_sub(rest, 0, colon);
+    }
+    snprintf(r->host, sizeof r->host, "%.*s", BTZ_SLICE_ARG(rest));
+    return r->host[0] != '\0';
+}
+
+struct btz_nginx_redis *btz_nginx_redis_new(const char *url, ngx_log_t *log)
+{
+    struct btz_nginx_redis *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return NULL;
+    r->log = log;
+    if (!parse(r, url)) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "bartizan: shared_limits: no address of a Redis");
+        free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void btz_nginx_redis_free(struct btz_nginx_redis *r)
+{
+    if (!r)
+        return;
+    if (r->ac) {
+        r->ac->data = NULL;
+        redisAsyncFree(r->ac);
+    }
+    free(r);
+}

@@ -1,0 +1,469 @@
+/* The response on its way to the client: read by the exchange, piece by piece or whole, before anything of it leaves. */
+#include "gate/nginx/module.h"
+
+#include "gate/exchange.h"
+
+static ngx_http_output_header_filter_pt next_header;
+static ngx_http_output_body_filter_pt next_body;
+
+/* ---- headers -------------------------------------------------------------------------------------------------------- */
+
+/* Of one connection, of the upstream's own, or for browsers of somebody else. */
+static const char *const dropped[] = {
+    "set-cookie",
+    "set-cookie2",
+    "server",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "alt-svc",
+    "strict-transport-security",
+    "public-key-pins",
+    "www-authenticate",
+    "x-powered-by",
+    "content-security-policy",
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "location",
+    "refresh",
+};
+
+static bool is_dropped(const ngx_table_elt_t *h)
+{
+    static const char ours[] = "x-bartizan-";
+
+    if (h->key.len > sizeof ours - 1 &&
+        ngx_strncasecmp(h->key.data, (u_char *)ours, sizeof ours - 1) == 0)
+        return true;
+    for (size_t i = 0; i < BTZ_COUNT(dropped); i++)
+        if (h->key.len == strlen(dropped[i]) &&
+            ngx_strncasecmp(h->key.data, (u_char *)dropped[i], h->key.len) == 0)
+            return true;
+    return false;
+}
+
+static void drop_headers(ngx_http_request_t *r)
+{
+    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (is_dropped(&h[i]))
+                h[i].hash = 0;
+    }
+    r->headers_out.server = NULL;
+    r->headers_out.www_authenticate = NULL;
+    if (r->headers_out.location)
+        ngx_http_clear_location(r);
+}
+
+/* What every response of ours says. */
+ngx_int_t btz_nginx_own_headers(struct btz_nginx_ctx *c)
+{
+    const char *guard = c->x ? btz_exchange_guard_header(c->x) : NULL;
+    ngx_http_request_t *r = c->r;
+    ngx_str_t ms = { 0, ngx_pnalloc(r->pool, 32) };
+
+    if (!ms.data)
+        return NGX_ERROR;
+    ms.len = (size_t)(ngx_sprintf(ms.data, "%.3f", (double)c->own_ns / 1e6) - ms.data);
+    if (btz_nginx_add_header(r, "X-Bartizan-Overhead-Ms", ms) != NGX_OK)
+        return NGX_ERROR;
+    if (c->in.request_id &&
+        btz_nginx_add_header(r, "X-Bartizan-Request-Id",
+                             (ngx_str_t){ strlen(c->in.request_id), (u_char *)c->in.request_id }) !=
+            NGX_OK)
+        return NGX_ERROR;
+    if (guard && btz_nginx_add_header(r, "X-Bartizan-Guard",
+                                      btz_nginx_str(r->pool, btz_str(guard))) != NGX_OK)
+        return NGX_ERROR;
+    return btz_nginx_origin_headers(c);
+}
+
+static void set_type(ngx_http_request_t *r, const char *type)
+{
+    r->headers_out.content_type = (ngx_str_t){ strlen(type), (u_char *)type };
+    r->headers_out.content_type_len = strlen(type);
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.charset.len = 0;
+}
+
+static void forget_length(ngx_http_request_t *r)
+{
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+    r->allow_ranges = 0;
+}
+
+ngx_int_t btz_nginx_answer_headers(struct btz_nginx_ctx *c, const struct btz_answer *a)
+{
+    ngx_http_request_t *r = c->r;
+    u_char *number;
+
+    ngx_http_clean_header(r);
+    r->headers_out.status = a->status;
+    r->headers_out.content_length_n = (off_t)a->body.len;
+    set_type(r, a->content_type ? a->content_type : "application/json");
+    if (a->status == NGX_HTTP_UNAUTHORIZED &&
+        btz_nginx_add_header(r, "WWW-Authenticate",
+                             (ngx_str_t)ngx_string("Bearer realm=\"bartizan\"")) != NGX_OK)
+        return NGX_ERROR;
+    if (a->retry_after_s) {
+        number = ngx_pnalloc(r->pool, 16);
+        if (!number ||
+            btz_nginx_add_header(
+                r, "Retry-After",
+                (ngx_str_t){ (size_t)(ngx_sprintf(number, "%uD", a->retry_after_s) - number),
+                             number }) != NGX_OK)
+            return NGX_ERROR;
+    }
+    return btz_nginx_own_headers(c);
+}
+
+/* ---- the head of an upstream's response ----------------------------------------------------------------------------- */
+
+static void read_response(ngx_http_request_t *r, struct btz_response_head *out)
+{
+    const ngx_str_t *type = &r->headers_out.content_type;
+    const ngx_table_elt_t *encoding = r->headers_out.content_encoding;
+
+    *out = (struct btz_response_head){ .status = (unsigned)r->headers_out.status,
+                                       .content_type = btz_slice_of(type->data, type->len),
+                                       .content_length = r->headers_out.content_length_n };
+    if (encoding && encoding->hash)
+        out->content_encoding = btz_slice_of(encoding->value.data, encoding->value.len);
+}
+
+/* What comes from now on is of no use: it is as if the upstream had ended well. */
+static void cut_upstream(struct btz_nginx_ctx *c)
+{
+    ngx_http_upstream_t *u = c->r->upstream;
+
+    c->cut = true;
+    if (!u)
+        return;
+    u->length = 0;
+    u->keepalive = 0;
+}
+
+static bool has_no_body(const ngx_http_request_t *r)
+{
+    return r->method == NGX_HTTP_HEAD || r->headers_out.status == NGX_HTTP_NO_CONTENT ||
+           r->headers_out.status == NGX_HTTP_NOT_MODIFIED;
+}
+
+/* The answer of the exchange takes the place of the response; its body follows with the first call of the body filter. */
+static ngx_int_t replace_response(struct btz_nginx_ctx *c)
+{
+    const struct btz_answer *a = btz_exchange_answer(c->x);
+
+    c->mode = BTZ_NGINX_MODE_REFUSED;
+    c->headers_sent = true;
+    c->last_pending = true;
+    btz_buf_clear(&c->pending);
+    if (btz_buf_add_slice(&c->pending, a->body) != BTZ_OK ||
+        btz_nginx_answer_headers(c, a) != NGX_OK)
+        return NGX_ERROR;
+    c->response_bytes = a->body.len;
+    cut_upstream(c);
+    btz_nginx_end(c, BTZ_END_REFUSED, a->status);
+    return next_header(c->r);
+}
+
+/* Held headers go out, with what the exchange made of the response. */
+static ngx_int_t send_headers(struct btz_nginx_ctx *c)
+{
+    const char *type = btz_exchange_response_type(c->x);
+    ngx_http_request_t *r = c->r;
+
+    c->headers_sent = true;
+    if (type)
+        set_type(r, type);
+    if (btz_nginx_own_headers(c) != NGX_OK)
+        return NGX_ERROR;
+    return next_header(r);
+}
+
+static ngx_int_t begin_response(struct btz_nginx_ctx *c)
+{
+    ngx_http_request_t *r = c->r;
+    struct btz_response_head head;
+    enum btz_response_mode mode = BTZ_RESPONSE_PASS;
+    enum btz_step step;
+
+    read_response(r, &head);
+    btz_exchange_attempted(c->x, head.status);
+    c->attempt_told = true;
+    /* Another one is tried: error_page leads to it. */
+    if (!c->forward.last && btz_nginx_retries(c, head.status))
+        return NGX_HTTP_BAD_GATEWAY;
+    drop_headers(r);
+    r->upstream->buffering = 0;
+    step = btz_exchange_response(c->x, &head, &mode);
+    if (step != BTZ_STEP_GO)
+        return replace_response(c);
+    if (head.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
+        c->mode = BTZ_NGINX_MODE_PASS;
+        return btz_nginx_websocket(c) == NGX_OK ? send_headers(c) : NGX_ERROR;
+    }
+    if (has_no_body(r)) {
+        c->mode = BTZ_NGINX_MODE_PASS;
+        btz_nginx_end(c, BTZ_END_DONE, head.status);
+        return send_headers(c);
+    }
+    r->main_filter_need_in_memory = 1;
+    r->filter_need_in_memory = 1;
+    if (mode == BTZ_RESPONSE_PASS) {
+        c->mode = BTZ_NGINX_MODE_PASS;
+        return send_headers(c);
+    }
+    forget_length(r);
+    c->mode = mode == BTZ_RESPONSE_WHOLE ? BTZ_NGINX_MODE_WHOLE : BTZ_NGINX_MODE_PIECES;
+    return c->mode == BTZ_NGINX_MODE_WHOLE ? NGX_OK : send_headers(c);
+}
+
+static ngx_int_t header_filter(ngx_http_request_t *r)
+{
+    struct btz_nginx_ctx *c = r == r->main ? btz_nginx_ctx(r) : NULL;
+    uint64_t begun;
+    ngx_int_t rc;
+
+    if (!c || c->mode == BTZ_NGINX_MODE_OWN)
+        return next_header(r);
+    if (!c->x || !c->forwarded || !r->upstream || !r->upstream->headers_in.status_n ||
+        c->mode != BTZ_NGINX_MODE_NONE || c->attempt_told) {
+        /* nginx answers by itself: a body too large, or too slow. */
+        c->mode = BTZ_NGINX_MODE_OWN;
+        btz_nginx_end(c, BTZ_END_REFUSED, (unsigned)r->headers_out.status);
+        return next_header(r);
+    }
+    begun = btz_clock_ns();
+    rc = begin_response(c);
+    c->own_ns += btz_clock_ns() - begun;
+    return rc;
+}
+
+/* ---- the body ------------------------------------------------------------------------------------------------------- */
+
+/* Sends what is pending, one batch at a time. While a batch is under way the last input stays unread, so that nginx does
+ * not read on from the upstream: a slow client slows the model down, and does not fill our memory. */
+static ngx_int_t send_pending(struct btz_nginx_ctx *c)
+{
+    ngx_http_request_t *r = c->r;
+    struct btz_buf empty;
+    ngx_buf_t *b;
+    ngx_int_t rc;
+
+    if (c->busy) {
+        rc = next_body(r, NULL);
+        if (rc == NGX_ERROR || ngx_buf_size(c->sending_buf) > 0)
+            return rc;
+        c->busy = false;
+    }
+    if (c->pending.len == 0 && !(c->last_pending && !c->last_sent))
+        return NGX_OK;
+    empty = c->sending;
+    btz_buf_clear(&empty);
+    c->sending = c->pending;
+    c->pending = empty;
+    b = c->sending_buf ? c->sending_buf : ngx_calloc_buf(r->pool);
+    if (!b)
+        return NGX_ERROR;
+    ngx_memzero(b, sizeof *b);
+    b->tag = (ngx_buf_tag_t)&ngx_http_bartizan_module;
+    b->start = b->pos = c->sending.ptr;
+    b->end = b->last = c->sending.ptr + c->sending.len;
+    b->memory = c->sending.len > 0;
+    b->flush = 1;
+    b->last_buf = c->last_pending;
+    b->last_in_chain = c->last_pending;
+    c->last_sent = c->last_pending;
+    c->sending_buf = b;
+    c->sending_chain.buf = b;
+    c->sending_chain.next = NULL;
+    rc = next_body(r, &c->sending_chain);
+    c->busy = ngx_buf_size(b) > 0;
+    return rc;
+}
+
+/* The input was read: nginx may read on. */
+static void let_go(struct btz_nginx_ctx *c)
+{
+    if (c->held_buf)
+        c->held_buf->pos = c->held_buf->last;
+    c->held_buf = NULL;
+}
+
+static ngx_int_t push(struct btz_nginx_ctx *c)
+{
+    ngx_int_t rc;
+
+    do {
+        rc = send_pending(c);
+    } while (rc != NGX_ERROR && !c->busy &&
+             (c->pending.len > 0 || (c->last_pending && !c->last_sent)));
+    if (!c->busy)
+        let_go(c);
+    if (c->busy)
+        c->r->buffered |= BTZ_NGINX_BUFFERED;
+    else
+        c->r->buffered &= (unsigned)~BTZ_NGINX_BUFFERED & 0xff;
+    return rc;
+}
+
+/* A piece of a stream. */
+static void feed(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
+{
+    size_t before = c->pending.len;
+    enum btz_step step = btz_exchange_pieces(c->x, piece, final, &c->pending);
+
+    if (!c->first_ns && c->pending.len > before)
+        c->first_ns = btz_clock_ns();
+    c->response_bytes += c->pending.len - before;
+    if (step != BTZ_STEP_GO) {
+        cut_upstream(c);
+        c->last_pending = true;
+        btz_nginx_end(c, BTZ_END_REFUSED, (unsigned)c->r->headers_out.status);
+    } else if (final) {
+        c->last_pending = true;
+        btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_DONE,
+                      (unsigned)c->r->headers_out.status);
+    }
+}
+
+/* The whole of a response was read. */
+static ngx_int_t end_whole(struct btz_nginx_ctx *c)
+{
+    enum btz_step step;
+
+    if (c->upstream_failed || c->whole.len > (size_t)c->main->conf->response_max)
+        step = btz_exchange_refuse(
+            c->x, 502, c->upstream_failed ? "upstream_failed" : "response_too_large",
+            c->upstream_failed ? "the model's server broke off its answer"
+                               : "the answer is larger than `response_max` allows");
+    else
+        step = btz_exchange_pieces(c->x, btz_buf_slice(&c->whole), true, &c->pending);
+    btz_buf_release(&c->whole);
+    c->first_ns = btz_clock_ns();
+    if (step != BTZ_STEP_GO)
+        return replace_response(c);
+    c->r->headers_out.content_length_n = (off_t)c->pending.len;
+    c->response_bytes = c->pending.len;
+    c->last_pending = true;
+    btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
+    return send_headers(c);
+}
+
+static ngx_int_t collect(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
+{
+    bool too_large = piece.len + c->whole.len > (size_t)c->main->conf->response_max;
+    ngx_int_t rc;
+
+    if (piece.len && btz_buf_add_slice(&c->whole, piece) != BTZ_OK)
+        too_large = true;
+    if (!final && !too_large)
+        return NGX_OK;
+    if (too_large)
+        c->whole.len = (size_t)c->main->conf->response_max + 1;
+    rc = end_whole(c);
+    return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
+}
+
+/* nginx gives up an upstream that broke off: a flush of nothing, after its connection was taken away. */
+static bool has_broken_off(const struct btz_nginx_ctx *c, const ngx_chain_t *in)
+{
+    const ngx_http_upstream_t *u = c->r->upstream;
+
+    return in && in->buf->flush && ngx_buf_size(in->buf) == 0 && !in->buf->last_buf && u &&
+           u->cleanup == NULL;
+}
+
+static ngx_int_t guard_chain(struct btz_nginx_ctx *c, ngx_chain_t *in)
+{
+    ngx_int_t rc;
+
+    if (has_broken_off(c, in))
+        c->upstream_failed = true;
+    for (ngx_chain_t *one = in; one; one = one->next) {
+        ngx_buf_t *b = one->buf;
+        bool final = b->last_buf || c->upstream_failed;
+        struct btz_slice piece = btz_slice_of(b->pos, (size_t)ngx_buf_size(b));
+
+        if (!c->last_pending && c->mode == BTZ_NGINX_MODE_PIECES && (piece.len || final))
+            feed(c, piece, final);
+        if (!c->last_pending && c->mode == BTZ_NGINX_MODE_WHOLE && (piece.len || final)) {
+            rc = collect(c, piece, final);
+            if (rc != NGX_OK)
+                return rc;
+        }
+        let_go(c);
+        c->held_buf = piece.len ? b : NULL;
+    }
+    return NGX_OK;
+}
+
+/* Bytes that nobody can read go through, counted. */
+static ngx_int_t pass(struct btz_nginx_ctx *c, ngx_chain_t *in)
+{
+    uint64_t bytes = 0;
+    bool last = false;
+
+    for (ngx_chain_t *one = in; one; one = one->next) {
+        bytes += (uint64_t)ngx_buf_size(one->buf);
+        last = last || one->buf->last_buf;
+    }
+    if (c->x && !c->ended) {
+        c->upstream_failed = c->upstream_failed || has_broken_off(c, in);
+        if (bytes && !c->first_ns)
+            c->first_ns = btz_clock_ns();
+        c->response_bytes += bytes;
+        if (bytes)
+            btz_exchange_passed(c->x, bytes);
+        if (last)
+            btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
+    }
+    return next_body(c->r, in);
+}
+
+static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    struct btz_nginx_ctx *c = r == r->main ? btz_nginx_ctx(r) : NULL;
+    uint64_t begun;
+    ngx_int_t rc;
+
+    if (!c || c->mode == BTZ_NGINX_MODE_NONE || c->mode == BTZ_NGINX_MODE_OWN)
+        return next_body(r, in);
+    if (c->mode == BTZ_NGINX_MODE_PASS)
+        return pass(c, in);
+    begun = btz_clock_ns();
+    if (c->cut) /* beginning to read sets the length anew */
+        cut_upstream(c);
+    rc = guard_chain(c, in);
+    c->own_ns += btz_clock_ns() - begun;
+    if (rc == NGX_OK && c->headers_sent)
+        return push(c);
+    let_go(c);
+    return rc;
+}
+
+ngx_int_t btz_nginx_filters(ngx_conf_t *cf)
+{
+    (void)cf;
+    next_header = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = header_filter;
+    next_body = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = body_filter;
+    return NGX_OK;
+}

@@ -1,0 +1,459 @@
+#include "gate/protocol/shape.h"
+
+#define WORD_MAX  96
+#define QUIET_MAX 8 /* an unknown word up to this many bytes carries nothing */
+
+struct btz_slice btz_text_of(const json_t *string)
+{
+    if (!json_is_string(string))
+        return btz_str("");
+    return btz_slice_of(json_string_value(string), json_string_length(string));
+}
+
+bool btz_is_word(struct btz_slice s)
+{
+    if (s.len > WORD_MAX)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '.' || c == ':' || c == '/' || c == '+' || c == '='))
+            return false;
+    }
+    return true;
+}
+
+bool btz_is_base64(struct btz_slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '+' || c == '/' || c == '=' || c == '-' || c == '_' || c == '\r' || c == '\n'))
+            return false;
+    }
+    return true;
+}
+
+int btz_role_channel(const json_t *object)
+{
+    static const struct {
+        const char *role;
+        enum btz_channel channel;
+    } roles[] = {
+        { "user", BTZ_CHANNEL_USER },        { "assistant", BTZ_CHANNEL_ASSISTANT },
+        { "system", BTZ_CHANNEL_SYSTEM },    { "tool", BTZ_CHANNEL_TOOL_RESULT },
+        { "developer", BTZ_CHANNEL_SYSTEM }, { "function", BTZ_CHANNEL_TOOL_RESULT },
+        { "model", BTZ_CHANNEL_ASSISTANT },  { "ipython", BTZ_CHANNEL_TOOL_RESULT },
+    };
+    struct btz_slice role = btz_text_of(json_object_get(object, "role"));
+
+    for (size_t i = 0; i < BTZ_COUNT(roles); i++)
+        if (btz_slice_is(role, roles[i].role))
+            return (int)roles[i].channel;
+    return BTZ_CHANNEL_RAW;
+}
+
+static enum btz_err give(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                         json_t *value, int channel)
+{
+    struct btz_part part = { .channel = channel < 0 ? BTZ_CHANNEL_RAW : (enum btz_channel)channel,
+                             .text = btz_text_of(value),
+                             .holder = holder,
+                             .key = key,
+                             .index = index };
+
+    /* A call without arguments is still a call: who watches a stream is to hear of it. */
+    if (part.text.len == 0 && (w->message || part.channel != BTZ_CHANNEL_TOOL_ARGUMENTS))
+        return BTZ_OK;
+    return w->part(w, &part);
+}
+
+static enum btz_err give_json(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                              json_t *value, int channel)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(SIZE_MAX / 2);
+    struct btz_part part = { .channel = channel < 0 ? BTZ_CHANNEL_RAW : (enum btz_channel)channel,
+                             .holder = holder,
+                             .key = key,
+                             .index = index,
+                             .form = BTZ_PART_JSON };
+
+    if (json_is_string(value))
+        return give(w, holder, key, index, value, channel);
+    BTZ_TRY(btz_json_write(value, false, &text));
+    part.text = btz_buf_slice(&text);
+    if (w->arena)
+        BTZ_TRY(btz_arena_copy(w->arena, part.text, &part.text));
+    return w->part(w, &part);
+}
+
+/* Nothing in it that could be read: numbers, truths, short words. */
+static bool quiet(const json_t *value)
+{
+    const json_t *one;
+    const char *key;
+    size_t i;
+
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return json_string_length(value) <= QUIET_MAX && btz_is_word(btz_text_of(value));
+    case JSON_ARRAY:
+        json_array_foreach(value, i, one)
+        {
+            if (!quiet(one))
+                return false;
+        }
+        return true;
+    case JSON_OBJECT:
+        /* jansson's iteration takes no const; it changes nothing. */
+        for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
+             it = json_object_iter_next((json_t *)(uintptr_t)value, it)) {
+            key = json_object_iter_key(it);
+            if (!btz_is_word(btz_str(key)) || !quiet(json_object_iter_value(it)))
+                return false;
+        }
+        return true;
+    default:
+        return true;
+    }
+}
+
+static enum btz_err raw(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                        json_t *value, int channel)
+{
+    if (quiet(value))
+        return BTZ_OK;
+    return give_json(w, holder, key, index, value, channel);
+}
+
+static enum btz_err image(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                          json_t *value, int channel)
+{
+    struct btz_slice text = btz_text_of(value);
+
+    w->images++;
+    if (btz_slice_has_prefix(text, btz_str("data:"))) {
+        size_t comma = btz_slice_find(btz_slice_sub(text, 0, 256), btz_str(","), 0);
+
+        if (comma != SIZE_MAX && btz_slice_has(btz_slice_sub(text, 0, comma), ";base64") &&
+            btz_is_base64(btz_slice_sub(text, comma + 1, text.len)))
+            return BTZ_OK;
+    } else if (btz_is_base64(text)) {
+        return BTZ_OK;
+    }
+    return give(w, holder, key, index, value, channel);
+}
+
+static enum btz_err string(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                           json_t *value, const struct btz_shape_member *how, int channel)
+{
+    switch (how->kind) {
+    case BTZ_SHAPE_TEXT:
+    case BTZ_SHAPE_JSON:
+        return give(w, holder, key, index, value, channel);
+    case BTZ_SHAPE_IMAGE:
+        return image(w, holder, key, index, value, channel);
+    case BTZ_SHAPE_DATA:
+        w->files++;
+        if (btz_is_base64(btz_text_of(value)))
+            return BTZ_OK;
+        if (btz_slice_has_prefix(btz_text_of(value), btz_str("data:"))) {
+            size_t comma = btz_slice_find(btz_text_of(value), btz_str(";base64,"), 0);
+
+            if (comma < 256 &&
+                btz_is_base64(btz_slice_sub(btz_text_of(value), comma + 8, SIZE_MAX)))
+                return BTZ_OK;
+        }
+        return give(w, holder, key, index, value, BTZ_CHANNEL_DOCUMENT);
+    case BTZ_SHAPE_OPAQUE:
+        return btz_is_base64(btz_text_of(value))
+                   ? BTZ_OK
+                   : give(w, holder, key, index, value, BTZ_CHANNEL_RAW);
+    case BTZ_SHAPE_LANE:
+        return BTZ_OK;
+    case BTZ_SHAPE_ID:
+        if (btz_is_word(btz_text_of(value)))
+            return BTZ_OK;
+        break;
+    default:
+        break;
+    }
+    return raw(w, holder, key, index, value, BTZ_CHANNEL_RAW);
+}
+
+static enum btz_err array(struct btz_walk *w, json_t *list, const struct btz_shape_member *how,
+                          int channel)
+{
+    size_t numbers = 0, i;
+    json_t *one;
+
+    json_array_foreach(list, i, one)
+    {
+        if (json_is_integer(one))
+            numbers++;
+        else
+            BTZ_TRY(btz_walk_value(w, list, NULL, i, one, how, channel));
+    }
+    /* Token numbers instead of a text: only the model can read them. */
+    if (numbers > 0 && how->kind == BTZ_SHAPE_TEXT) {
+        w->files++;
+        w->token_ids += numbers;
+    }
+    return BTZ_OK;
+}
+
+enum btz_err btz_walk_value(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                            json_t *value, const struct btz_shape_member *how, int channel)
+{
+    if (how->channel != BTZ_HERE)
+        channel = how->channel;
+    if (how->kind == BTZ_SHAPE_LOGPROBS)
+        return BTZ_OK;
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return string(w, holder, key, index, value, how, channel);
+    case JSON_ARRAY:
+        if (how->kind == BTZ_SHAPE_TEXT || how->kind == BTZ_SHAPE_OBJECT ||
+            how->kind == BTZ_SHAPE_ID || how->kind == BTZ_SHAPE_IMAGE)
+            return array(w, value, how, channel);
+        return give_json(w, holder, key, index, value, channel);
+    case JSON_OBJECT:
+        if (how->shape)
+            return btz_walk_object(w, value, how->shape, channel);
+        if (how->kind == BTZ_SHAPE_TEXT || how->kind == BTZ_SHAPE_JSON)
+            return give_json(w, holder, key, index, value, channel);
+        return raw(w, holder, key, index, value, BTZ_CHANNEL_RAW);
+    default:
+        return BTZ_OK;
+    }
+}
+
+static const struct btz_shape_member *member(const struct btz_shape *shape, const char *name)
+{
+    for (const struct btz_shape_member *m = shape->members; m && m->name; m++)
+        if (m->name[0] == name[0] && strcmp(m->name, name) == 0)
+            return m;
+    return NULL;
+}
+
+static const struct btz_shape_variant *variant(const struct btz_shape *shape, const json_t *object)
+{
+    struct btz_slice type = btz_text_of(json_object_get(object, "type"));
+
+    for (const struct btz_shape_variant *v = shape->variants; v->shape; v++)
+        if (btz_slice_is(type, v->type))
+            return v;
+    return NULL;
+}
+
+static enum btz_err object_raw(struct btz_walk *w, json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        if (!btz_is_word(btz_str(key)))
+            BTZ_TRY(
+                w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) }));
+        BTZ_TRY(raw(w, object, key, 0, value, BTZ_CHANNEL_RAW));
+    }
+    return BTZ_OK;
+}
+
+enum btz_err btz_walk_object(struct btz_walk *w, json_t *object, const struct btz_shape *shape,
+                             int channel)
+{
+    const char *key;
+    json_t *value;
+
+    while (shape->variants) {
+        const struct btz_shape_variant *v = variant(shape, object);
+
+        if (!v)
+            return object_raw(w, object);
+        shape = v->shape;
+        if (v->channel != BTZ_HERE)
+            channel = v->channel;
+    }
+    if (shape->enter)
+        BTZ_TRY(shape->enter(w, object, &channel));
+    json_object_foreach(object, key, value)
+    {
+        const struct btz_shape_member *how = member(shape, key);
+
+        if (how) {
+            BTZ_TRY(btz_walk_value(w, object, how->name, 0, value, how, channel));
+            continue;
+        }
+        if (!btz_is_word(btz_str(key)))
+            BTZ_TRY(
+                w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) }));
+        BTZ_TRY(raw(w, object, key, 0, value, BTZ_CHANNEL_RAW));
+    }
+    return BTZ_OK;
+}
+
+enum btz_err btz_walk_strings(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                              json_t *value, int channel)
+{
+    const char *name;
+    json_t *one;
+    size_t i;
+
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return give(w, holder, key, index, value, channel);
+    case JSON_ARRAY:
+        json_array_foreach(value, i, one)
+        {
+            BTZ_TRY(btz_walk_strings(w, value, NULL, i, one, channel));
+        }
+        return BTZ_OK;
+    case JSON_OBJECT:
+        json_object_foreach(value, name, one)
+        {
+            if (!btz_is_word(btz_str(name)))
+                BTZ_TRY(w->part(
+                    w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(name) }));
+            BTZ_TRY(btz_walk_strings(w, value, name, 0, one, channel));
+        }
+        return BTZ_OK;
+    default:
+        return BTZ_OK;
+    }
+}
+
+/* ---- tools and calls ---- */
+
+static void *grown(struct btz_arena *arena, void *old, size_t count, size_t *room, size_t size)
+{
+    void *more;
+
+    if (count < *room)
+        return old;
+    *room = *room ? *room * 2 : 16;
+    more = btz_arena_array(arena, *room, size);
+    if (more && count > 0)
+        memcpy(more, old, count * size);
+    return more;
+}
+
+static int append(const char *bytes, size_t size, void *user)
+{
+    return btz_buf_add(user, bytes, size) == BTZ_OK ? 0 : -1;
+}
+
+/* Members in order of their names: a server that orders them anew has not changed the tool. */
+static enum btz_err canonical(const json_t *value, struct btz_buf *out)
+{
+    if (json_dump_callback(value, append, out, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS))
+        return btz_fail(BTZ_LIMIT, "out of memory for a tool's schema");
+    return BTZ_OK;
+}
+
+static enum btz_err text_or_json(struct btz_walk *w, const json_t *value, struct btz_slice *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(SIZE_MAX / 2);
+
+    *out = btz_text_of(value);
+    if (!value || json_is_string(value) || json_is_null(value))
+        return BTZ_OK;
+    BTZ_TRY(canonical(value, &text));
+    return btz_arena_copy(w->arena, btz_buf_slice(&text), out);
+}
+
+enum btz_err btz_walk_tool(struct btz_walk *w, const json_t *name, const json_t *description,
+                           const json_t *schema)
+{
+    struct btz_message *m = w->message;
+    struct btz_tool *tools;
+
+    if (!m)
+        return BTZ_OK;
+    if (m->tool_count == BTZ_PARTS_MAX)
+        return btz_fail(BTZ_LIMIT, "more than %d tools", BTZ_PARTS_MAX);
+    tools = grown(w->arena, m->tools, m->tool_count, &w->tool_room, sizeof *tools);
+    if (!tools)
+        return BTZ_LIMIT;
+    m->tools = tools;
+    tools[m->tool_count].name = btz_text_of(name);
+    tools[m->tool_count].description = btz_text_of(description);
+    BTZ_TRY(text_or_json(w, schema, &tools[m->tool_count].schema));
+    m->tool_count++;
+    return BTZ_OK;
+}
+
+enum btz_err btz_walk_call(struct btz_walk *w, const json_t *name, const json_t *arguments)
+{
+    struct btz_message *m = w->message;
+    struct btz_tool_call *calls;
+
+    if (!m)
+        return BTZ_OK;
+    if (m->call_count == BTZ_PARTS_MAX)
+        return btz_fail(BTZ_LIMIT, "more than %d tool calls", BTZ_PARTS_MAX);
+    calls = grown(w->arena, m->calls, m->call_count, &w->call_room, sizeof *calls);
+    if (!calls)
+        return BTZ_LIMIT;
+    m->calls = calls;
+    calls[m->call_count].name = btz_text_of(name);
+    BTZ_TRY(text_or_json(w, arguments, &calls[m->call_count].arguments));
+    m->call_count++;
+    return BTZ_OK;
+}
+
+/* ---- log probabilities ---- */
+
+#define TOKEN_MAX 128
+
+/* {token, logprob, bytes, top_logprobs} and nothing else that could carry a text. */
+static bool plain_token(const json_t *one)
+{
+    static const char *const known[] = { "token", "logprob", "bytes" };
+    const json_t *top = json_object_get(one, "top_logprobs"), *other;
+    size_t have = top ? 1 : 0, i;
+
+    for (i = 0; i < BTZ_COUNT(known); i++)
+        have += json_object_get(one, known[i]) ? 1 : 0;
+    if (have != json_object_size(one) ||
+        btz_text_of(json_object_get(one, "token")).len > TOKEN_MAX ||
+        json_is_string(json_object_get(one, "logprob")))
+        return false;
+    json_array_foreach(top, i, other)
+    {
+        if (json_object_get(other, "top_logprobs") || !plain_token(other))
+            return false;
+    }
+    return true;
+}
+
+static bool follows(struct btz_slice text, size_t *at, struct btz_slice token)
+{
+    if (token.len > text.len - *at || (token.len && memcmp(text.ptr + *at, token.ptr, token.len)))
+        return false;
+    *at += token.len;
+    return true;
+}
+
+bool btz_logprobs_repeat(const json_t *logprobs, struct btz_slice text)
+{
+    const json_t *tokens =
+        json_is_object(logprobs) ? json_object_get(logprobs, "tokens") : logprobs;
+    const json_t *one;
+    size_t at = 0, i;
+
+    if (!json_is_array(tokens))
+        return false;
+    json_array_foreach(tokens, i, one)
+    {
+        struct btz_slice token =
+            btz_text_of(json_is_object(one) ? json_object_get(one, "token") : one);
+
+        if (!follows(text, &at, token) || (json_is_object(one) && !plain_token(one)))
+            return false;
+    }
+    return at == text.len;
+}

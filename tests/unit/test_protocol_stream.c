@@ -1,0 +1,466 @@
+/* Streams: every way of cutting them gives the same, what is held comes out before its end, what is cut stays cut. */
+#include "protocol_fixture.h"
+
+#define CHUNK(delta, finish)                                                                       \
+    "data: "                                                                                       \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-"   \
+    "4o\","                                                                                        \
+    "\"choices\":[{\"index\":0,\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":" finish  \
+    "}]}\n\n"
+#define DONE "data: [DONE]\n\n"
+#define DELTA(index, delta)                                                                        \
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" index         \
+    ",\"delta\":{" delta "}}\n\n"
+#define START(index, block)                                                                        \
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":" index         \
+    ",\"content_block\":{" block "}}\n\n"
+#define STOP(index)                                                                                \
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" index "}\n\n"
+#define MESSAGE_START                                                                              \
+    "event: message_start\ndata: "                                                                 \
+    "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","              \
+    "\"role\":\"assistant\",\"content\":[],\"model\":\"claude\",\"stop_reason\":null,\"stop_"      \
+    "sequence\":null,"                                                                             \
+    "\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n"
+#define MESSAGE_END                                                                                \
+    "event: message_delta\ndata: "                                                                 \
+    "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","                         \
+    "\"stop_sequence\":null},\"usage\":{\"output_tokens\":15}}\n\n"                                \
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+
+#define OLD(text, finish)                                                                          \
+    "data: "                                                                                       \
+    "{\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"choices\":[{\"text\":"      \
+    "\"" text "\",\"index\":0,\"logprobs\":null,\"finish_reason\":" finish                         \
+    "}],\"model\":\"instruct\"}\n\n"
+#define EVENT(type, n, rest)                                                                       \
+    "event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":" n "," rest "}\n\n"
+#define ITEM(text, status)                                                                         \
+    "{\"id\":\"msg_1\",\"type\":\"message\",\"status\":\"" status                                  \
+    "\",\"role\":\"assistant\",\"content\":" text "}"
+#define PART(text)                                                                                 \
+    "{\"type\":\"output_text\",\"text\":\"" text "\",\"annotations\":[],\"logprobs\":[]}"
+#define RESPONSE(status, output)                                                                   \
+    "\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"" status                 \
+    "\",\"model\":\"gpt-4o\","                                                                     \
+    "\"output\":" output                                                                           \
+    ",\"usage\":{\"input_tokens\":9,\"output_tokens\":4,\"total_tokens\":13}}"
+#define LINE(rest)                                                                                 \
+    "{\"model\":\"llama3.2\",\"created_at\":\"2023-08-04T19:22:45.499127Z\"," rest "}\n"
+
+struct stream_case {
+    const char *name;
+    enum btz_protocol protocol;
+    const char *in;
+    /* Texts of the deltas put together, by a reader of our own: "lane=text;" in order of first appearance. */
+    const char *texts;
+    enum btz_err err;
+};
+
+static const struct stream_case cases[] = {
+    { "chat text", BTZ_PROTOCOL_CHAT,
+      CHUNK("\"role\":\"assistant\",\"content\":\"\"", "null") CHUNK("\"content\":\"a se\"", "null")
+          CHUNK("\"content\":\"cr\"", "null") CHUNK("\"content\":\"et b sec\"", "null")
+              CHUNK("", "\"stop\"") DONE,
+      "content=a [x] b sec;", BTZ_OK },
+    { "chat text in the last chunk", BTZ_PROTOCOL_CHAT,
+      CHUNK("\"content\":\"a se\"", "null") CHUNK("\"content\":\"cret\"", "\"stop\"") DONE,
+      "content=a [x];", BTZ_OK },
+    { "chat reasoning and refusal", BTZ_PROTOCOL_CHAT,
+      CHUNK("\"reasoning_content\":\"sec\"", "null") CHUNK(
+          "\"reasoning_content\":\"ret s\"", "null") CHUNK("\"refusal\":\"no secret\"", "null")
+          CHUNK("\"content\":\"s\"", "null") CHUNK("", "\"stop\"") DONE,
+      "reasoning_content=[x] s;refusal=no [x];content=s;", BTZ_OK },
+    { "chat tools", BTZ_PROTOCOL_CHAT,
+      CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{"
+            "\"name\":\"f\","
+            "\"arguments\":\"\"}}]",
+            "null")
+          CHUNK(
+              "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"q\\\":\\\"sec\"}}]",
+              "null") CHUNK("\"tool_calls\":[{\"index\":1,\"id\":\"c2\",\"type\":\"function\","
+                            "\"function\":{\"name\":\"g\","
+                            "\"arguments\":\"{s\"}}]",
+                            "null")
+              CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"ret\\\"}\"}}]",
+                    "null") CHUNK("", "\"tool_calls\"") DONE,
+      "f={\"q\":\"[x]\"};g={s;", BTZ_OK },
+    { "chat whole call in the last chunk", BTZ_PROTOCOL_CHAT,
+      CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{"
+            "\"name\":\"f\","
+            "\"arguments\":\"{} s\"}}]",
+            "\"tool_calls\"") DONE,
+      "f={} s;", BTZ_OK },
+    { "chat cut", BTZ_PROTOCOL_CHAT,
+      CHUNK("\"content\":\"a st\"", "null") CHUNK("\"content\":\"op\"", "null")
+          CHUNK("\"content\":\"! b\"", "null") CHUNK("", "\"stop\"") DONE,
+      "content=a ;", BTZ_DENIED },
+    { "messages", BTZ_PROTOCOL_MESSAGES,
+      MESSAGE_START START(
+          "0", "\"type\":\"text\",\"text\":\"\"") "event: ping\ndata: {\"type\": "
+                                                  "\"ping\"}\n\n" DELTA("0",
+                                                                        "\"type\":\"text_delta\","
+                                                                        "\"text\":\"a sec\"")
+                                                      DELTA("0", "\"type\":\"text_delta\",\"text\":"
+                                                                 "\"ret s\"") STOP("0") MESSAGE_END,
+      "0=a [x] s;", BTZ_OK },
+    { "messages thinking and tool", BTZ_PROTOCOL_MESSAGES,
+      MESSAGE_START START("0", "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"")
+          DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"hm s\"")
+              DELTA("0", "\"type\":\"signature_delta\",\"signature\":\"EqQBCg==\"") STOP("0") START(
+                  "1", "\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"f\",\"input\":{}")
+                  DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"\"") DELTA(
+                      "1", "\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"q\\\":\\\"se\"")
+                      DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"cret\\\"}\"")
+                          STOP("1") MESSAGE_END,
+      "0=hm s;signature;f={\"q\":\"[x]\"};", BTZ_OK },
+    { "messages changed thinking loses its signature", BTZ_PROTOCOL_MESSAGES,
+      MESSAGE_START START("0", "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"")
+          DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"secret\"") DELTA(
+              "0", "\"type\":\"signature_delta\",\"signature\":\"EqQBCg==\"") STOP("0") MESSAGE_END,
+      "0=[x];", BTZ_OK },
+    { "messages cut", BTZ_PROTOCOL_MESSAGES,
+      MESSAGE_START START("0", "\"type\":\"text\",\"text\":\"stop\"")
+          DELTA("0", "\"type\":\"text_delta\",\"text\":\"! b\"") STOP("0") MESSAGE_END,
+      "", BTZ_DENIED },
+    { "completions", BTZ_PROTOCOL_COMPLETIONS,
+      OLD("a sec", "null") OLD("ret s", "null") OLD("", "\"stop\"") DONE, "text=a [x] s;", BTZ_OK },
+    { "completions cut", BTZ_PROTOCOL_COMPLETIONS,
+      OLD("a st", "null") OLD("op!", "null") OLD("", "\"stop\"") DONE, "text=a ;", BTZ_DENIED },
+    { "responses", BTZ_PROTOCOL_RESPONSES,
+      EVENT("response.created", "0", RESPONSE("in_progress", "[]")) EVENT(
+          "response.output_item.added", "1",
+          "\"output_index\":0,\"item\":" ITEM("[]", "in_progress"))
+          EVENT("response.content_part.added", "2",
+                "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"part\":" PART(
+                    "")) EVENT("response.output_text.delta", "3",
+                               "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,"
+                               "\"delta\":\"a sec\"")
+              EVENT("response.output_text.delta", "4",
+                    "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"ret "
+                    "s\"") EVENT("response.output_text.done", "5",
+                                 "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,"
+                                 "\"text\":\"a secret s\"")
+                  EVENT(
+                      "response.content_part.done",
+                      "6",
+                      "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"part\":" PART(
+                          "a secret s")) EVENT("response.output_item.done", "7",
+                                               "\"output_index\":0,\"item\":" ITEM(
+                                                   "[" PART("a secret s") "]", "completed"))
+                      EVENT("response.completed", "8",
+                            RESPONSE("completed",
+                                     "[" ITEM("[" PART("a secret s") "]", "completed") "]")),
+      "deltas=a [x] s;whole=a [x] s|a [x] s|a [x] s|a [x] s|;", BTZ_OK },
+    { "responses tool", BTZ_PROTOCOL_RESPONSES,
+      EVENT("response.output_item.added", "0",
+            "\"output_index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":"
+            "\"c1\",\"name\":\"f\","
+            "\"arguments\":\"\"}")
+          EVENT("response.function_call_arguments.delta", "1",
+                "\"item_id\":\"fc_1\",\"output_index\":0,\"delta\":\"{sec\"")
+              EVENT("response.function_call_arguments.delta", "2",
+                    "\"item_id\":\"fc_1\",\"output_index\":0,\"delta\":\"ret}s\"")
+                  EVENT("response.function_call_arguments.done", "3",
+                        "\"item_id\":\"fc_1\",\"output_index\":0,\"arguments\":\"{secret}s\"")
+                      EVENT("response.completed", "4",
+                            RESPONSE("completed", "[{\"type\":\"function_call\",\"id\":\"fc_1\","
+                                                  "\"call_id\":\"c1\",\"name\":\"f\","
+                                                  "\"arguments\":\"{secret}s\"}]")),
+      "deltas={[x]}s;whole={[x]}s|{[x]}s|;", BTZ_OK },
+    { "responses cut", BTZ_PROTOCOL_RESPONSES,
+      EVENT("response.output_text.delta", "0",
+            "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"a stop! b\""),
+      "", BTZ_DENIED },
+    { "ollama chat", BTZ_PROTOCOL_OLLAMA_CHAT,
+      LINE("\"message\":{\"role\":\"assistant\",\"content\":\"a sec\"},\"done\":false")
+          LINE("\"message\":{\"role\":\"assistant\",\"content\":\"ret s\"},\"done\":false")
+              LINE("\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"prompt_"
+                   "eval_count\":26,"
+                   "\"eval_count\":298"),
+      "content=a [x] s;", BTZ_OK },
+    { "ollama generate", BTZ_PROTOCOL_OLLAMA_GENERATE,
+      LINE("\"response\":\"a sec\",\"done\":false") LINE("\"response\":\"ret s\",\"done\":false")
+          LINE("\"done\":true,\"context\":[1,2,3]"),
+      "response=a [x] s;", BTZ_OK },
+    { "ollama cut", BTZ_PROTOCOL_OLLAMA_CHAT,
+      LINE("\"message\":{\"role\":\"assistant\",\"content\":\"a st\"},\"done\":false")
+          LINE("\"message\":{\"role\":\"assistant\",\"content\":\"op!\"},\"done\":false"),
+      "content=a ;", BTZ_DENIED },
+    { "pass text", BTZ_PROTOCOL_PASS, "data: a sec\n\ndata: ret s\n\n" DONE, "raw=a [x] s;",
+      BTZ_OK },
+    { "pass JSON", BTZ_PROTOCOL_PASS, "data: {\"t\":\"a secret\"}\n\n", "raw={\"t\":\"a [x]\"};",
+      BTZ_OK },
+    { "mcp", BTZ_PROTOCOL_MCP,
+      "id: 1_2\ndata: \n\nevent: message\ndata: "
+      "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\","
+      "\"text\":\"a secret\"}],\"isError\":false}}\n\n",
+      "mcp=a [x];", BTZ_OK },
+};
+
+/* ---- a reader of our own: what a client would put together ---- */
+
+struct texts {
+    char name[32][40];
+    struct btz_buf text[32];
+    size_t count;
+};
+
+static void gather(struct texts *t, const char *name, const char *text)
+{
+    size_t i = 0;
+
+    if (!text || (!*text && strcmp(name, "signature") != 0))
+        return;
+    while (i < t->count && strcmp(t->name[i], name) != 0)
+        i++;
+    if (i == t->count) {
+        assert_true(t->count < 32);
+        t->text[i] = BTZ_BUF(1 << 20);
+        snprintf(t->name[i], sizeof t->name[i], "%s", name);
+        t->count++;
+    }
+    assert_int_equal(btz_buf_add_str(&t->text[i], text), BTZ_OK);
+}
+
+static void gather_chat(struct texts *t, const json_t *root)
+{
+    static char calls[8][40];
+    const json_t *delta =
+        json_object_get(json_array_get(json_object_get(root, "choices"), 0), "delta");
+    static const char *const members[] = { "content", "refusal", "reasoning_content", "reasoning" };
+    const json_t *call;
+    size_t i;
+
+    for (i = 0; i < BTZ_COUNT(members); i++)
+        gather(t, members[i], json_string_value(json_object_get(delta, members[i])));
+    gather(t, "text",
+           json_string_value(
+               json_object_get(json_array_get(json_object_get(root, "choices"), 0), "text")));
+    json_array_foreach(json_object_get(delta, "tool_calls"), i, call)
+    {
+        size_t at = (size_t)json_integer_value(json_object_get(call, "index"));
+        const json_t *f = json_object_get(call, "function");
+
+        assert_true(at < 8);
+        if (json_object_get(f, "name"))
+            snprintf(calls[at], sizeof calls[at], "%s",
+                     json_string_value(json_object_get(f, "name")));
+        gather(t, calls[at], json_string_value(json_object_get(f, "arguments")));
+    }
+}
+
+static void gather_messages(struct texts *t, const json_t *root)
+{
+    static char blocks[8][40];
+    const json_t *block = json_object_get(root, "content_block"),
+                 *delta = json_object_get(root, "delta");
+    size_t at = (size_t)json_integer_value(json_object_get(root, "index"));
+
+    assert_true(at < 8);
+    if (block) {
+        const char *name = json_string_value(json_object_get(block, "name"));
+
+        snprintf(blocks[at], sizeof blocks[at], "%s", name ? name : "");
+        if (!name)
+            snprintf(blocks[at], sizeof blocks[at], "%zu", at);
+        gather(t, blocks[at], json_string_value(json_object_get(block, "text")));
+        gather(t, blocks[at], json_string_value(json_object_get(block, "thinking")));
+    }
+    gather(t, blocks[at], json_string_value(json_object_get(delta, "text")));
+    gather(t, blocks[at], json_string_value(json_object_get(delta, "thinking")));
+    gather(t, blocks[at], json_string_value(json_object_get(delta, "partial_json")));
+    if (json_object_get(delta, "signature"))
+        gather(t, "signature", "");
+}
+
+static void gather_responses(struct texts *t, const json_t *root)
+{
+    static const char *const members[] = { "text", "arguments" };
+    const json_t *response = json_object_get(root, "response"),
+                 *item = json_object_get(root, "item");
+    const json_t *part = json_object_get(root, "part");
+    const json_t *places[] = {
+        root,
+        part,
+        item,
+        json_array_get(json_object_get(item, "content"), 0),
+        json_array_get(json_object_get(response, "output"), 0),
+        json_array_get(
+            json_object_get(json_array_get(json_object_get(response, "output"), 0), "content"), 0)
+    };
+    static json_int_t number;
+
+    gather(t, "deltas", json_string_value(json_object_get(root, "delta")));
+    for (size_t i = 0; i < BTZ_COUNT(places); i++)
+        for (size_t k = 0; k < 2; k++)
+            if (json_string_length(json_object_get(places[i], members[k])) > 0) {
+                gather(t, "whole", json_string_value(json_object_get(places[i], members[k])));
+                gather(t, "whole", "|");
+            }
+    /* Numbers go up by one, also where an event was put in. */
+    if (json_object_get(root, "sequence_number")) {
+        json_int_t now = json_integer_value(json_object_get(root, "sequence_number"));
+
+        assert_true(now == 0 || now == number + 1);
+        number = now;
+    }
+}
+
+static void gather_line(struct texts *t, const json_t *root)
+{
+    gather(t, "content",
+           json_string_value(json_object_get(json_object_get(root, "message"), "content")));
+    gather(t, "response", json_string_value(json_object_get(root, "response")));
+    /* The numbers of the old text went with it. */
+    assert_null(json_object_get(root, "context"));
+}
+
+static void gather_mcp(struct texts *t, const json_t *root)
+{
+    const json_t *content = json_object_get(json_object_get(root, "result"), "content");
+
+    gather(t, "mcp", json_string_value(json_object_get(json_array_get(content, 0), "text")));
+}
+
+static void gather_event(struct texts *t, enum btz_protocol p, struct btz_slice data)
+{
+    json_t *root;
+
+    if (btz_slice_is(data, "[DONE]") || data.len == 0)
+        return;
+    if (p == BTZ_PROTOCOL_PASS) {
+        char text[200];
+
+        snprintf(text, sizeof text, "%.*s", BTZ_SLICE_ARG(data));
+        gather(t, "raw", text);
+        return;
+    }
+    assert_int_equal(btz_json_parse(data, SIZE_MAX, "event", &root), BTZ_OK);
+    if (p == BTZ_PROTOCOL_MESSAGES)
+        gather_messages(t, root);
+    else if (p == BTZ_PROTOCOL_CHAT || p == BTZ_PROTOCOL_COMPLETIONS)
+        gather_chat(t, root);
+    else if (p == BTZ_PROTOCOL_RESPONSES)
+        gather_responses(t, root);
+    else if (p == BTZ_PROTOCOL_MCP)
+        gather_mcp(t, root);
+    else
+        gather_line(t, root);
+    json_decref(root);
+}
+
+static void check_texts(const struct stream_case *c, struct btz_slice out)
+{
+    struct texts t = { .count = 0 };
+    struct btz_buf list = BTZ_BUF(1 << 22), found = BTZ_BUF(1 << 20);
+    struct btz_reader r;
+    struct btz_slice line;
+
+    list_events(out, &list);
+    r = (struct btz_reader){ .in = btz_buf_slice(&list) };
+    while (btz_read_line(&r, &line)) {
+        size_t bar = btz_slice_find(line, btz_str("|"), 0);
+        struct btz_slice data = btz_slice_sub(line, bar + 1, line.len);
+
+        gather_event(&t, c->protocol, data);
+    }
+    for (size_t i = 0; i < t.count; i++) {
+        assert_int_equal(btz_buf_printf(&found, "%s%s%.*s;", t.name[i], t.text[i].len ? "=" : "",
+                                        BTZ_SLICE_ARG(btz_buf_slice(&t.text[i]))),
+                         BTZ_OK);
+        btz_buf_release(&t.text[i]);
+    }
+    if (!btz_slice_is(btz_buf_slice(&found), c->texts))
+        fail_msg("%s: %.*s\n%.*s", c->name, BTZ_SLICE_ARG(btz_buf_slice(&found)),
+                 BTZ_SLICE_ARG(out));
+    btz_buf_release(&list);
+    btz_buf_release(&found);
+}
+
+static void check_last(const struct stream_case *c, struct btz_slice out, const char *last)
+{
+    size_t first = btz_slice_find(out, btz_str(last), 0);
+    size_t events_after = 0;
+
+    if (first == SIZE_MAX || btz_slice_find(out, btz_str(last), first + 1) != SIZE_MAX)
+        if (strcmp(last, "\n") != 0)
+            fail_msg("%s: does not end once: %.*s", c->name, BTZ_SLICE_ARG(out));
+    for (size_t at = first; strcmp(last, "\n") != 0 && at != SIZE_MAX; events_after++)
+        at = btz_slice_find(out, btz_str(c->protocol == BTZ_PROTOCOL_OLLAMA_CHAT ? "\n" : "\n\n"),
+                            at + 1);
+    if (strcmp(last, "\n") != 0 && events_after != 2)
+        fail_msg("%s: something after the end: %.*s", c->name, BTZ_SLICE_ARG(out));
+    assert_int_equal(btz_slice_has(out, "guard_blocked"), c->err == BTZ_DENIED);
+}
+
+static void check_end(const struct stream_case *c, struct btz_slice out)
+{
+    const char *last = "\n";
+
+    if (c->protocol == BTZ_PROTOCOL_MESSAGES)
+        last = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    else if (c->protocol == BTZ_PROTOCOL_CHAT || c->protocol == BTZ_PROTOCOL_COMPLETIONS)
+        last = DONE;
+    else if (c->protocol == BTZ_PROTOCOL_RESPONSES)
+        last = c->err == BTZ_OK ? "event: response.completed\n" : "event: response.failed\n";
+    else if (c->protocol == BTZ_PROTOCOL_OLLAMA_CHAT)
+        last = "\"done\":true";
+    check_last(c, out, last);
+}
+static void test_cases(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        struct btz_stream_options o = { .from = cases[i].protocol, .to = cases[i].protocol };
+        struct btz_slice in = btz_str(cases[i].in);
+        struct watcher w = { .plain = false };
+        struct run r = run_stream(&o, in, SIZE_MAX, &w);
+
+        watcher_release(&w);
+        assert_int_equal(r.err, cases[i].err);
+        check_texts(&cases[i], btz_buf_slice(&r.out));
+        check_end(&cases[i], btz_buf_slice(&r.out));
+        for (size_t cut = 0; cut <= in.len; cut++) {
+            struct watcher again = { .plain = false };
+            struct run other = run_stream(&o, in, cut, &again);
+
+            watcher_release(&again);
+            if (!btz_slice_equal(btz_buf_slice(&r.out), btz_buf_slice(&other.out)))
+                fail_msg("%s: cut at %zu:\n%.*s\n--\n%.*s", cases[i].name, cut,
+                         BTZ_SLICE_ARG(btz_buf_slice(&other.out)),
+                         BTZ_SLICE_ARG(btz_buf_slice(&r.out)));
+            btz_buf_release(&other.out);
+        }
+        btz_buf_release(&r.out);
+    }
+}
+
+static void test_unchanged(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        struct btz_stream_options o = { .from = cases[i].protocol, .to = cases[i].protocol };
+        struct watcher w = { .plain = true };
+        struct run r = run_stream(&o, btz_str(cases[i].in), 7, &w);
+
+        watcher_release(&w);
+        assert_int_equal(r.err, BTZ_OK);
+        /* What is cut in the cases above has no end of its own here. */
+        assert_true(r.ended || cases[i].err == BTZ_DENIED);
+        if (r.ended ? !btz_slice_is(btz_buf_slice(&r.out), cases[i].in)
+                    : !btz_slice_has_prefix(btz_buf_slice(&r.out), btz_str(cases[i].in)) ||
+                          !btz_slice_has(btz_buf_slice(&r.out), "upstream_incomplete"))
+            fail_msg("%s: %.*s", cases[i].name, BTZ_SLICE_ARG(btz_buf_slice(&r.out)));
+        btz_buf_release(&r.out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_unchanged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
