@@ -254,9 +254,8 @@ static struct btz_slice message_of(const json_t *root)
 
 static bool is_filter(const json_t *error)
 {
-    /* The last is what our own gateway says. */
     static const char *const codes[] = { "content_filter", "content_policy_violation",
-                                         "ResponsibleAIPolicyViolation", "guard_blocked" };
+                                         "ResponsibleAIPolicyViolation" };
     static const char *const keys[] = { "code", "type" };
     struct btz_slice text;
 
