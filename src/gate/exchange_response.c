@@ -191,11 +191,7 @@ static enum btz_step open_text(struct btz_exchange *x)
 
 static uint64_t most_bytes(const struct btz_exchange *x)
 {
-    struct btz_limit_subject who = { .principal = btz_str(x->name),
-                                     .key = btz_str(x->key_id),
-                                     .model = btz_str(x->model),
-                                     .groups = x->groups,
-                                     .group_count = x->group_count };
+    struct btz_limit_subject who = btz_exchange_subject(x);
 
     if (x->gate->conf->limits.count == 0)
         return UINT64_MAX;
