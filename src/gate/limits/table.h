@@ -41,7 +41,9 @@ struct btz_table_head {
     uint64_t clock_ms; /* latest time that was said */
     uint64_t ahead_ms; /* how far rates are ahead of it, where the clock was set back */
     uint64_t serial;   /* of the latest lease */
-    uint32_t hint;     /* where a free lease may be */
+    uint64_t
+        reaped_ns; /* when the dead were looked for because somebody was refused (monotonic clock) */
+    uint32_t hint; /* where a free lease may be */
     uint32_t old_count;
     struct btz_table_old old[BTZ_TABLE_JOURNAL];
     pthread_mutex_t lock;
@@ -76,6 +78,10 @@ struct btz_limit_rule {
     /* Digest of scope, kind, pattern and window, not of the limit: a changed limit finds its counters again. */
     uint8_t identity[BTZ_LIMIT_IDENTITY];
 };
+struct btz_table_process {
+    uint64_t started;
+    uint32_t pid;
+};
 struct btz_limits {
     struct btz_limit_rule *rules;
     size_t rule_count;
@@ -90,8 +96,8 @@ struct btz_limits {
     uint32_t *owners; /* of leases; 0: free */
     struct btz_table_slot *slots;
     struct btz_table_lease *leases;
-    uint32_t self; /* process that asked last, and when it began */
-    uint64_t self_started;
+    struct btz_table_process
+        *self; /* a page that is zeros in a child of fork(); NULL: the kernel is asked each time */
 };
 
 /* ---- rules.c: what the configuration says ---- */
