@@ -7,7 +7,7 @@
 #include "gate/guard/view.h"
 
 enum {
-    BTZ_GUARD_CONTEXT = 384, /* bytes of what was dealt with that a stream keeps for looking back */
+    BTZ_GUARD_CONTEXT = 256, /* bytes of what was dealt with that a stream keeps for looking back */
     BTZ_GUARD_TEXT_MAX = 1 << 28,
     BTZ_GUARD_HITS_MAX = 1 << 18,
     BTZ_GUARD_RECORDS_MAX = 256,

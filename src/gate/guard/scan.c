@@ -131,7 +131,8 @@ static enum btz_err detect(struct btz_scan *scan, struct btz_view *view, unsigne
         tail[d] = SIZE_MAX;
     BTZ_TRY(btz_triggers_scan(g->triggers, btz_slice_of(view->folded, view->text.len), marks));
     if (!view->final)
-        btz_triggers_tail(g->triggers, btz_slice_of(view->folded, view->text.len), tail);
+        btz_triggers_tail(g->triggers, btz_slice_of(view->folded, view->text.len), view->text.ptr,
+                          tail);
     for (unsigned d = 0; d < g->count; d++) {
         const struct btz_guard_detector *detector = btz_guard_detectors[d];
         enum btz_err err;

@@ -1,13 +1,13 @@
 /*
  * Texts that come in pieces. What no detector can still want is released; the rest is read again with the next piece, behind
  * a little of what went before. Detectors depend on nothing further back (guard.h), so how a text was cut makes no
- * difference. A long candidate is read again only when it grew by an eighth: the work stays linear.
+ * difference. A long candidate is read again only when it grew by a quarter: the work stays linear.
  */
 #include <stdlib.h>
 
 #include "gate/guard/inside.h"
 
-enum { READ_AT_ONCE = 1024, WHOLE_MAX = 4 << 20 };
+enum { READ_AT_ONCE = 512, WHOLE_MAX = 4 << 20 };
 
 struct btz_guard_stream {
     struct btz_guard_session *session;
@@ -212,7 +212,7 @@ static enum btz_err read_now(struct btz_guard_stream *t, bool final, struct btz_
                         s->guard->conf.hold_max);
     }
     held = t->text.len - t->context;
-    t->read_at = held > READ_AT_ONCE ? t->text.len + held / 8 : 0;
+    t->read_at = held > READ_AT_ONCE ? t->text.len + held / 4 : 0;
     return BTZ_OK;
 }
 

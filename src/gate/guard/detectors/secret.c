@@ -19,6 +19,7 @@ enum {
     BODY_MAX = 4200,
     LONG = 320,
     PEM_MAX = 16384,
+    VALUE_MAX = 160,
     FILLER_MAX = 20 /* between a name and its "=" */
 };
 
@@ -33,26 +34,18 @@ static const char *const assigned[] = {
 
 static enum btz_err triggers(const void *setup, struct btz_triggers *t)
 {
-    char lower[BTZ_SECRET_PREFIX_MAX];
-
     (void)setup;
-    for (size_t i = 0; i < btz_secret_rule_count; i++) {
-        const char *p = btz_secret_rules[i].prefix;
-        size_t n = 0;
-
-        for (; p[n] && n < sizeof lower - 1; n++)
-            lower[n] = (char)(btz_is_upper((uint8_t)p[n]) ? p[n] | 0x20 : p[n]);
-        lower[n] = 0;
-        BTZ_TRY(btz_triggers_add(t, lower, (uint16_t)(ID_RULE + i), true));
-    }
+    for (size_t i = 0; i < btz_secret_rule_count; i++)
+        BTZ_TRY(btz_triggers_add(t, btz_secret_rules[i].prefix, (uint16_t)(ID_RULE + i),
+                                 BTZ_TRIGGER_WORD | BTZ_TRIGGER_EXACT));
     for (size_t i = 0; i < BTZ_COUNT(assigned); i++)
-        BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, false));
+        BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, BTZ_TRIGGER_FRONT));
     for (size_t i = 0; btz_secret_vendors[i]; i++)
-        BTZ_TRY(btz_triggers_add(t, btz_secret_vendors[i], ID_VENDOR, false));
-    BTZ_TRY(btz_triggers_add(t, "-----begin", ID_PEM, false));
-    BTZ_TRY(btz_triggers_add(t, "eyj", ID_JWT, true));
-    BTZ_TRY(btz_triggers_add(t, "://", ID_URL, false));
-    return btz_triggers_add(t, "bearer ", ID_BEARER, true);
+        BTZ_TRY(btz_triggers_add(t, btz_secret_vendors[i], ID_VENDOR, BTZ_TRIGGER_FRONT));
+    BTZ_TRY(btz_triggers_add(t, "-----begin", ID_PEM, 0));
+    BTZ_TRY(btz_triggers_add(t, "eyJ", ID_JWT, BTZ_TRIGGER_WORD | BTZ_TRIGGER_EXACT));
+    BTZ_TRY(btz_triggers_add(t, "://", ID_URL, BTZ_TRIGGER_FRONT));
+    return btz_triggers_add(t, "bearer ", ID_BEARER, BTZ_TRIGGER_WORD | BTZ_TRIGGER_FRONT);
 }
 
 static bool in_set(enum btz_secret_set set, uint8_t c)
@@ -234,7 +227,24 @@ static enum btz_err in_url(const struct btz_view *v, const struct btz_mark *m,
 
 static bool ends_value(uint8_t c)
 {
-    return c <= ' ' || c == 0x7F || strchr("\"'`;,)]}<>|&", c);
+    switch (c) {
+    case '"':
+    case '\'':
+    case '`':
+    case ';':
+    case ',':
+    case ')':
+    case ']':
+    case '}':
+    case '<':
+    case '>':
+    case '|':
+    case '&':
+    case 0x7F:
+        return true;
+    default:
+        return c <= ' ';
+    }
 }
 
 /* Is it worth hiding? Names, types, calls and placeholders are not. */
@@ -242,7 +252,7 @@ static bool is_secret(struct btz_slice value, bool vendor)
 {
     unsigned digits = 0, letters = 0, upper = 0, lower = 0, other = 0;
 
-    if (value.len < (vendor ? 14u : 6u) || value.len > 200)
+    if (value.len < (vendor ? 14u : 6u) || value.len > VALUE_MAX)
         return false;
     for (size_t i = 0; i < value.len; i++) {
         uint8_t c = value.ptr[i];
@@ -283,7 +293,7 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
          at < t.len && at < limit && t.ptr[at] && strchr(" \t\"'`=\n\\", t.ptr[at]);)
         at++;
     from = to = at;
-    while (to < t.len && to - from <= 200 && !ends_value(t.ptr[to]))
+    while (to < t.len && to - from <= VALUE_MAX && !ends_value(t.ptr[to]))
         to++;
     if (to == t.len)
         btz_found_wait(found, from);

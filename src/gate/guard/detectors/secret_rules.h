@@ -26,7 +26,6 @@ struct btz_secret_rule {
     uint8_t bits; /* tenths of bits of entropy a character, at least */
     const char *part;
 };
-#define BTZ_SECRET_PREFIX_MAX 32
 extern const struct btz_secret_rule btz_secret_rules[];
 extern const size_t btz_secret_rule_count;
 /* Names of services in front of "= value" whose keys look like nothing in particular. */
