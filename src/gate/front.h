@@ -76,5 +76,8 @@ BTZ_CHECKED enum btz_err btz_front_models_plain(const struct btz_front_models *m
 BTZ_CHECKED enum btz_err btz_gate_conf_quick(struct btz_gate_conf *conf, const char *url,
                                              const struct btz_conf_env *env,
                                              struct btz_arena *arena);
+/* `access.seal_key` of bartizan.yaml; empty: the keys are in the state folder. */
+BTZ_CHECKED enum btz_err btz_gate_seal_key(const char *yaml, const struct btz_conf_env *env,
+                                           struct btz_arena *arena, const char **out);
 
 #endif

@@ -98,6 +98,8 @@ static enum btz_err write_guarded(const struct btz_front_models *m, struct btz_b
                           "            client_body_buffer_size 256k;\n"
                           "            client_body_timeout 30s;\n"
                           "            send_timeout 60s;\n"
+                          "            error_page 400 =400 @btz_next;\n"
+                          "            error_page 413 =413 @btz_next;\n"
                           "        }\n"
                           "        location @btz_next { bartizan next; }\n",
                           m->conf->body_max);

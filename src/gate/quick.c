@@ -1,4 +1,4 @@
-/* One upstream and nothing else: what `--upstream URL` stands for, in the words of the settings. */
+/* Settings for the front and its module: what `--upstream URL` stands for, and the one word of `access:` they need. */
 #include <strings.h>
 
 #include "base/yaml.h"
@@ -43,4 +43,27 @@ enum btz_err btz_gate_conf_quick(struct btz_gate_conf *conf, const char *url,
     BTZ_TRY(btz_conf_load(root, &btz_gate_conf_struct, "--upstream", env, arena, made));
     conf->upstreams = made->upstreams;
     return btz_gate_conf_check(conf);
+}
+
+enum btz_err btz_gate_seal_key(const char *yaml, const struct btz_conf_env *env,
+                               struct btz_arena *arena, const char **out)
+{
+    static const struct btz_conf_key keys[] = {
+        { .name = "seal_key", .kind = BTZ_CONF_SECRET, .fallback = "\"\"" }
+    };
+    static const struct btz_conf_struct of = { "access", sizeof(const char *), keys, 1 };
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF((size_t)8 << 20);
+    const struct btz_yaml *root, *section, *node;
+    struct btz_yaml alone, map = { .kind = BTZ_YAML_MAP, .line = 1 };
+
+    BTZ_TRY(btz_file_read(yaml, (size_t)4 << 20, &text));
+    BTZ_TRY(btz_yaml_parse(btz_buf_slice(&text), yaml, arena, &root));
+    section = btz_yaml_get(root, "access");
+    node = section ? btz_yaml_get(section, "seal_key") : NULL;
+    if (node) {
+        alone = *node;
+        alone.next = NULL;
+        map.first = &alone;
+    }
+    return btz_conf_load(&map, &of, yaml, env, arena, out);
 }

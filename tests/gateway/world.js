@@ -13,6 +13,7 @@ const { plan, test } = require('../browser/tap.js');
 const direct = process.env.BTZ_GATE_DIRECT === '1';
 const canary = 'CANARY-zebra-41-quartz'; // what must never leave
 const upstreamKey = 'upstream-credential-of-the-tests';
+const credentials = { ...process.env, BTZ_TEST_CREDENTIAL: upstreamKey };
 const children = new Set();
 
 function child(command, args, options) {
@@ -124,17 +125,17 @@ function gone(p, signal) {
 
 // The section `gate:` that the tests begin with.
 function section(mock, more = {}) {
-    const upstream = (name, dialect, as = 'bearer') => ({ name, url: mock.url, dialect, credential: upstreamKey, credential_as: as });
+    const upstream = (name, dialect, as = 'bearer') => ({ name, url: mock.url, dialect, credential: '${BTZ_TEST_CREDENTIAL}', credential_as: as });
     const { guard, ...rest } = more;
     return {
         upstreams: [upstream('openai', 'openai'), upstream('anthropic', 'anthropic', 'x-api-key'), upstream('ollama', 'ollama'), upstream('tools', 'mcp'), upstream('plain', 'plain')],
         models: [
-            { name: 'mock*', upstreams: [{ upstream: 'openai' }] }, { name: 'secret-model', upstreams: [{ upstream: 'openai' }] }, { name: 'gpt-image*', upstreams: [{ upstream: 'openai' }] },
+            { name: 'mock-1', upstreams: [{ upstream: 'openai' }] }, { name: 'mock*', upstreams: [{ upstream: 'openai' }] }, { name: 'secret-model', upstreams: [{ upstream: 'openai' }] }, { name: 'gpt-image*', upstreams: [{ upstream: 'openai' }] },
             { name: 'claude*', upstreams: [{ upstream: 'anthropic' }] }, { name: 'llama*', upstreams: [{ upstream: 'ollama' }] },
         ],
         routes: [{ path: '/score', upstream: 'plain', resource: 'endpoint/score' }, { path: '/socket', upstream: 'plain', resource: 'endpoint/socket', methods: ['GET'], websocket: true }],
         mcp: [{ name: 'words', upstream: 'tools' }],
-        guard: { canaries: [canary], ...guard },
+        guard: { canaries: [canary], ...guard, rules: [...(guard?.rules ?? []), { detector: 'canary', action: 'block' }] },
         ...rest,
     };
 }
@@ -174,7 +175,7 @@ class Gateway {
     async run() {
         this.gone = undefined;
         this.process = child(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state], {
-            cwd: this.dir, stdio: ['ignore', fs.openSync(path.join(this.dir, 'gate.log'), 'a'), fs.openSync(path.join(this.dir, 'gate.err'), 'a')],
+            cwd: this.dir, env: credentials, stdio: ['ignore', fs.openSync(path.join(this.dir, 'gate.log'), 'a'), fs.openSync(path.join(this.dir, 'gate.err'), 'a')],
         });
         this.process.on('exit', (code) => (this.gone = code ?? -1));
         await until('the gateway', async () => {
@@ -187,7 +188,7 @@ class Gateway {
     }
 
     cli(...args) {
-        const done = spawnSync(process.env.BTZ_BIN, [...args, '--state', this.state], { cwd: this.dir, encoding: 'utf8' });
+        const done = spawnSync(process.env.BTZ_BIN, [...args, '--state', this.state], { cwd: this.dir, env: credentials, encoding: 'utf8' });
         if (done.status !== 0)
             throw new Error(`bartizan ${args.join(' ')}: ${done.status}: ${done.stderr}`);
         return done.stdout;
@@ -202,7 +203,7 @@ class Gateway {
     }
 
     newKey(service, name, ...scopes) {
-        return this.cli('access', 'key', 'add', service, '--name', name, '--life', '1d', ...scopes.flatMap((s) => ['--scopes', s])).match(/btz_[A-Za-z0-9_]+/)[0];
+        return this.cli('access', 'key', 'add', service, '--name', name, '--life', '1d', ...scopes.flatMap((s) => ['--scopes', s])).match(/btz_[A-Za-z0-9_]{30,}/)[0];
     }
 
     auth(key = this.key) {

@@ -166,11 +166,55 @@ static void test_killed(void **state)
     access_stop(&f);
 }
 
+/* The statements of the vault, in the other engine: versions, states, damage of a shared file. */
+static void test_the_vault(void **state)
+{
+    struct access_fixture f;
+    char path[128], file[200];
+    json_t *out;
+
+    (void)state;
+    open_on_postgres(&f);
+    snprintf(path, sizeof path, "%s/upload", f.dir);
+    access_must(btz_file_write(path, btz_str("weights"), 0600));
+    for (int i = 1; i <= 2; i++) {
+        const char *version = i == 1 ? "1" : "2";
+
+        out = access_ok(&f, &f.local, "artifact.import",
+                        json_pack("{s:s, s:s}", "artifact", "net", "file", path));
+        assert_int_equal(json_integer_value(json_object_get(out, "version")), i);
+        snprintf(file, sizeof file, "%s/vault/%s", f.dir, text(out, "digest") + 7);
+        json_decref(out);
+        access_do(&f, &f.local, "artifact.release",
+                  json_pack("{s:s, s:s}", "artifact", "net", "version", version));
+        if (i == 1)
+            access_do(&f, &f.local, "artifact.delete",
+                      json_pack("{s:s, s:s}", "artifact", "net", "version", "1"));
+    }
+    out = access_ok(&f, &f.local, "artifact.import",
+                    json_pack("{s:s, s:s}", "artifact", "twin", "file", path));
+    json_decref(out);
+    assert_int_equal(chmod(file, 0600), 0);
+    access_must(btz_file_write(file, btz_str("WEIGHTS"), 0600));
+    access_refused(&f, &f.local, "artifact.fetch",
+                   json_pack("{s:s, s:s}", "artifact", "net", "version", "latest"), BTZ_CONFLICT);
+    out = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "state", "damaged"));
+    assert_int_equal(json_array_size(json_object_get(out, "items")), 2);
+    json_decref(out);
+    access_must(btz_file_write(file, btz_str("weights"), 0600));
+    out = access_ok(&f, &f.local, "artifact.verify",
+                    json_pack("{s:s, s:s}", "artifact", "net", "version", "2"));
+    assert_string_equal(text(out, "state"), "quarantined");
+    json_decref(out);
+    access_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_ordinary_day),
         cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_the_vault),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -573,10 +573,10 @@ static void test_serving_is_checked(void **state)
 /* What nobody registered goes, after an hour; what is registered stays. */
 static void test_orphans(void **state)
 {
-    char stray[200], key[128];
+    char stray[200], cut_off[200], key[128], foreign[128];
     struct btz_vault_watch *w;
     struct access_fixture f;
-    const char *file;
+    const char *file, *deleted;
     json_t *a;
 
     (void)state;
@@ -584,14 +584,33 @@ static void test_orphans(void **state)
     a = upload(&f, "net", 100, 1);
     file = in_vault(&f, a);
     json_decref(a);
+    a = upload(&f, "old", 100, 2);
+    deleted = in_vault(&f, a);
+    json_decref(a);
+    access_do(&f, &f.local, "artifact.delete", one("old", "1"));
     snprintf(stray, sizeof stray, "%s/vault/%064d", f.dir, 7);
+    snprintf(cut_off, sizeof cut_off, "%s/vault/.new-0123456789abcdef", f.dir);
+    snprintf(foreign, sizeof foreign, "%s/vault/notes.txt", f.dir);
     snprintf(key, sizeof key, "%s/vault/key", f.dir);
     put_file(stray, 10, 1);
+    put_file(cut_off, 10, 1);
+    put_file(foreign, 10, 1);
     access_must(btz_vault_watch_new(f.access, &w));
+    f.now_ms = btz_clock_unix_ms();
     turn(&f, w, 0);
-    assert_int_equal(access(stray, F_OK), 0); /* it may be on its way in */
+    /* They may be on their way in. */
+    assert_int_equal(access(stray, F_OK), 0);
+    assert_int_equal(access(cut_off, F_OK), 0);
+    assert_int_equal(access(deleted, F_OK), 0);
+    f.now_ms += 3700000;
+    turn(&f, w, 0);
+    assert_int_not_equal(access(stray, F_OK), 0);
+    assert_int_not_equal(access(cut_off, F_OK), 0);
+    assert_int_not_equal(access(deleted, F_OK), 0);
     assert_int_equal(access(file, F_OK), 0);
     assert_int_equal(access(key, F_OK), 0);
+    assert_int_equal(access(foreign, F_OK), 0);
+    assert_int_equal(entries(&f, "alarm", NULL).count, 0);
     btz_vault_watch_free(w);
     access_stop(&f);
 }

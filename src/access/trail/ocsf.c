@@ -79,13 +79,14 @@ static int crud(const char *operation, const char **name)
     static const struct {
         const char *verb;
         int id;
-    } verbs[] = { { "create", 1 }, { "add", 1 },    { "new", 1 },     { "delete", 4 },
-                  { "remove", 4 }, { "revoke", 4 }, { "list", 2 },    { "show", 2 },
-                  { "read", 2 },   { "export", 2 }, { "get", 2 },     { "find", 2 },
-                  { "check", 2 },  { "trace", 2 },  { "update", 3 },  { "write", 3 },
-                  { "put", 3 },    { "rotate", 3 }, { "approve", 3 }, { "deny", 3 },
-                  { "set", 3 },    { "retain", 4 }, { "end", 4 },     { "rename", 3 },
-                  { "confirm", 3 } };
+    } verbs[] = { { "create", 1 },  { "add", 1 },     { "new", 1 },     { "delete", 4 },
+                  { "remove", 4 },  { "revoke", 4 },  { "list", 2 },    { "show", 2 },
+                  { "read", 2 },    { "export", 2 },  { "get", 2 },     { "find", 2 },
+                  { "check", 2 },   { "trace", 2 },   { "update", 3 },  { "write", 3 },
+                  { "put", 3 },     { "rotate", 3 },  { "approve", 3 }, { "deny", 3 },
+                  { "set", 3 },     { "retain", 4 },  { "end", 4 },     { "rename", 3 },
+                  { "confirm", 3 }, { "fetch", 2 },   { "verify", 2 },  { "upload", 1 },
+                  { "import", 1 },  { "release", 3 }, { "withdraw", 3 } };
     static const char *const names[] = { NULL, "Create", "Read", "Update", "Delete" };
     const char *dot = operation ? strrchr(operation, '.') : NULL;
 

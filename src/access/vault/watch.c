@@ -269,14 +269,14 @@ static enum btz_err sweep_one(struct btz_store *s, int folder, const char *name,
 static enum btz_err sweep(struct btz_vault_watch *w, struct btz_store *s)
 {
     BTZ_ARENA_SCOPE struct btz_arena arena;
-    uint64_t now_ms = btz_clock_unix_ms();
+    uint64_t now_ms = btz_access_now_ms(w->a);
     enum btz_err err = BTZ_OK;
     struct dirent *entry;
     const char *path;
     DIR *folder;
 
     btz_arena_init(&arena, 65536);
-    if (w->swept_ms && now_ms - w->swept_ms < ORPHAN_MS / 4)
+    if (w->swept_ms && now_ms < w->swept_ms + ORPHAN_MS / 4)
         return BTZ_OK;
     BTZ_TRY(btz_vault_folder(w->a, &arena, &path));
     folder = opendir(path);

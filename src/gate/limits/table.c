@@ -282,15 +282,32 @@ static uint64_t start_of(uint32_t pid)
 
 uint32_t btz_table_self(struct btz_limits *l, uint64_t *started)
 {
-    uint32_t pid = (uint32_t)getpid();
+    uint32_t pid = l->self ? __atomic_load_n(&l->self->pid, __ATOMIC_ACQUIRE) : 0;
 
-    /* After a fork it is another one. Threads that find out at once find out the same. */
-    if (__atomic_load_n(&l->self, __ATOMIC_ACQUIRE) != pid) {
-        __atomic_store_n(&l->self_started, start_of(pid), __ATOMIC_RELAXED);
-        __atomic_store_n(&l->self, pid, __ATOMIC_RELEASE);
+    if (pid > 0) {
+        *started = __atomic_load_n(&l->self->started, __ATOMIC_RELAXED);
+        return pid;
     }
-    *started = __atomic_load_n(&l->self_started, __ATOMIC_RELAXED);
+    pid = (uint32_t)getpid();
+    *started = start_of(pid);
+    if (l->self) { /* threads that find out at once find out the same */
+        __atomic_store_n(&l->self->started, *started, __ATOMIC_RELAXED);
+        __atomic_store_n(&l->self->pid, pid, __ATOMIC_RELEASE);
+    }
     return pid;
+}
+
+/* A system call for each request would cost more than all the rest. */
+static void remember_self(struct btz_limits *l)
+{
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return;
+    if (madvise(p, 4096, MADV_WIPEONFORK) == 0)
+        l->self = p;
+    else
+        munmap(p, 4096);
 }
 
 bool btz_table_is_alive(uint32_t pid, uint64_t started)
@@ -335,6 +352,7 @@ enum btz_err btz_table_open(const char *path, uint32_t slots, uint32_t leases, s
     if (!is_possible(slots, leases))
         return btz_fail(BTZ_USAGE, "%u counters and %u leases: not a size of a table", slots,
                         leases);
+    remember_self(l);
     l->writable = true;
     l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (l->fd < 0)
@@ -367,6 +385,9 @@ void btz_table_close(struct btz_limits *l)
 {
     if (l->map)
         munmap(l->map, l->size);
+    if (l->self)
+        munmap(l->self, 4096);
     l->map = NULL;
+    l->self = NULL;
     btz_close_fd(&l->fd);
 }

@@ -76,6 +76,10 @@ struct btz_limit_rule {
     /* Digest of scope, kind, pattern and window, not of the limit: a changed limit finds its counters again. */
     uint8_t identity[BTZ_LIMIT_IDENTITY];
 };
+struct btz_table_process {
+    uint64_t started;
+    uint32_t pid;
+};
 struct btz_limits {
     struct btz_limit_rule *rules;
     size_t rule_count;
@@ -90,8 +94,8 @@ struct btz_limits {
     uint32_t *owners; /* of leases; 0: free */
     struct btz_table_slot *slots;
     struct btz_table_lease *leases;
-    uint32_t self; /* process that asked last, and when it began */
-    uint64_t self_started;
+    struct btz_table_process
+        *self; /* a page that is zeros in a child of fork(); NULL: the kernel is asked each time */
 };
 
 /* ---- rules.c: what the configuration says ---- */

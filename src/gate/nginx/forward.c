@@ -251,14 +251,33 @@ void btz_nginx_forward(struct btz_nginx_ctx *c)
 
 /* ---- after a failure ------------------------------------------------------------------------------------------------ */
 
+/* nginx itself refused the request: the client gets to know in the words of its protocol. */
+static ngx_int_t refused(ngx_http_request_t *r, struct btz_nginx_ctx *c)
+{
+    unsigned status = (unsigned)r->err_status;
+
+    if (!c)
+        c = btz_nginx_ctx_new(r, ngx_http_get_module_main_conf(r, ngx_http_bartizan_module));
+    if (!c)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    r->err_status = 0;
+    r->main->count++;
+    btz_nginx_fail(c, status, status == 413 ? "request_too_large" : "bad_request",
+                   status == 413 ? "the body is larger than `body_max` allows"
+                                 : "the request could not be read");
+    return NGX_DONE;
+}
+
 /* An attempt ended without a response that could be sent on. */
 ngx_int_t btz_nginx_next_handler(ngx_http_request_t *r)
 {
     struct btz_nginx_ctx *c = btz_nginx_ctx(r);
     bool again;
 
-    if (!c || !c->x || !c->forwarded || r != r->main)
+    if (r != r->main)
         return NGX_HTTP_NOT_FOUND;
+    if (!c || !c->forwarded)
+        return r->err_status >= NGX_HTTP_BAD_REQUEST ? refused(r, c) : NGX_HTTP_NOT_FOUND;
     /* A response that was turned away in response.c may be tried again; so may a request that nobody got. */
     again = c->attempt_told || btz_nginx_retries(c, 0);
     if (!c->attempt_told)

@@ -161,18 +161,19 @@ static char *complain(ngx_conf_t *cf, const char *what)
 }
 
 /* The key file is the daemon's: it is never made here. Without it nobody can be identified, and every request gets 503. */
-static enum btz_err read_secrets(struct btz_nginx_main *m)
+static enum btz_err read_secrets(struct btz_nginx_main *m, const struct btz_conf_env *env)
 {
     const char *file = btz_arena_printf(&m->arena, "%.*s/access/seal.key", (int)m->state.len,
                                         (const char *)m->state.data);
-    const char *key = from_environment(NULL, "BARTIZAN_SEAL_KEY");
+    const char *key;
     struct btz_seal *seal;
 
     if (!file)
         return BTZ_LIMIT;
-    if (!key && access(file, F_OK) != 0)
+    BTZ_TRY(btz_gate_seal_key((const char *)m->settings.data, env, &m->arena, &key));
+    if (!key[0] && access(file, F_OK) != 0)
         return BTZ_OK;
-    BTZ_TRY(btz_seal_open(file, key, &seal));
+    BTZ_TRY(btz_seal_open(file, key[0] ? key : NULL, &seal));
     btz_seal_derive(seal, "snapshot", m->snapshot_secret);
     btz_seal_derive(seal, "pepper", m->pepper);
     btz_seal_close(seal);
@@ -214,7 +215,7 @@ static char *init_main(ngx_conf_t *cf, void *conf)
         m->state = (ngx_str_t){ ngx_strlen(state), (u_char *)state };
     if (btz_guard_new(&m->conf->guard, &m->guard) != BTZ_OK)
         return complain(cf, "guard");
-    if (read_secrets(m) != BTZ_OK)
+    if (read_secrets(m, &env) != BTZ_OK)
         return complain(cf, "keys");
     return load_variables(cf, m) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }

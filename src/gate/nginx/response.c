@@ -432,7 +432,8 @@ static ngx_int_t pass(struct btz_nginx_ctx *c, ngx_chain_t *in)
         if (bytes)
             btz_exchange_passed(c->x, bytes);
         if (last)
-            btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
+            btz_nginx_end(c, c->cut ? BTZ_END_REFUSED : BTZ_END_DONE,
+                          (unsigned)c->r->headers_out.status);
     }
     return next_body(c->r, in);
 }

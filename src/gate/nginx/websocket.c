@@ -56,6 +56,7 @@ static void refuse(struct btz_nginx_socket *s)
     static const uint8_t closing[] = { 0x88, 0x02, 0x03, 0xF0 };
 
     s->server.broken = true;
+    s->ctx->cut = true;
     btz_buf_clear(&s->held);
     (void)!btz_buf_add(&s->ready, closing, sizeof closing);
 }
@@ -99,10 +100,10 @@ static ssize_t give_ready(struct btz_nginx_socket *s, u_char *out, size_t size)
     if (s->ready_at == s->ready.len) {
         btz_buf_clear(&s->ready);
         s->ready_at = 0;
-    } else {
-        /* More of it is here: nobody else would wake us. */
-        s->server.connection->read->ready = 1;
     }
+    /* More of it is here, or the end: nobody else would wake us. */
+    if (s->ready.len || s->server.broken)
+        s->server.connection->read->ready = 1;
     s->ctx->response_bytes += n;
     return (ssize_t)n;
 }

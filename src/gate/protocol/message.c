@@ -478,7 +478,7 @@ enum btz_err btz_message_ask_usage(struct btz_message *m, bool *asked)
 {
     json_t *options;
 
-    *asked = false;
+    *asked = m->usage_unasked && m->stream;
     if ((m->protocol != BTZ_PROTOCOL_CHAT && m->protocol != BTZ_PROTOCOL_COMPLETIONS) || !m->stream)
         return BTZ_OK;
     options = json_object_get(m->root, "stream_options");

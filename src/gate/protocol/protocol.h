@@ -88,6 +88,7 @@ struct btz_message { /* a request or a whole response, read */
     struct btz_slice mcp_method;
     bool changed; /* it differs from what was read: only then it is to be written */
     /* private */
+    bool usage_unasked;         /* translated: the client's own request asks for no usage */
     uint64_t token_ids;         /* given instead of texts */
     struct btz_slice body;      /* as read */
     struct btz_slice model_at;  /* of a multipart body */
@@ -172,6 +173,7 @@ BTZ_CHECKED enum btz_err btz_problem_event(enum btz_dialect d, const char *code,
                                            struct btz_buf *out);
 
 /* ---- translation (translate.c): chat <-> messages, whole requests and responses; streams through `from` and `to` ----- */
+/* What one side has and the other has not is refused: INPUT names the member. `out` is read anew: guard before, or after. */
 BTZ_CHECKED enum btz_err btz_translate_request(const struct btz_message *from, enum btz_protocol to,
                                                uint64_t max_tokens, struct btz_arena *arena,
                                                struct btz_message *out);

@@ -176,6 +176,36 @@ static enum btz_err flush(struct btz_protocol_stream *s, uint32_t choice, const 
     return BTZ_OK;
 }
 
+/*
+ * Translated, one text after the other becomes a block of its own: what another text of the choice still holds comes out
+ * before `kind` goes on. Calls of tools are left: the translator keeps them apart.
+ */
+static enum btz_err settle_others(struct btz_protocol_stream *s, uint32_t choice, enum kind kind)
+{
+    for (struct btz_lane_state *l = s->translator ? s->lanes : NULL; l; l = l->next) {
+        if (l->ended || l->lane.choice != choice || kind_of(l) == kind || kind_of(l) >= ARGUMENTS)
+            continue;
+        BTZ_TRY(btz_lane_piece(s, l, btz_str(""), true));
+        if (s->scratch.len > 0)
+            BTZ_TRY(emit_held(s, l, s->at->root, btz_buf_slice(&s->scratch)));
+    }
+    return BTZ_OK;
+}
+
+/* The lane of a text that goes on; translated, one that ended goes on in a new block. */
+static enum btz_err open_text(struct btz_protocol_stream *s, uint64_t key, enum btz_channel channel,
+                              const json_t *piece, struct btz_lane_state **out)
+{
+    struct btz_lane_state *l = btz_lane_find(s, key);
+
+    if (s->translator && json_string_length(piece) > 0) {
+        if (l && l->ended)
+            btz_lane_close(s, l);
+        BTZ_TRY(settle_others(s, (uint32_t)(key >> 32), (enum kind)(key >> 24 & 0xff)));
+    }
+    return btz_lane_open(s, key, channel, out);
+}
+
 /* ---- chunks ---- */
 
 static enum btz_err index_of(const json_t *object, size_t otherwise, uint32_t max, uint32_t *out)
@@ -206,6 +236,7 @@ static enum btz_err call_piece(struct btz_protocol_stream *s, uint64_t key, json
     if (has_text(f, "name")) {
         bool again = l->tool;
 
+        BTZ_TRY(settle_others(s, l->lane.choice, ARGUMENTS));
         BTZ_TRY(btz_lane_name(l, btz_text_of(json_object_get(f, "name"))));
         if (again) {
             /* Some clients put repeated names one behind the other. */
@@ -286,7 +317,7 @@ static enum btz_err simple_text(struct btz_protocol_stream *s, uint64_t key,
         *keep = *keep && (!logprobs || json_is_null(logprobs) || json_array_size(logprobs) == 0);
         return BTZ_OK;
     }
-    BTZ_TRY(btz_lane_open(s, key, channel, &l));
+    BTZ_TRY(open_text(s, key, channel, value, &l));
     json_incref(value);
     err = btz_lane_member(s, l, holder, member, final);
     repeat = err == BTZ_OK &&
