@@ -289,9 +289,12 @@ static enum btz_err settle(struct btz_view_room *room, const struct btz_view *in
 static bool has_escape(const struct btz_view *in)
 {
     static const char starts[] = { '%', '&', '\\' };
-    const uint8_t *end = in->text.ptr + in->text.len, *p;
+    const uint8_t *end, *p;
 
-    for (unsigned i = 0; in->text.len > 0 && i < sizeof starts; i++)
+    if (in->text.len == 0)
+        return false;
+    end = in->text.ptr + in->text.len;
+    for (unsigned i = 0; i < sizeof starts; i++)
         for (p = in->text.ptr; (p = memchr(p, starts[i], (size_t)(end - p))); p++) {
             enum escape_kind kind = escape_at(p, (size_t)(end - p)).kind;
 

@@ -109,8 +109,10 @@ static enum btz_err move_on(struct btz_guard_stream *t, const struct btz_view *v
             memmove(t->text.ptr, t->text.ptr + from, t->text.len - from);
     } else {
         BTZ_TRY(btz_buf_reserve(&t->text, keep));
-        memmove(t->text.ptr + keep, t->text.ptr + settled, rest);
-        memcpy(t->text.ptr, view->text.ptr + from, keep);
+        if (rest > 0)
+            memmove(t->text.ptr + keep, t->text.ptr + settled, rest);
+        if (keep > 0)
+            memcpy(t->text.ptr, view->text.ptr + from, keep);
     }
     t->text.len = keep + rest;
     t->origin += settled - t->context;
@@ -205,6 +207,7 @@ static enum btz_err read_now(struct btz_guard_stream *t, bool final, struct btz_
     btz_session_count(s, scan.ran & ~scan.failed & ~t->ran, scan.failed & ~t->ran);
     t->ran |= scan.ran;
     BTZ_TRY(advance(t, &scan, final, out));
+    btz_scanning_trim(&s->scanning);
     held = t->text.len - t->released;
     if (!t->hold && held > (size_t)s->guard->conf.hold_max) {
         t->denied = true;

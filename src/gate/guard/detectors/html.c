@@ -65,7 +65,7 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
                          struct btz_guard_session *session, struct btz_found *found)
 {
     struct btz_slice t = view->text;
-    const uint8_t *end = t.ptr + t.len, *p = t.ptr;
+    const uint8_t *end = t.len ? t.ptr + t.len : t.ptr, *p = t.ptr;
 
     (void)setup;
     (void)session;
