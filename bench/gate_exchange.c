@@ -23,7 +23,7 @@
     "  limits:\n"                                                                                  \
     "    - {each: principal, requests_per_minute: 1000000000, concurrency: 1000, budget: "         \
     "1000000}\n"                                                                                   \
-    "    - {each: model, tokens_per_minute: 1000000000000}\n"
+    "    - {each: model, tokens_per_minute: 1000000000}\n"
 
 enum part { PART_HEAD, PART_BODY, PART_FORWARD, PART_RESPONSE, PART_PIECES, PART_END, PART_COUNT };
 static const char *const part_names[] = { "head", "body", "forward", "response", "pieces", "end" };
@@ -43,7 +43,7 @@ static const char question[] =
 
 static void request_text(struct btz_buf *out, bool stream)
 {
-    btz_buf_init(out, 65536);
+    *out = BTZ_BUF(65536);
     if (btz_buf_printf(out,
                        "{\"model\":\"m\",\"stream\":%s,\"messages\":[{\"role\":\"system\","
                        "\"content\":\"You are a helpful assistant.\"},{\"role\":\"user\","
@@ -77,7 +77,7 @@ static void pieces(struct btz_exchange *x, bool stream)
     static struct btz_buf out;
     char event[300];
 
-    btz_buf_init(&out, 1 << 20);
+    out = BTZ_BUF(1 << 20);
     if (!stream)
         check(btz_exchange_pieces(x, btz_str(whole), true, &out) == BTZ_STEP_GO, "answer");
     for (int i = 0; stream && i < 20; i++) {

@@ -556,6 +556,8 @@ const char *btz_exchange_guard_header(const struct btz_exchange *x)
                                                        : "none";
     bool some = x->scanned_in + x->scanned_out > 0;
 
+    if (!some && !x->not_evaluated && x->answer.status)
+        return "not-evaluated; reason=\"refused before\"";
     if (x->not_evaluated)
         snprintf(w->guard_header, sizeof w->guard_header, "%s; reason=\"%s\"",
                  some && x->gate->conf->guard.enabled ? "partial" : "not-evaluated",

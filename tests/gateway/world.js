@@ -125,7 +125,7 @@ function gone(p, signal) {
 
 // The section `gate:` that the tests begin with.
 function section(mock, more = {}) {
-    const upstream = (name, dialect, as = 'bearer') => ({ name, url: mock.url, dialect, credential: '${BTZ_TEST_CREDENTIAL}', credential_as: as });
+    const upstream = (name, dialect, as = 'bearer') => ({ name, url: mock.url, dialect, credential: '${BTZ_TEST_CREDENTIAL}', credential_as: as, break_after: 0 });
     const { guard, ...rest } = more;
     return {
         upstreams: [upstream('openai', 'openai'), upstream('anthropic', 'anthropic', 'x-api-key'), upstream('ollama', 'ollama'), upstream('tools', 'mcp'), upstream('plain', 'plain')],

@@ -20,7 +20,7 @@ static const char *const dropped[] = {
     "te",
     "trailer",
     "transfer-encoding",
-    "upgrade",
+    "upgrade", /* but in the answer that is one */
     "via",
     "alt-svc",
     "strict-transport-security",
@@ -52,13 +52,21 @@ static bool is_dropped(const ngx_table_elt_t *h)
     return false;
 }
 
+/* The client cannot believe a 101 that does not say to what. */
+static bool is_upgrade(const ngx_http_request_t *r, const ngx_table_elt_t *h)
+{
+    return r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS &&
+           h->key.len == sizeof "upgrade" - 1 &&
+           ngx_strncasecmp(h->key.data, (u_char *)"upgrade", h->key.len) == 0;
+}
+
 static void drop_headers(ngx_http_request_t *r)
 {
     for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
         ngx_table_elt_t *h = part->elts;
 
         for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (is_dropped(&h[i]))
+            if (is_dropped(&h[i]) && !is_upgrade(r, &h[i]))
                 h[i].hash = 0;
     }
     r->headers_out.server = NULL;
