@@ -195,6 +195,8 @@ static void test_contact(void **state)
         { "(212) 555-0123", "phone" },
         { "212-555-0123 or 212.555.0123", "phone,phone" },
         { "1234567890", "" },
+        { "my phone is 07700 063 966", "phone" },
+        { "we sold 07700 063 966 of them", "" },
         { "2024-01-02 12:34:56", "" },
         { "+1", "" },
         { "host 10.1.2.3:80", "ip-address" },

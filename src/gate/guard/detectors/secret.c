@@ -35,9 +35,13 @@ static const char *const assigned[] = {
 static enum btz_err triggers(const void *setup, struct btz_triggers *t)
 {
     (void)setup;
-    for (size_t i = 0; i < btz_secret_rule_count; i++)
-        BTZ_TRY(btz_triggers_add(t, btz_secret_rules[i].prefix, (uint16_t)(ID_RULE + i),
-                                 BTZ_TRIGGER_WORD | BTZ_TRIGGER_EXACT));
+    for (size_t i = 0; i < btz_secret_rule_count; i++) {
+        const struct btz_secret_rule *r = &btz_secret_rules[i];
+        bool within = r->part && !*r->part, sign = r->prefix[0] == '.' || r->prefix[0] == ':';
+
+        BTZ_TRY(btz_triggers_add(t, r->prefix, (uint16_t)(ID_RULE + i),
+                                 BTZ_TRIGGER_EXACT | (within || sign ? 0 : BTZ_TRIGGER_WORD)));
+    }
     for (size_t i = 0; i < BTZ_COUNT(assigned); i++)
         BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, BTZ_TRIGGER_FRONT));
     for (size_t i = 0; btz_secret_vendors[i]; i++)
@@ -58,7 +62,7 @@ static bool in_set(enum btz_secret_set set, uint8_t c)
     case BTZ_SET_TOKEN:
         return btz_is_alnum(c) || c == '_' || c == '-';
     case BTZ_SET_DOTTED:
-        return btz_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '=';
+        return btz_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '=' || c == '~';
     case BTZ_SET_HEX:
         return btz_is_hex(c);
     case BTZ_SET_BASE64:
@@ -118,7 +122,8 @@ static enum btz_err by_rule(const struct btz_view *v, const struct btz_mark *m,
     body = btz_slice_of(t.ptr + from, to - from);
     if (body.len < r->min || entropy(body.ptr, body.len) < r->bits ||
         (r->part && !btz_slice_has(body, r->part)) ||
-        (to < t.len && r->set != BTZ_SET_TOKEN && (btz_is_alnum(t.ptr[to]) || t.ptr[to] == '_')))
+        (to < t.len && r->set != BTZ_SET_TOKEN &&
+         (btz_is_alnum(t.ptr[to]) || (t.ptr[to] == '_' && r->set != BTZ_SET_BASE64))))
         return BTZ_OK;
     if (strcmp(r->prefix, "btz_") == 0 && !btz_is_key(btz_slice_of(t.ptr + m->at, to - m->at)))
         return BTZ_OK;
@@ -269,7 +274,7 @@ static bool is_secret(struct btz_slice value, bool vendor)
     letters = upper + lower;
     if (vendor)
         return digits >= 2 && other * 3 <= value.len && letters + digits > 12 &&
-               entropy(value.ptr, value.len) >= 28;
+               entropy(value.ptr, value.len) >= 25;
     if (value.len < 10)
         return digits > 0 && letters > 0 && value.len >= 7 && entropy(value.ptr, value.len) >= 22;
     return digits > 0 && letters > 0 && entropy(value.ptr, value.len) >= 28;
@@ -285,7 +290,7 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
     for (; at < t.len && at < limit; at++)
         if (!btz_is_alnum(t.ptr[at]) && !strchr(" \t_.-'\"", t.ptr[at] ? t.ptr[at] : '\n'))
             break;
-    for (; at < t.len && signs < 3 && t.ptr[at] && strchr("=:>|,", t.ptr[at]); at++)
+    for (; at < t.len && signs < 3 && t.ptr[at] && strchr("=:>|,?", t.ptr[at]); at++)
         signs += t.ptr[at] != ',' || signs == 0;
     if (signs == 0)
         return BTZ_OK;
