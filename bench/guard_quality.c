@@ -11,10 +11,9 @@
 #include <bartizan/stats.h>
 
 #include "gate/guard/train.h"
-#include "redteam/redteam.h"
 #include "text/text.h"
 
-enum { SAMPLE = 60 }; /* texts of a source that are disguised */
+enum { SAMPLE = 40 }; /* texts of a source that are disguised */
 
 struct tally {
     size_t hits, n;
@@ -85,11 +84,12 @@ static void report(const struct btz_train_set *s, enum btz_class_head h, const d
 
 /* ---- disguises, through the guard ------------------------------------------------------------------------------------ */
 
-static const char *const characters[] = { "zero-width", "homoglyph",   "fullwidth", "math-letters",
-                                          "diacritics", "random-case", NULL };
-static const enum btz_encoding encodings[] = { BTZ_ENC_TAGS, BTZ_ENC_BASE64,         BTZ_ENC_HEX,
-                                               BTZ_ENC_URL,  BTZ_ENC_UNICODE_ESCAPE, BTZ_ENC_HTML };
-enum { CHARACTERS = 6, DISGUISES = 1 + CHARACTERS + 6 };
+enum { CHARACTERS = 6, ENCODINGS = 6, DISGUISES = 1 + CHARACTERS + ENCODINGS };
+static const char *const characters[CHARACTERS] = { "zero-width",   "homoglyph",  "fullwidth",
+                                                    "math-letters", "diacritics", "soft-hyphen" };
+static const enum btz_encoding encodings[ENCODINGS] = { BTZ_ENC_TAGS, BTZ_ENC_BASE64,
+                                                        BTZ_ENC_HEX,  BTZ_ENC_URL,
+                                                        BTZ_ENC_HTML, BTZ_ENC_UNICODE_ESCAPE };
 
 static const char *disguise_name(size_t d)
 {
@@ -98,14 +98,48 @@ static const char *disguise_name(size_t d)
     return d <= CHARACTERS ? characters[d - 1] : btz_encoding_name(encodings[d - 1 - CHARACTERS]);
 }
 
-static enum btz_err disguise(size_t d, struct btz_slice in, struct btz_rng *rng,
-                             struct btz_buf *out)
+/* Cyrillic and Greek letters that look like these. */
+static uint32_t twin_of(uint32_t c)
 {
+    static const char ours[] = "aceiopsxyABEHIKMOPTX";
+    static const uint16_t theirs[] = { 0x430, 0x441, 0x435, 0x456, 0x43E, 0x440, 0x455,
+                                       0x445, 0x443, 0x410, 0x412, 0x415, 0x41D, 0x406,
+                                       0x41A, 0x41C, 0x41E, 0x420, 0x422, 0x425 };
+    const char *at = c > 0 && c < 0x80 ? strchr(ours, (int)c) : NULL;
+
+    return at ? theirs[at - ours] : c;
+}
+
+static enum btz_err disguise_character(size_t how, uint32_t c, struct btz_buf *out)
+{
+    bool small = c >= 'a' && c <= 'z', letter = small || (c >= 'A' && c <= 'Z');
+
+    if (how == 1)
+        c = twin_of(c);
+    else if (how == 2 && c > ' ' && c < 0x7F)
+        c += 0xFEE0;
+    else if (how == 3 && letter)
+        c = small ? 0x1D41A + c - 'a' : 0x1D400 + c - 'A'; /* mathematical bold */
+    BTZ_TRY(btz_buf_add_utf8(out, c));
+    if (how == 0)
+        return btz_buf_add_utf8(out, 0x200B);
+    if (how == 4 && letter)
+        return btz_buf_add_utf8(out, 0x301);
+    return how == 5 && letter ? btz_buf_add_utf8(out, 0xAD) : BTZ_OK;
+}
+
+static enum btz_err disguise(size_t d, struct btz_slice in, struct btz_buf *out)
+{
+    size_t at = 0;
+    uint32_t c;
+
     if (d == 0)
         return btz_buf_add_slice(out, in);
-    if (d <= CHARACTERS)
-        return btz_transform_find(characters[d - 1])->apply(in, rng, out);
-    return btz_text_encode(encodings[d - 1 - CHARACTERS], in, out);
+    if (d > CHARACTERS)
+        return btz_text_encode(encodings[d - 1 - CHARACTERS], in, out);
+    while (btz_utf8_next(in, &at, &c))
+        BTZ_TRY(disguise_character(d - 1, c, out));
+    return BTZ_OK;
 }
 
 struct disguised {
@@ -138,10 +172,8 @@ static enum btz_err judge_source(const struct btz_train_set *s, size_t source,
                                  const struct btz_guard *g, struct disguised *d)
 {
     size_t taken = 0;
-    struct btz_rng rng;
     bool classifier, guard;
 
-    btz_rng_init(&rng, 1, source);
     for (size_t i = 0; i < s->count && taken < SAMPLE; i++) {
         const struct btz_train_text *t = &s->texts[i];
 
@@ -151,7 +183,7 @@ static enum btz_err judge_source(const struct btz_train_set *s, size_t source,
         for (size_t k = 0; k < (t->injection ? (size_t)DISGUISES : 1); k++) {
             BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 22);
 
-            BTZ_TRY(disguise(k, t->raw, &rng, &text));
+            BTZ_TRY(disguise(k, t->raw, &text));
             BTZ_TRY(judge(g, btz_buf_slice(&text), &classifier, &guard));
             count(t->injection ? &d->classifier[k] : &d->benign_classifier, classifier);
             count(t->injection ? &d->guard[k] : &d->benign_guard, guard);

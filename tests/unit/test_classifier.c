@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/json.h"
 #include "gate/guard/train.h"
 
 static struct btz_classifier *built_in;
@@ -144,6 +145,41 @@ static void test_linear_work(void **state)
             assert_int_equal(btz_buf_add_str(&text, units[i]), BTZ_OK);
         assert_true(steps_of(btz_buf_slice(&text)) <= 2 * half + half / 50 + 1000);
     }
+}
+
+/* Texts that were written after the classifier was built and are never trained on (tests/golden/guard_blind.jsonl). */
+static void test_blind(void **state)
+{
+    static const char *const kinds[] = { "injection", "ordinary", "trigger" };
+    BTZ_BUF_RELEASE struct btz_buf file = BTZ_BUF(1 << 20);
+    const char *source = getenv("BTZ_SOURCE");
+    struct btz_reader lines = { .what = "guard_blind.jsonl" };
+    struct btz_slice line, kind, text;
+    unsigned hits[3] = { 0 }, n[3] = { 0 };
+    char path[4096];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/tests/golden/guard_blind.jsonl", source ? source : ".");
+    assert_int_equal(btz_file_read(path, file.max, &file), BTZ_OK);
+    lines.in = btz_buf_slice(&file);
+    while (btz_read_line(&lines, &line)) {
+        BTZ_BUF_RELEASE struct btz_buf view = BTZ_BUF(1 << 16);
+        BTZ_JSON json_t *item = NULL;
+
+        assert_int_equal(btz_json_parse(line, 1 << 16, "line", &item), BTZ_OK);
+        assert_true(btz_json_get_text(item, "id", &kind) && btz_json_get_text(item, "text", &text));
+        assert_int_equal(btz_class_normalise(text, &view), BTZ_OK);
+        for (size_t k = 0; k < 3; k++)
+            if (btz_slice_is(kind, kinds[k])) {
+                n[k]++;
+                hits[k] += btz_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&view),
+                                                NULL, NULL) >= BTZ_CLASSIFIER_THRESHOLD;
+            }
+    }
+    assert_true(n[0] >= 40 && n[1] >= 40 && n[2] >= 40);
+    assert_true(hits[0] * 100 >= n[0] * 80);
+    assert_true(hits[1] == 0);
+    assert_true(hits[2] * 100 <= n[2] * 10);
 }
 
 /* ---- file form ---- */
@@ -291,10 +327,15 @@ static void test_bad_training_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_cases),     cmocka_unit_test(test_provenance),
-        cmocka_unit_test(test_no_dilution),     cmocka_unit_test(test_linear_work),
-        cmocka_unit_test(test_file_round_trip), cmocka_unit_test(test_file_damage),
-        cmocka_unit_test(test_training),        cmocka_unit_test(test_bad_training_lines),
+        cmocka_unit_test(test_plain_cases),
+        cmocka_unit_test(test_provenance),
+        cmocka_unit_test(test_no_dilution),
+        cmocka_unit_test(test_linear_work),
+        cmocka_unit_test(test_blind),
+        cmocka_unit_test(test_file_round_trip),
+        cmocka_unit_test(test_file_damage),
+        cmocka_unit_test(test_training),
+        cmocka_unit_test(test_bad_training_lines),
     };
 
     return cmocka_run_group_tests_name("classifier", tests, open_built_in, close_built_in);
