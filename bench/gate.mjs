@@ -69,7 +69,7 @@ async function wrk(port, headers, body, seconds) {
         const [, n, unit] = new RegExp(`${share}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout);
         return Number(n) * { us: 0.001, ms: 1, s: 1000 }[unit];
     };
-    if (/Non-2xx|Socket errors/.test(stdout))
+    if (/Non-2xx|connect [1-9]|read [1-9]|write [1-9]/.test(stdout))
         throw new Error(stdout);
     return { count: Number(/(\d+) requests in/.exec(stdout)[1]), rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)[1]), p50_ms: time(50), p99_ms: time(99) };
 }
@@ -91,7 +91,7 @@ http { access_log off; client_body_temp_path ${dir}/a; proxy_temp_path ${dir}/b;
 }
 
 async function bartizan(mock, name, guard, more = {}) {
-    const w = await Gateway.start(work, mock, { name, gate: { workers: 1, guard, limits: [{ each: 'principal', requests_per_minute: 100000000, tokens_per_minute: 1000000000000, concurrency: 5000, budget: 1000000 }, { each: 'model', requests_per_minute: 100000000 }], ...more } });
+    const w = await Gateway.start(work, mock, { name, gate: { workers: 1, guard, limits: [{ each: 'principal', requests_per_minute: 100000000, tokens_per_minute: 4000000000, concurrency: 5000, budget: 1000000 }, { each: 'model', requests_per_minute: 100000000 }], ...more } });
     const pids = () => {
         const p = w.pids();
         return [...new Set([...p.workers, p.master, p.daemon, p.parent])];

@@ -346,6 +346,18 @@ unsigned btz_access_waits(const struct btz_access *a);
 const char *btz_access_snapshot_path(const struct btz_access *a);
 const struct btz_fetch *btz_access_fetch(const struct btz_access *a);
 uint64_t btz_access_now_ms(const struct btz_access *a);
+/* What only who serves an installation knows: the operations metrics.show, traffic.show, traffic.calls, and readiness.
+ * Set before anybody is served, outlives `a`. */
+struct btz_access_live {
+    void *user;
+    enum btz_err (*metrics)(void *user, struct btz_buf *out);
+    enum btz_err (*traffic)(void *user, json_t **out);
+    enum btz_err (*calls)(void *user, json_t **out);
+    /* What of it works, by name: {"ledger": true, ...}; *ready when all does. */
+    enum btz_err (*ready)(void *user, bool *ready, json_t **out);
+};
+void btz_access_set_live(struct btz_access *a, const struct btz_access_live *live);
+const struct btz_access_live *btz_access_get_live(const struct btz_access *a);
 struct btz_federation; /* btz_federation_open() of oidc.h: opened and closed with `a` */
 struct btz_federation *btz_access_federation(struct btz_access *a);
 

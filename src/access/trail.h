@@ -17,7 +17,7 @@
 #include "store/store.h"
 
 /* Values of `event`: sign-in sign-out step-up refusal decision change approval elevation break-glass export alarm
- * retention. All but event and verdict may be NULL. */
+ * retention call. All but event and verdict may be NULL. */
 struct btz_trail_entry {
     const char *event;
     const char *verdict;          /* "allow", "deny", "error" */
@@ -64,6 +64,42 @@ BTZ_CHECKED enum btz_err btz_trail_add(struct btz_trail *t, struct btz_store *s,
  * several processes (docs/adr/0011-audit-trail.md says how). Threads that flush at once share appends. Errors: IO
  * (full disk; what waits stays in the outbox), CONFLICT (the ledger was put back to an older state), INPUT (damaged). */
 BTZ_CHECKED enum btz_err btz_trail_flush(struct btz_trail *t, struct btz_store *s);
+
+/* ---- calls: entries of the gateway's journal, too many for an outbox --------------------------------------------------
+ * They go straight to the ledger, in groups. The journal keeps them until they are acknowledged; each leaf says which
+ * record of which writer it is, so that who starts again sees what is in the ledger already. */
+#define BTZ_TRAIL_LOG_MAX 2048 /* entries of a group */
+#define BTZ_TRAIL_PARTS   64   /* of an entry */
+struct btz_trail_part {
+    struct btz_slice name, value; /* value: JSON text. Names as in btz_trail_entry, but verdict and
+                                    * event; others go into the object "call" of the content */
+};
+struct btz_trail_call {
+    uint64_t
+        at_ms; /* an entry's time is this, moved into the current month and not into the future */
+    unsigned writer;
+    uint64_t epoch, sequence;
+    const char *verdict;                /* as in btz_trail_entry */
+    const struct btz_trail_part *parts; /* each name once; borrowed while the call lasts */
+    size_t count;
+    struct btz_slice
+        secret; /* sealed to the auditor key; without one under the key of the month ("bodies") */
+};
+/* All of them durable on OK. For one thread at a time. Errors: IO (full disk), CONFLICT (put back to an older state),
+ * LIMIT (more than BTZ_TRAIL_LOG_MAX; an entry too large), those of the store. After an error some may be in the
+ * ledger: ask btz_trail_logged before trying again. */
+BTZ_CHECKED enum btz_err btz_trail_log(struct btz_trail *t, struct btz_store *s,
+                                       const struct btz_trail_call *calls, size_t count);
+/* Those in the ledger from index `from` on, in their order; `size` (may be NULL): of the ledger. */
+typedef void btz_trail_logged_fn(void *user, unsigned writer, uint64_t epoch, uint64_t sequence);
+BTZ_CHECKED enum btz_err btz_trail_logged(struct btz_trail *t, uint64_t from,
+                                          btz_trail_logged_fn *each, void *user, uint64_t *size);
+/* The ledger's size after the last btz_trail_log or btz_trail_logged. */
+uint64_t btz_trail_log_size(const struct btz_trail *t);
+/* Evidence of an entry that was sealed under the key of its month. Errors: INPUT (none, or deleted). */
+BTZ_CHECKED enum btz_err btz_trail_bodies(struct btz_trail *t, struct btz_store *s, const char *id,
+                                          struct btz_buf *out);
+
 /* How many entries of this ledger's outbox are not in it yet. */
 BTZ_CHECKED enum btz_err btz_trail_waiting(struct btz_trail *t, struct btz_store *s,
                                            uint64_t *count);

@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/json_quick.h"
+
 #include <stdlib.h>
 
 #define DEPTH_MAX 128
@@ -37,6 +39,11 @@ enum btz_err btz_json_parse(struct btz_slice text, size_t cap, const char *what,
 
     if (text.len > cap)
         return btz_fail(BTZ_LIMIT, "%s: larger than %zu bytes", what, cap);
+    value = btz_json_quick_parse(text, DEPTH_MAX);
+    if (value) {
+        *out = value;
+        return BTZ_OK;
+    }
     if (too_deep(text))
         return btz_fail(BTZ_LIMIT, "%s: nested deeper than %d levels", what, DEPTH_MAX);
     value = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
@@ -75,6 +82,8 @@ enum btz_err btz_json_write(const json_t *value, bool pretty, struct btz_buf *ou
 
     if (!value)
         return btz_fail(BTZ_LIMIT, "out of memory for JSON");
+    if (!pretty && btz_json_quick_write(value, out))
+        return BTZ_OK;
     if (json_dump_callback(value, append, out,
                            JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT)) != 0) {
         /* What came before stays whole: callers collect several texts in one buffer. */

@@ -311,6 +311,7 @@ static enum btz_err start(struct gate *g, struct btz_arena *arena)
     g->own.access->origin = g->front.origin;
     daemon.state_dir = g->own.settings.state;
     daemon.conf = g->own.access;
+    daemon.gate = btz_settings_of(&g->own.settings, &btz_section_gate);
     daemon.ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA");
     BTZ_TRY(btz_daemon_start(&daemon, &g->daemon));
     return start_nginx(g);

@@ -16,6 +16,7 @@ static enum btz_err serve(struct btz_cli *cli, struct btz_arena *arena)
     BTZ_TRY(btz_cli_access_settings(cli, arena, &settings));
     options.state_dir = settings.state;
     options.conf = btz_settings_of(&settings, &btz_section_access);
+    options.gate = btz_settings_of(&settings, &btz_section_gate);
     options.ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA");
     BTZ_TRY(btz_daemon_start(&options, &daemon));
     said = fprintf(cli->out, "%s\n", btz_daemon_socket(daemon)) > 0 && fflush(cli->out) == 0;

@@ -12,6 +12,7 @@
 #include "watch/api/exchange.h"
 #include "watch/fetch.h"
 #include "watch/forward.h"
+#include "watch/traffic.h"
 #include "watch/vault.h"
 
 #define UPKEEP_MS 60000
@@ -28,6 +29,7 @@ struct btz_daemon {
     struct btz_api *api;
     struct btz_api_server *server;
     struct btz_forwarders *forwarders;
+    struct btz_traffic *traffic;
     struct btz_verifier *verifier;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -199,6 +201,15 @@ static enum btz_err say_first_step(struct btz_daemon *d)
     return BTZ_OK;
 }
 
+static enum btz_err start_traffic(struct btz_daemon *d)
+{
+    const struct btz_traffic_options options = {
+        .access = d->access, .state_dir = d->o.state_dir, .gate = d->o.gate, .log = d->o.log
+    };
+
+    return btz_traffic_start(&options, &d->traffic);
+}
+
 static enum btz_err start(struct btz_daemon *d)
 {
     struct btz_access_options options = { .state_dir = d->o.state_dir,
@@ -212,6 +223,7 @@ static enum btz_err start(struct btz_daemon *d)
     BTZ_TRY(btz_access_open(&options, &d->access));
     BTZ_TRY(say_first_step(d));
     BTZ_TRY(migrate(d));
+    BTZ_TRY(start_traffic(d));
     BTZ_TRY(serve(d));
     BTZ_TRY(btz_forwarders_start(d->access, d->o.state_dir, d->o.log, &d->forwarders));
     BTZ_TRY(btz_verifier_start(d->access, d->o.log, &d->verifier));
@@ -259,6 +271,7 @@ void btz_daemon_stop(struct btz_daemon *d)
     btz_forwarders_stop(d->forwarders);
     btz_verifier_stop(d->verifier);
     btz_api_free(d->api);
+    btz_traffic_stop(d->traffic);
     btz_access_close(d->access);
     btz_fetcher_free(d->fetcher);
     if (d->lock_fd >= 0)

@@ -3,12 +3,15 @@
 #define BTZ_WATCH_DAEMON_H
 
 #include "access/access.h"
+#include "gate/gate.h"
 
 struct btz_daemon_options {
     const char *state_dir;
     const struct btz_access_conf *conf; /* outlives the daemon */
     const char *ca_file;                /* of issuers; NULL: the system's */
-    uint32_t upkeep_ms;                 /* 0: one minute */
+    const struct btz_gate_conf
+        *gate;          /* outlives the daemon; NULL: no limits, circuits and exports are shown */
+    uint32_t upkeep_ms; /* 0: one minute */
     struct btz_log *log;
 };
 struct btz_daemon;

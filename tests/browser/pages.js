@@ -9,7 +9,7 @@ const signedIn = (w) => [
     ['account', '/account', 'Your account'], ['people', '/admin/people', 'People'], ['a person', `/admin/people?user=mallory`, null, true],
     ['a service', '/admin/people?service=nightly', null, true], ['groups', '/admin/groups', 'Groups'], ['a group', '/admin/groups?group=research', null, true], ['roles', '/admin/roles', 'Roles'],
     ['a role', '/admin/roles?role=viewer', 'viewer'], ['keys', '/admin/keys', 'Keys', true], ['policies', '/admin/policies', 'Policies'],
-    ['a policy', '/admin/policies?policy=evaluation', 'evaluation', true], ['approvals', '/admin/approvals', 'Approvals'], ['audit', '/admin/audit', 'Audit'],
+    ['a policy', '/admin/policies?policy=evaluation', 'evaluation', true], ['approvals', '/admin/approvals', 'Approvals'], ['audit', '/admin/audit', 'Audit'], ['traffic', '/admin/traffic', 'Traffic'],
 ];
 
 async function judge(w, b, name) {

@@ -6,7 +6,7 @@ const path = require('path');
 async function shots(w, b, folder) {
     fs.mkdirSync(folder, { recursive: true });
     const list = [['account', '/account'], ['people', '/admin/people'], ['person', '/admin/people?user=bob'], ['groups', '/admin/groups'], ['group', '/admin/groups?group=research'], ['roles', '/admin/roles'],
-        ['role', '/admin/roles?role=operator'], ['keys', '/admin/keys'], ['policies', '/admin/policies'], ['policy', '/admin/policies?policy=evaluation'], ['approvals', '/admin/approvals'], ['audit', '/admin/audit']];
+        ['role', '/admin/roles?role=operator'], ['keys', '/admin/keys'], ['policies', '/admin/policies'], ['policy', '/admin/policies?policy=evaluation'], ['approvals', '/admin/approvals'], ['audit', '/admin/audit'], ['traffic', '/admin/traffic']];
     for (const [name, where] of list)
         for (const [width, height] of [[1280, 900], [390, 844]])
             for (const dark of [false, true]) {

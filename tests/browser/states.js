@@ -107,7 +107,7 @@ async function refusals(w, b) {
         await b.open(w.base + '/account');
         await b.says('mallory');
         is(await b.run('return [...document.querySelectorAll("nav a")].map((a) => a.textContent).join()'), 'Account', 'links');
-        for (const path of ['/admin/people', '/admin/groups', '/admin/roles', '/admin/keys', '/admin/policies', '/admin/approvals', '/admin/audit']) {
+        for (const path of ['/admin/people', '/admin/groups', '/admin/roles', '/admin/keys', '/admin/policies', '/admin/approvals', '/admin/audit', '/admin/traffic']) {
             await b.open(w.base + path);
             await b.says('You may not do this').catch(async (error) => {
                 throw new Error(`${path}: ${error.message}: ${(await b.text()).slice(0, 600)}`);
@@ -143,6 +143,18 @@ async function refusals(w, b) {
         await b.devtools('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
         await b.run('window.dispatchEvent(new Event("online"))');
         await b.says('The connection is back');
+        await b.errors();
+    });
+    await test('the traffic page shows the last minute, and follows', async () => {
+        await b.open(w.base + '/admin/traffic');
+        await b.says('Requests a second');
+        await b.says('Last calls');
+        await b.says('Audit:');
+        is(await b.run('return document.querySelectorAll("dl.tiles dt").length'), 7, 'tiles');
+        is(await b.run('return document.querySelectorAll("svg[role=img][aria-label]").length'), 2, 'charts that say what they show');
+        const numbers = await b.run('return document.querySelector("dl.tiles")') && await b.run('window.old = document.querySelector("dl.tiles"); return true');
+        ok(numbers, 'numbers');
+        await until('new numbers', () => b.run('return document.querySelector("dl.tiles") !== window.old'), 12000);
         await b.errors();
     });
     await test('the audit page shows what happens while it is open', async () => {

@@ -3,69 +3,7 @@
  * With room again everything goes on, and nothing that was acknowledged is missing. A small file system of its own where
  * one can be mounted; a limit on the size of files otherwise.
  */
-#include "access_fixture.h"
-
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
-
-#define DISK_SIZE "size=4m,mode=0700"
-
-struct disk {
-    bool mounted;
-    struct rlimit before;
-    char filler[128];
-};
-
-static void disk_start(struct access_fixture *f, struct disk *d)
-{
-    access_prepare(f);
-    memset(d, 0, sizeof *d);
-    d->mounted = mount("tmpfs", f->dir, "tmpfs", MS_NOSUID | MS_NODEV, DISK_SIZE) == 0;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &d->before), 0);
-    signal(SIGXFSZ, SIG_IGN);
-    snprintf(d->filler, sizeof d->filler, "%s/filler", f->dir);
-    access_open(f);
-}
-
-static void disk_fill(struct disk *d)
-{
-    static const char block[4096];
-    struct rlimit none = d->before;
-    size_t size = sizeof block;
-    int fd;
-
-    if (!d->mounted) {
-        none.rlim_cur = 4096;
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-        return;
-    }
-    fd = open(d->filler, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    assert_true(fd >= 0);
-    while (size > 0)
-        if (write(fd, block, size) != (ssize_t)size)
-            size /= 2;
-    close(fd);
-}
-
-static void disk_free(struct disk *d)
-{
-    if (d->mounted)
-        assert_int_equal(unlink(d->filler), 0);
-    else
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &d->before), 0);
-}
-
-static void disk_stop(struct access_fixture *f, struct disk *d)
-{
-    btz_access_close(f->access);
-    if (d->mounted)
-        assert_int_equal(umount2(f->dir, MNT_DETACH), 0);
-    btz_arena_release(&f->arena);
-    access_remove(f->dir);
-}
+#include "disk_fixture.h"
 
 static size_t user_count(struct access_fixture *f, const struct btz_caller *caller)
 {
@@ -87,7 +25,7 @@ static void test_full_disk(void **state)
     char name[32];
 
     (void)state;
-    disk_start(&f, &d);
+    disk_start(&f, &d, 4);
     print_message("%s\n", d.mounted ? "a file system of its own" : "a limit on file sizes");
     admin = access_person(&f, "alice", "admin");
     viewer = access_person(&f, "bob", "viewer");
@@ -136,7 +74,7 @@ static void test_opened_when_full(void **state)
     struct disk d;
 
     (void)state;
-    disk_start(&f, &d);
+    disk_start(&f, &d, 4);
     admin = access_person(&f, "alice", "admin");
     btz_access_close(f.access);
     f.access = NULL;

@@ -483,6 +483,26 @@ static void test_dead_alone(void **state)
     place_remove(&p);
 }
 
+/* Nobody looks for the dead: whoever would be refused because of them does, once a second. */
+static void test_dead_in_the_way(void **state)
+{
+    struct btz_limit_conf conf = no_limit(BTZ_LIMIT_PRINCIPAL, "*");
+    struct btz_lease lease;
+    struct btz_refusal why;
+    struct btz_limits *l;
+    struct place p;
+    (void)state;
+
+    conf.concurrency = 1;
+    place_new(&p);
+    l = open_limits(&p, &conf, 1);
+    wait_for(hold_and_die(l, 0));
+    assert_int_equal(ask(l, "al", 0, 0, START, &lease, &why), BTZ_OK);
+    assert_int_equal(ask(l, "al", 0, 0, START, &lease, &why), BTZ_LIMIT);
+    btz_limits_close(l);
+    place_remove(&p);
+}
+
 /* No room for another lease: refused, and it says so; given back, there is room. */
 static void test_leases_full(void **state)
 {
@@ -519,7 +539,7 @@ int main(void)
         cmocka_unit_test(test_threads),       cmocka_unit_test(test_processes),
         cmocka_unit_test(test_killed_inside), cmocka_unit_test(test_killed_anytime),
         cmocka_unit_test(test_dead),          cmocka_unit_test(test_dead_alone),
-        cmocka_unit_test(test_leases_full),
+        cmocka_unit_test(test_leases_full),   cmocka_unit_test(test_dead_in_the_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

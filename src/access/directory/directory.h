@@ -60,6 +60,7 @@ struct btz_access {
     struct btz_hasher *hasher;
     struct btz_trail *trail;
     struct btz_federation *federation;
+    const struct btz_access_live *now_served; /* NULL: nobody serves it */
     uint8_t pepper[32], snapshot_secret[32];
 
     pthread_mutex_t lock; /* lanes */

@@ -134,7 +134,7 @@ static enum btz_err drop_logged(const struct btz_trail *t, struct btz_store *s, 
         btz_buf_clear(&entry);
         BTZ_TRY(btz_ledger_entry(t->ledger, i, &entry));
         /* What has the form of a leaf and is none was never a row. */
-        if (!btz_is_leaf(btz_buf_slice(&entry)) ||
+        if (btz_is_logged(btz_buf_slice(&entry)) || !btz_is_leaf(btz_buf_slice(&entry)) ||
             btz_leaf_parse(btz_buf_slice(&entry), &leaf) != BTZ_OK)
             continue;
         values[0] = btz_value_str(t->home);
@@ -154,6 +154,26 @@ static enum btz_err commit_or_back(struct btz_store *s, enum btz_err err)
     return err;
 }
 
+static enum btz_err check_mark(const struct btz_trail *t, uint64_t mark, uint64_t size)
+{
+    if (mark <= size)
+        return BTZ_OK;
+    return btz_fail(BTZ_CONFLICT,
+                    "%s: has %" PRIu64 " entries, and had %" PRIu64
+                    " before: it was put back to an older state; entries of the audit trail "
+                    "are missing, and none is added until somebody answers for it with "
+                    "`bartizan access audit accept-loss`",
+                    t->dir, size, mark);
+}
+
+enum btz_err btz_trail_check_mark(struct btz_trail *t, struct btz_store *s)
+{
+    uint64_t mark;
+
+    BTZ_TRY(get_mark(t, s, &mark));
+    return check_mark(t, mark, btz_ledger_size(t->ledger));
+}
+
 static enum btz_err settle(struct btz_trail *t, struct btz_store *s)
 {
     uint64_t mark, size;
@@ -161,13 +181,7 @@ static enum btz_err settle(struct btz_trail *t, struct btz_store *s)
     BTZ_TRY(btz_ledger_refresh(t->ledger));
     size = btz_ledger_size(t->ledger);
     BTZ_TRY(get_mark(t, s, &mark));
-    if (mark > size)
-        return btz_fail(BTZ_CONFLICT,
-                        "%s: has %" PRIu64 " entries, and had %" PRIu64
-                        " before: it was put back to an older state; entries of the audit trail "
-                        "are missing, and none is added until somebody answers for it with "
-                        "`bartizan access audit accept-loss`",
-                        t->dir, size, mark);
+    BTZ_TRY(check_mark(t, mark, size));
     if (mark == size)
         return BTZ_OK;
     BTZ_TRY(btz_store_begin(s));
@@ -357,16 +371,44 @@ static enum btz_err move_all(struct btz_trail *t, struct btz_store *s)
 
 /* ---- the lock, and threads that share a flush ---- */
 
+static enum btz_err take_lock(const struct btz_trail *t)
+{
+    while (flock(t->lock, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return btz_fail_errno(BTZ_IO, "lock %s/trail.lock", t->dir);
+    return BTZ_OK;
+}
+
 static enum btz_err under_lock(struct btz_trail *t, struct btz_store *s)
 {
     enum btz_err err;
 
-    while (flock(t->lock, LOCK_EX) < 0)
-        if (errno != EINTR)
-            return btz_fail_errno(BTZ_IO, "lock %s/trail.lock", t->dir);
+    BTZ_TRY(take_lock(t));
     btz_trail_step(t, "locked");
     err = move_all(t, s);
     flock(t->lock, LOCK_UN);
+    return err;
+}
+
+enum btz_err btz_trail_alone(struct btz_trail *t, enum btz_err (*job)(struct btz_trail *t, void *),
+                             void *user)
+{
+    enum btz_err err;
+
+    pthread_mutex_lock(&t->mutex);
+    while (t->busy)
+        pthread_cond_wait(&t->done, &t->mutex);
+    t->busy = true;
+    pthread_mutex_unlock(&t->mutex);
+    err = take_lock(t);
+    if (err == BTZ_OK) {
+        err = job(t, user);
+        flock(t->lock, LOCK_UN);
+    }
+    pthread_mutex_lock(&t->mutex);
+    t->busy = false;
+    pthread_cond_broadcast(&t->done);
+    pthread_mutex_unlock(&t->mutex);
     return err;
 }
 

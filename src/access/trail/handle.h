@@ -6,10 +6,11 @@
 
 #include "access/trail.h"
 
-#define BTZ_TRAIL_TYPE  "bartizan/trail/v1"
-#define BTZ_TRAIL_MONTH 8  /* "2026-11" */
-#define BTZ_TRAIL_HOME  33 /* which ledger an outbox row belongs to */
-#define BTZ_TRAIL_KEY   32
+#define BTZ_TRAIL_TYPE    "bartizan/trail/v1"
+#define BTZ_TRAIL_MONTH   8  /* "2026-11" */
+#define BTZ_TRAIL_HOME    33 /* which ledger an outbox row belongs to */
+#define BTZ_TRAIL_KEY     32
+#define BTZ_TRAIL_JOURNAL 64 /* "WRITER.EPOCH.SEQUENCE" */
 
 struct btz_trail {
     char *dir;
@@ -28,6 +29,14 @@ struct btz_trail {
     uint64_t asked, flushed, failed; /* tickets: given out, served, last that met an error */
     enum btz_err last;
     char detail[512];
+
+    /* log.c; of the thread that logs */
+    uint8_t log_key[BTZ_TRAIL_KEY];
+    char log_month[BTZ_TRAIL_MONTH]; /* whose key that is; "": none */
+    uint64_t log_size;               /* of the ledger when it was last looked at */
+    uint64_t log_entries,
+        log_told_ns; /* not yet added to the month's number, and when they last were */
+    struct btz_buf log_leaves;
 
     /* Called between the steps of a flush; tests stop the process in it. */
     void (*step)(void *user, const char *what);
@@ -61,6 +70,9 @@ BTZ_CHECKED enum btz_err btz_leaf_build(const struct btz_trail *t, const struct 
 /* With the commitments of its evidence; `count` 0: as it is. */
 BTZ_CHECKED enum btz_err btz_leaf_finish(struct btz_slice text, const char (*commitments)[65],
                                          size_t count, struct btz_buf *out);
+/* Where a member of a call stands: in clear, in the content, or there in the object "call". `value` is JSON text. */
+enum btz_leaf_place { BTZ_LEAF_CLEAR, BTZ_LEAF_SEALED, BTZ_LEAF_CALL };
+enum btz_leaf_place btz_leaf_place(struct btz_slice name, struct btz_slice value);
 /* A ledger entry that claims to be of the trail. */
 bool btz_is_leaf(struct btz_slice entry);
 /* Checks the shape of a leaf. INPUT: names what is wrong. The caller owns *out. */
@@ -69,6 +81,16 @@ BTZ_CHECKED enum btz_err btz_leaf_parse(struct btz_slice entry, json_t **out);
  * of a key that is gone leaves "content": "deleted", what else cannot be opened "damaged". */
 BTZ_CHECKED enum btz_err btz_leaf_open(json_t *leaf, const uint8_t key[BTZ_TRAIL_KEY],
                                        struct btz_ledger *ledger);
+
+/* log.c: an entry that never had a row in the outbox. */
+bool btz_is_logged(struct btz_slice entry);
+
+/* flush.c: CONFLICT when the ledger was put back to an older state. */
+BTZ_CHECKED enum btz_err btz_trail_check_mark(struct btz_trail *t, struct btz_store *s);
+/* `job` as the only one of all threads and processes that is at the ledger for the trail. */
+BTZ_CHECKED enum btz_err btz_trail_alone(struct btz_trail *t,
+                                         enum btz_err (*job)(struct btz_trail *t, void *user),
+                                         void *user);
 
 /* trail.c */
 void btz_trail_step(const struct btz_trail *t, const char *what);

@@ -47,7 +47,8 @@ static const struct {
 
 static const char *const events[] = { "sign-in",  "sign-out",  "step-up",     "refusal",
                                       "decision", "change",    "approval",    "elevation",
-                                      "export",   "retention", "break-glass", "alarm" };
+                                      "export",   "retention", "break-glass", "alarm",
+                                      "call" };
 static const char *const verdicts[] = { "allow", "deny", "error", "step-up" };
 
 static bool is_one_of(const char *word, const char *const *words, size_t count)
@@ -83,6 +84,27 @@ static bool is_opaque(const char *text)
         if (!isalnum((unsigned char)id[n]))
             return false;
     return id[n] == '\0';
+}
+
+enum btz_leaf_place btz_leaf_place(struct btz_slice name, struct btz_slice value)
+{
+    char text[64];
+
+    for (size_t i = 0; i < BTZ_COUNT(fields); i++) {
+        if (fields[i].name[0] != (name.len ? name.ptr[0] : 0) ||
+            !btz_slice_is(name, fields[i].name))
+            continue;
+        if (value.len < 2 || fields[i].place == SEALED)
+            return BTZ_LEAF_SEALED;
+        if (fields[i].place == CLEAR)
+            return value.len - 2 <= fields[i].max ? BTZ_LEAF_CLEAR : BTZ_LEAF_SEALED;
+        if (value.len - 2 >= sizeof text)
+            return BTZ_LEAF_SEALED;
+        memcpy(text, value.ptr + 1, value.len - 2);
+        text[value.len - 2] = '\0';
+        return is_opaque(text) ? BTZ_LEAF_CLEAR : BTZ_LEAF_SEALED;
+    }
+    return BTZ_LEAF_CALL;
 }
 
 /* ---- building ---- */
@@ -277,7 +299,8 @@ static enum btz_err check_text(const json_t *leaf, const char *name, size_t max,
 
 static bool is_known(const char *name)
 {
-    static const char *const others[] = { "type", "id", "time", "month", "content", "evidence" };
+    static const char *const others[] = { "type",  "journal", "id",      "time",
+                                          "month", "content", "evidence" };
 
     for (size_t i = 0; i < BTZ_COUNT(fields); i++)
         if (strcmp(fields[i].name, name) == 0)
@@ -320,6 +343,7 @@ static enum btz_err check_shape(json_t *leaf)
     BTZ_TRY(check_text(leaf, "type", 32, true));
     if (strcmp(json_string_value(json_object_get(leaf, "type")), BTZ_TRAIL_TYPE) != 0)
         return btz_fail(BTZ_INPUT, "trail entry: not of type " BTZ_TRAIL_TYPE);
+    BTZ_TRY(check_text(leaf, "journal", BTZ_TRAIL_JOURNAL - 1, false));
     BTZ_TRY(check_text(leaf, "id", BTZ_ID_TEXT - 1, true));
     BTZ_TRY(check_text(leaf, "time", BTZ_TIME_TEXT - 1, true));
     BTZ_TRY(check_text(leaf, "month", BTZ_TRAIL_MONTH - 1, true));

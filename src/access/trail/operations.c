@@ -462,12 +462,18 @@ static enum btz_err set_evidence(struct btz_call *c, const struct btz_buf *clear
 static enum btz_err open_evidence(struct btz_call *c)
 {
     BTZ_BUF_RELEASE struct btz_buf clear = BTZ_BUF(BTZ_TRAIL_SECRET_MAX + 4096);
+    const char *text = btz_call_text(c, "key");
     uint8_t key[32];
     enum btz_err err;
 
-    BTZ_TRY(btz_auditor_key_parse(btz_str(btz_call_text(c, "key")), key));
-    err = open_sealed(c, key, &clear);
-    btz_wipe(key, sizeof key);
+    if (text) {
+        BTZ_TRY(btz_auditor_key_parse(btz_str(text), key));
+        err = open_sealed(c, key, &clear);
+        btz_wipe(key, sizeof key);
+    } else {
+        err = btz_trail_bodies(btz_access_trail(c->access), c->store, btz_call_text(c, "entry"),
+                               &clear);
+    }
     if (err == BTZ_OK)
         err = set_evidence(c, &clear);
     if (clear.ptr)
@@ -487,16 +493,16 @@ static const struct btz_field open_fields[] = {
     { .name = "key",
       .kind = BTZ_FIELD_FILE,
       .place = BTZ_IN_BODY,
-      .required = true,
       .max = 4096,
-      .help = "File with the auditor's private key." },
+      .help = "File with the auditor's private key; without it: bodies of calls, which are sealed "
+              "under the key of their month when no auditor key is set." },
 };
 
 const struct btz_operation btz_operation_audit_open = {
     .id = "audit.open",
     .method = "POST",
     .command = "audit open",
-    .summary = "Open the sealed evidence of an entry with the auditor's private key.",
+    .summary = "Open the sealed evidence of an entry.",
     .details = "The opening is an entry of the trail itself.",
     .tag = "audit",
     .needs = BTZ_NEEDS_LOCAL,

@@ -15,7 +15,8 @@
     ",\"resource\":" TEXT ",\"rule\":" TEXT ",\"reason\":" TEXT ",\"approved_by\":" TEXT           \
     ",\"before\":" OBJECT ",\"after\":" OBJECT ",\"large\":" OBJECT                                \
     ",\"large_missing\":{\"type\":\"boolean\"}"                                                    \
-    ",\"secret\":" OBJECT ",\"content\":{\"enum\":[\"deleted\",\"damaged\"]}"                      \
+    ",\"journal\":" TEXT ",\"call\":" OBJECT ",\"bodies\":" OBJECT ",\"secret\":" OBJECT           \
+    ",\"content\":{\"enum\":[\"deleted\",\"damaged\"]}"                                            \
     ",\"evidence\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 #define LIST_OF(name)                                                                              \
     "{" CLOSED "\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":\"array\","  \

@@ -117,6 +117,7 @@ enum btz_err btz_trail_open(const struct btz_trail_options *o, struct btz_store 
     pthread_mutex_init(&t->mutex, NULL);
     pthread_cond_init(&t->done, NULL);
     t->lock = -1;
+    t->log_leaves = BTZ_BUF((size_t)BTZ_TRAIL_LOG_MAX * (BTZ_LEDGER_ENTRY_MAX + 1));
     t->seal = o->seal;
     t->now_ms = o->now_ms ? o->now_ms : clock_ms;
     t->user = o->user;
@@ -147,6 +148,8 @@ void btz_trail_close(struct btz_trail *t)
     if (!t)
         return;
     btz_ledger_close(t->ledger);
+    btz_wipe(t->log_key, sizeof t->log_key);
+    btz_buf_release(&t->log_leaves);
     btz_close_fd(&t->lock);
     pthread_cond_destroy(&t->done);
     pthread_mutex_destroy(&t->mutex);

@@ -121,8 +121,10 @@ void btz_journal_alive(struct btz_journal_reader *r);
 void btz_journal_refuse(struct btz_journal_reader *r, const char *reason);
 struct btz_journal_counts {
     uint64_t written, lost, damaged, waiting;
+    uint64_t told_lost, told_damaged; /* of which an alarm tells */
 };
 void btz_journal_count(struct btz_journal_reader *r, struct btz_journal_counts *out);
+void btz_journal_told(struct btz_journal_reader *r, uint64_t lost, uint64_t damaged);
 
 /* ---- counters (metrics.c): a file that all map; label sets are bounded by the configuration ------------------------- */
 

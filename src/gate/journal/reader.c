@@ -314,7 +314,9 @@ enum btz_err btz_journal_set_mark(struct btz_journal_reader *r, uint64_t size)
 
 void btz_journal_count(struct btz_journal_reader *r, struct btz_journal_counts *out)
 {
-    *out = (struct btz_journal_counts){ .damaged = load(&r->control->damaged) };
+    *out = (struct btz_journal_counts){ .damaged = load(&r->control->damaged),
+                                        .told_lost = load(&r->control->told_lost),
+                                        .told_damaged = load(&r->control->told_damaged) };
     attach_new(r);
     for (size_t n = 0; n < BTZ_JOURNAL_WRITERS; n++) {
         const struct btz_ring *ring = r->source[n].map.ring;
@@ -326,4 +328,10 @@ void btz_journal_count(struct btz_journal_reader *r, struct btz_journal_counts *
         if (load(&ring->sequence) > load(&ring->done))
             out->waiting += load(&ring->sequence) - load(&ring->done);
     }
+}
+
+void btz_journal_told(struct btz_journal_reader *r, uint64_t lost, uint64_t damaged)
+{
+    store(&r->control->told_lost, lost);
+    store(&r->control->told_damaged, damaged);
 }

@@ -41,7 +41,7 @@ struct btz_control {
     char reason[BTZ_REASON_MAX];
     _Alignas(64) _Atomic uint64_t looked_ns; /* when the reader was last at work, monotonic */
     _Atomic uint64_t reader_pid, reader_started;
-    _Atomic uint64_t damaged;
+    _Atomic uint64_t damaged, told_lost, told_damaged; /* told: in the trail, by an alarm */
     _Atomic uint64_t
         mark; /* below this size of the ledger nothing is of a record that still lies in a ring */
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define ARENA_MAX (4u << 20)
+#define REAP_NS   1000000000ULL
 
 /* ---- opening ---- */
 
@@ -199,6 +200,37 @@ static void take(struct btz_limits *l, const struct reservation *r, struct btz_l
     }
 }
 
+static enum btz_err reserve_once(struct btz_limits *l, struct reservation *r,
+                                 struct btz_lease *lease)
+{
+    enum btz_err err;
+
+    BTZ_TRY(btz_table_lock(l));
+    r->refused = false;
+    r->rate_ms = btz_table_pass(l, r->now_ms);
+    err = check_counters(l, r);
+    if (err == BTZ_OK)
+        err = take_lease(l, r, lease);
+    if (err == BTZ_OK) {
+        take(l, r, lease);
+        lease->held = true;
+    }
+    btz_table_unlock(l);
+    return err;
+}
+
+/* Refused because so many run: perhaps some of them are dead and nobody looks. At most once a second for all workers. */
+static bool may_reap(struct btz_limits *l, const struct btz_refusal *why)
+{
+    uint64_t now = btz_clock_ns(), last = __atomic_load_n(&l->head->reaped_ns, __ATOMIC_RELAXED);
+
+    if (why->kind != BTZ_LIMIT_CONCURRENCY || why->limit == 0 ||
+        (now >= last && now - last < REAP_NS))
+        return false;
+    return __atomic_compare_exchange_n(&l->head->reaped_ns, &last, now, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
 enum btz_err btz_limits_reserve(struct btz_limits *l, const struct btz_limit_subject *who,
                                 uint64_t tokens, uint64_t cost, uint64_t request_bytes,
                                 uint64_t now_ms, struct btz_lease *lease, struct btz_refusal *why)
@@ -209,7 +241,6 @@ enum btz_err btz_limits_reserve(struct btz_limits *l, const struct btz_limit_sub
 
     lease->count = 0;
     lease->held = false;
-    r.refused = false;
     r.why = why;
     r.now_ms = now_ms;
     err = btz_limit_targets(l, who, &amounts, r.target, &r.count);
@@ -225,16 +256,11 @@ enum btz_err btz_limits_reserve(struct btz_limits *l, const struct btz_limit_sub
         lease->held = true;
         return BTZ_OK;
     }
-    BTZ_TRY(btz_table_lock(l));
-    r.rate_ms = btz_table_pass(l, now_ms);
-    err = check_counters(l, &r);
-    if (err == BTZ_OK)
-        err = take_lease(l, &r, lease);
-    if (err == BTZ_OK) {
-        take(l, &r, lease);
-        lease->held = true;
+    err = reserve_once(l, &r, lease);
+    if (err == BTZ_LIMIT && may_reap(l, why)) {
+        btz_limits_reap(l);
+        err = reserve_once(l, &r, lease);
     }
-    btz_table_unlock(l);
     return err;
 }
 
@@ -320,24 +346,46 @@ static void reap_one(struct btz_limits *l, uint32_t at, uint32_t pid)
     btz_table_set32(l, &l->owners[at], 0);
 }
 
+/* Each process is asked about once. */
+struct roll {
+    struct {
+        uint64_t started;
+        uint32_t pid;
+        bool alive;
+    } known[64];
+    size_t count;
+};
+
+static bool is_alive(struct roll *r, uint32_t pid, uint64_t started)
+{
+    size_t i = 0;
+
+    while (i < r->count && (r->known[i].pid != pid || r->known[i].started != started))
+        i++;
+    if (i == r->count) {
+        if (r->count == BTZ_COUNT(r->known))
+            return btz_table_is_alive(pid, started);
+        r->count++;
+        r->known[i].pid = pid;
+        r->known[i].started = started;
+        r->known[i].alive = btz_table_is_alive(pid, started);
+    }
+    return r->known[i].alive;
+}
+
 void btz_limits_reap(struct btz_limits *l)
 {
-    uint32_t asked = 0;
-    uint64_t asked_start = 0;
-    bool alive = true;
+    struct roll roll = { .count = 0 };
 
+    /* Whoever died within a change: until it is taken back, a lease that he was giving back looks free. */
+    if (btz_table_lock(l) != BTZ_OK)
+        return;
+    btz_table_unlock(l);
     for (uint32_t i = 0; i < l->lease_count; i++) {
         uint32_t pid = __atomic_load_n(&l->owners[i], __ATOMIC_ACQUIRE);
         uint64_t started = l->leases[i].started;
 
-        if (pid == 0)
-            continue;
-        if (pid != asked || started != asked_start) {
-            alive = btz_table_is_alive(pid, started);
-            asked = pid;
-            asked_start = started;
-        }
-        if (alive || btz_table_lock(l) != BTZ_OK)
+        if (pid == 0 || is_alive(&roll, pid, started) || btz_table_lock(l) != BTZ_OK)
             continue;
         if (l->leases[i].started == started)
             reap_one(l, i, pid);

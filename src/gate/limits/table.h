@@ -41,7 +41,9 @@ struct btz_table_head {
     uint64_t clock_ms; /* latest time that was said */
     uint64_t ahead_ms; /* how far rates are ahead of it, where the clock was set back */
     uint64_t serial;   /* of the latest lease */
-    uint32_t hint;     /* where a free lease may be */
+    uint64_t
+        reaped_ns; /* when the dead were looked for because somebody was refused (monotonic clock) */
+    uint32_t hint; /* where a free lease may be */
     uint32_t old_count;
     struct btz_table_old old[BTZ_TABLE_JOURNAL];
     pthread_mutex_t lock;

@@ -104,6 +104,23 @@ static enum btz_err answer_health(struct btz_api_exchange *x)
     return btz_api_json(x->answer, 200, value);
 }
 
+/* To route requests here or not. It says which part, never why: nobody need be known to ask. */
+static enum btz_err answer_ready(struct btz_api_exchange *x)
+{
+    struct btz_access *a = x->api->o.backend->access;
+    const struct btz_access_live *live = a ? btz_access_get_live(a) : NULL;
+    BTZ_JSON json_t *parts = NULL;
+    BTZ_JSON json_t *value = NULL;
+    bool ready = true;
+
+    if (live)
+        BTZ_TRY(live->ready(live->user, &ready, &parts));
+    value = json_pack("{s:s, s:O*}", "status", ready ? "ready" : "not-ready", "parts", parts);
+    if (!value)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    return btz_api_json(x->answer, ready ? 200 : 503, value);
+}
+
 static enum btz_err answer_openapi(struct btz_api_exchange *x)
 {
     x->answer->status = 200;
@@ -140,6 +157,7 @@ static enum btz_err answer_own(struct btz_api_exchange *x, bool *done)
         const char *path;
         enum btz_err (*answer)(struct btz_api_exchange *);
     } own[] = { { "/v1/health", answer_health },
+                { "/v1/ready", answer_ready },
                 { "/v1/openapi.json", answer_openapi },
                 { "/v1/gate/who", answer_who } };
     const char *method = x->request->method;
@@ -199,7 +217,8 @@ static enum btz_err answer(struct btz_api_exchange *x)
     BTZ_TRY(err);
     if (x->request->body.len > BTZ_API_BODY_MAX)
         return btz_api_refuse(x->answer, x->arena, 413, NULL);
-    page = !is_below(x->target.path, "/v1") && !is_below(x->target.path, "/scim");
+    page = !is_below(x->target.path, "/v1") && !is_below(x->target.path, "/scim") &&
+           strcmp(x->target.path, "/metrics") != 0;
     BTZ_TRY(btz_api_check_headers(x));
     if (!x->answer->status)
         BTZ_TRY(btz_api_check_host(x, page));

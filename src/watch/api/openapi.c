@@ -241,6 +241,14 @@ static enum btz_err add_own(json_t *paths)
                           "summary", "Is the daemon there?", "security", "responses", "200",
                           answer("It is.", "application/json", reference("schemas", "health")),
                           "default", reference("responses", "problem"))));
+    BTZ_TRY(set(
+        paths, "/v1/ready",
+        json_pack(
+            "{s:{s:s, s:s, s:[], s:{s:o, s:o, s:o}}}", "get", "operationId", "ready", "summary",
+            "Can requests be taken: journal, ledger, policy?", "security", "responses", "200",
+            answer("All works.", "application/json", reference("schemas", "readiness")), "503",
+            answer("Something does not.", "application/json", reference("schemas", "readiness")),
+            "default", reference("responses", "problem"))));
     return set(
         paths, "/v1/openapi.json",
         json_pack("{s:{s:s, s:s, s:[], s:{s:o, s:o}}}", "get", "operationId", "openapi", "summary",
@@ -346,6 +354,11 @@ static enum btz_err fill_schemas(const struct btz_operation *const *operations,
     BTZ_TRY(set(schemas, "health",
                 json_pack("{s:s, s:[s], s:{s:{s:s}}}", "type", "object", "required", "status",
                           "properties", "status", "const", "ok")));
+    BTZ_TRY(
+        set(schemas, "readiness",
+            json_pack("{s:s, s:[s], s:{s:{s:[s,s]}, s:{s:s, s:{s:s}}}}", "type", "object",
+                      "required", "status", "properties", "status", "enum", "ready", "not-ready",
+                      "parts", "type", "object", "additionalProperties", "type", "boolean")));
     if (*approvals)
         BTZ_TRY(add_schema("approval", schema, schemas, 0));
     for (size_t i = 0; operations[i]; i++)

@@ -6,7 +6,7 @@ import { act, ask, dialog, empty, field, form, given, problemNote, save, say, ta
 
 const host = $('#content');
 const every = 4000;
-const events = ['sign-in', 'sign-out', 'step-up', 'refusal', 'decision', 'change', 'approval', 'elevation', 'break-glass', 'export', 'alarm', 'retention'];
+const events = ['sign-in', 'sign-out', 'step-up', 'refusal', 'decision', 'change', 'approval', 'elevation', 'break-glass', 'export', 'alarm', 'retention', 'call'];
 
 function details(e) {
     return dialog('Entry of the trail', (close) => [facts(e), h('div', { class: 'foot' }, h('button', { type: 'button', class: 'main', onclick: () => close() }, 'Close'))], { broad: true });

@@ -7,7 +7,7 @@ import { problemNote, say, sayProblem, settled } from './ui.js';
 const pages = [
     ['/account', 'Account'], ['/admin/people', 'People', 'user.read'], ['/admin/groups', 'Groups', 'group.read'], ['/admin/roles', 'Roles', 'role.read'],
     ['/admin/keys', 'Keys', 'key.read'], ['/admin/policies', 'Policies', 'policy.read'], ['/admin/approvals', 'Approvals', 'approval.read'],
-    ['/admin/audit', 'Audit', 'audit.read'],
+    ['/admin/audit', 'Audit', 'audit.read'], ['/admin/traffic', 'Traffic', 'system.read'],
 ];
 
 export function watchNetwork() {
