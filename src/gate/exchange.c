@@ -90,6 +90,7 @@ static bool take_names(struct btz_exchange *x)
     size_t count = btz_snapshot_groups(s, x->principal, x->groups, BTZ_COUNT(x->groups));
 
     x->generation = btz_snapshot_generation(s);
+    x->too_many_groups = count > BTZ_COUNT(x->groups);
     x->group_count = count < BTZ_COUNT(x->groups) ? count : BTZ_COUNT(x->groups);
     for (size_t i = 0; i < x->group_count; i++)
         if (btz_arena_copy(&x->arena, x->groups[i], &x->groups[i]) != BTZ_OK)

@@ -56,6 +56,7 @@ struct btz_exchange {
     const char *name, *id, *key_id;
     struct btz_slice groups[64];
     size_t group_count;
+    bool too_many_groups;
     /* what */
     struct btz_slice body;
     struct btz_message request;
@@ -123,6 +124,7 @@ const char *btz_exchange_rule(struct btz_exchange *x, const struct btz_decision 
 /* exchange_target.c: candidates for x->model; GO or REFUSE. */
 enum btz_step btz_exchange_target(struct btz_exchange *x);
 /* exchange_limits.c */
+struct btz_limit_subject btz_exchange_subject(const struct btz_exchange *x);
 void btz_exchange_settle(struct btz_exchange *x, bool release, uint64_t tokens, double cost,
                          const struct btz_redis_command **redis);
 enum btz_step btz_exchange_reserve(struct btz_exchange *x);

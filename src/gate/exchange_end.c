@@ -141,7 +141,8 @@ void btz_exchange_end(struct btz_exchange *x, const struct btz_end_facts *facts,
     if (x->forwarded && !x->responded)
         btz_exchange_attempted(x, 0);
     count_tokens(x, &in, &out);
-    release = !x->responded || x->status >= 400;
+    /* A request that reached an upstream counts, also where that answered with an error. */
+    release = !x->responded;
     btz_exchange_settle(x, release, in + out, cost_of(x, in, out), redis);
     btz_exchange_record(x, "end", facts, &r);
     r.input_tokens = in;

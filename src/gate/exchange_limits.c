@@ -3,11 +3,13 @@
 
 #define DURABLE_WAIT_MS 2000
 
-static struct btz_limit_subject subject(const struct btz_exchange *x)
+/* Of models with a star all names count together, or each new name would begin anew. */
+struct btz_limit_subject btz_exchange_subject(const struct btz_exchange *x)
 {
     return (struct btz_limit_subject){ .principal = btz_str(x->name),
                                        .key = btz_str(x->key_id),
-                                       .model = btz_str(x->model),
+                                       .model =
+                                           btz_str(x->model_conf ? x->model_conf->name : x->model),
                                        .groups = x->groups,
                                        .group_count = x->group_count };
 }
@@ -48,12 +50,16 @@ static enum btz_step refuse_limit(struct btz_exchange *x, const struct btz_refus
 
 enum btz_step btz_exchange_reserve(struct btz_exchange *x)
 {
-    struct btz_limit_subject who = subject(x);
+    struct btz_limit_subject who = btz_exchange_subject(x);
     struct btz_refusal why = { 0 };
     enum btz_err err;
 
     if (x->gate->conf->limits.count == 0)
         return BTZ_STEP_GO;
+    if (x->too_many_groups)
+        return btz_exchange_refuse(x, 403, "forbidden",
+                                   "limits are counted for at most %zu groups of one caller",
+                                   BTZ_COUNT(x->groups));
     if (x->gate->conf->shared_limits[0]) {
         x->shared = true;
         err = btz_redis_reserve(x->gate->limits, &who, x->token_bound, millionths(x->cost_bound),
@@ -98,7 +104,7 @@ enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct 
 void btz_exchange_settle(struct btz_exchange *x, bool release, uint64_t tokens, double cost,
                          const struct btz_redis_command **redis)
 {
-    struct btz_limit_subject who = subject(x);
+    struct btz_limit_subject who = btz_exchange_subject(x);
     uint64_t now_ms = btz_gate_now_ms(x->gate);
 
     if (!x->reserved)

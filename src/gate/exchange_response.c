@@ -191,11 +191,7 @@ static enum btz_step open_text(struct btz_exchange *x)
 
 static uint64_t most_bytes(const struct btz_exchange *x)
 {
-    struct btz_limit_subject who = { .principal = btz_str(x->name),
-                                     .key = btz_str(x->key_id),
-                                     .model = btz_str(x->model),
-                                     .groups = x->groups,
-                                     .group_count = x->group_count };
+    struct btz_limit_subject who = btz_exchange_subject(x);
 
     if (x->gate->conf->limits.count == 0)
         return UINT64_MAX;
@@ -213,6 +209,10 @@ static enum btz_step choose(struct btz_exchange *x, const struct btz_response_he
         x->mode = BTZ_RESPONSE_PASS;
         return BTZ_STEP_GO;
     }
+    /* Clients would follow, with their key, to wherever it leads. */
+    if (x->status >= 300 && x->status < 400)
+        return btz_exchange_refuse(x, 502, "upstream_redirect",
+                                   "the upstream answered with a redirection; mend its address");
     if (is_encoded(head) && x->gate->conf->guard.enabled)
         return btz_exchange_refuse(x, 502, "upstream_encoding",
                                    "the upstream compressed its answer, though asked not to");
@@ -347,6 +347,10 @@ static enum btz_step finish_error(struct btz_exchange *x, struct btz_buf *out)
     struct btz_message m = { 0 };
     enum btz_step step;
 
+    /* About a credential that the client does not know and must not hear of. */
+    if (x->status == 401 || x->status == 407)
+        return btz_exchange_refuse(x, 502, "upstream_credential",
+                                   "the upstream did not accept the gateway's credential");
     if (btz_response_read(BTZ_PROTOCOL_PASS, btz_buf_slice(&x->collected), &x->arena, &m) !=
             BTZ_OK ||
         !m.root || x->spoken != x->route->protocol) {

@@ -90,6 +90,15 @@ for name in 'a@1' '..%2fescape' 'a%2fb' '.hidden' 'a/b'; do
 done
 is "$(code -H "$writer" -H "X-Bartizan-Body-File: $work/model" -X POST "$url/v1/artifacts/net/versions")" 400 "a client names no file of this machine"
 
+# A client that goes away in the middle of it.
+timeout 0.7 curl -sS --cacert state/gate/self-signed.pem -H "$writer" --limit-rate 500k -T big -H 'Content-Length: 7000000' "$url/artifacts/cut" >/dev/null 2>&1
+for _ in $(seq 100); do
+    [ "$(find state/gate/temp/client_body -type f | wc -l)" = 0 ] && break
+    sleep 0.05
+done
+is "$(find state/gate/temp/client_body -type f | wc -l)" 0 "an upload that is cut off leaves nothing"
+is "$(curl -sS --unix-socket state/access/local.sock -H 'X-Bartizan-Local: 1' 'http://x/v1/artifacts?name=cut' | jq '.items | length')" 0 "and registers nothing"
+
 # With a password alone, then with a second factor.
 invited() { # USER: prints a cookie
     token=$(local_api "/v1/users/$1/invite" '{}' | jq -r .link | sed 's/.*#//')

@@ -274,9 +274,17 @@ static void test_guard_out(void **state)
     /* An error of the upstream is an answer too. */
     ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
     (void)forward(&t);
-    answer(&t, 401, "application/json", "{\"error\":{\"message\":\"bad key " CANARY "\"}}");
+    answer(&t, 429, "application/json", "{\"error\":{\"message\":\"slow " CANARY "\"}}");
     assert_false(holds(btz_buf_slice(&t.out), CANARY));
     finish(&t, BTZ_END_DONE);
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    (void)forward(&t);
+    answer(&t, 401, "application/json", "{\"error\":{\"message\":\"bad key sk-1\"}}");
+    refused(&t, 502, "upstream_credential");
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    (void)forward(&t);
+    answer(&t, 307, "application/json", "{}");
+    refused(&t, 502, "upstream_redirect");
     ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
     (void)forward(&t);
     answer(&t, 500, "text/html", "<p>" CANARY "</p>");

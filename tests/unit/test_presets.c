@@ -83,6 +83,14 @@ static const struct answer answers[] = {
       "{\"error\":{\"message\":\"Your request was "
       "rejected\",\"code\":\"content_policy_violation\"}}",
       .kind = BTZ_REPLY_BLOCKED, .detail = "Your request was rejected" },
+    { "openai", "guard of our own gateway", 403,
+      "{\"error\":{\"message\":\"the request was blocked by the guard "
+      "(injection)\",\"type\":\"permission_error\",\"param\":null,\"code\":\"guard_blocked\"}}",
+      .kind = BTZ_REPLY_BLOCKED, .detail = "blocked by the guard" },
+    { "openai", "denied by our own gateway", 403,
+      "{\"error\":{\"message\":\"not "
+      "allowed\",\"type\":\"permission_error\",\"param\":null,\"code\":\"permission_denied\"}}",
+      .kind = BTZ_REPLY_ERROR, .detail = "refuses us" },
     { "openai", "bad key is not repeated", 401,
       "{\"error\":{\"message\":\"Incorrect API key provided: " KEY ".\",\"code\":"
       "\"invalid_api_key\"}}",

@@ -316,17 +316,34 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
 /* ---- runs ------------------------------------------------------------------------------------------------------------ */
 
 enum { DIGIT = 1, LOWER = 2, UPPER = 4, SIGN = 8, PAD = 16, HEX = 32 };
-static unsigned class_of(uint8_t c)
+/* Read for every byte of every text, so a table: from the blank on. */
+#define D  (DIGIT | HEX)
+#define L  LOWER
+#define LX (LOWER | HEX)
+#define U  UPPER
+#define UX (UPPER | HEX)
+#define S  SIGN
+#define P  PAD
+/* clang-format off */
+static const uint8_t classes[96] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, S, 0, S, 0, S,
+    D, D, D, D, D, D, D, D, D, D, 0, 0, 0, P, 0, 0,
+    0, UX, UX, UX, UX, UX, UX, U, U, U, U, U, U, U, U, U,
+    U, U, U, U, U, U, U, U, U, U, U, 0, 0, 0, 0, S,
+    0, LX, LX, LX, LX, LX, LX, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, 0
+};
+/* clang-format on */
+#undef D
+#undef L
+#undef LX
+#undef U
+#undef UX
+#undef S
+#undef P
+static inline unsigned class_of(uint8_t c)
 {
-    if (c >= '0' && c <= '9')
-        return DIGIT | HEX;
-    if (c >= 'a' && c <= 'z')
-        return LOWER | (c <= 'f' ? HEX : 0);
-    if (c >= 'A' && c <= 'Z')
-        return UPPER | (c <= 'F' ? HEX : 0);
-    if (c == '+' || c == '/' || c == '-' || c == '_')
-        return SIGN;
-    return c == '=' ? PAD : 0;
+    return c < 32 || c > 127 ? 0 : classes[c - 32];
 }
 
 static bool is_word(uint8_t c)
