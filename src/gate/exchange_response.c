@@ -187,6 +187,11 @@ static enum btz_step open_text(struct btz_exchange *x)
     return BTZ_STEP_GO;
 }
 
+bool btz_exchange_breaks(const struct btz_exchange *x)
+{
+    return x->raw != NULL;
+}
+
 /* ---- the head ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t most_bytes(const struct btz_exchange *x)

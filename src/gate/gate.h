@@ -206,6 +206,8 @@ enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_res
  * event and end), close upstream. */
 enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece, bool final,
                                   struct btz_buf *out);
+/* Text of no protocol has no words for a cut: its connection is broken off then, or it would look whole. */
+bool btz_exchange_breaks(const struct btz_exchange *x);
 void btz_exchange_passed(struct btz_exchange *x, uint64_t bytes);
 /* WebSocket: text messages of the server, whole. DENIED: close. */
 BTZ_CHECKED enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text);

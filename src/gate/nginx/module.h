@@ -79,7 +79,8 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     struct btz_buf sending, pending, whole;
     ngx_buf_t *sending_buf, *held_buf;
     ngx_chain_t sending_chain;
-    bool headers_sent, last_pending, last_sent, ended, busy, cut, upstream_failed, cross_origin;
+    bool headers_sent, last_pending, last_sent, broken, ended, busy, cut, upstream_failed,
+        cross_origin;
     struct btz_nginx_socket *socket;
     /* facts */
     uint64_t began_ns, own_ns, first_ns, request_bytes, response_bytes;

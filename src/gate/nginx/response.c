@@ -297,7 +297,7 @@ static ngx_int_t send_pending(struct btz_nginx_ctx *c)
     b->end = b->last = c->sending.ptr + c->sending.len;
     b->memory = c->sending.len > 0;
     b->flush = 1;
-    b->last_buf = c->last_pending;
+    b->last_buf = c->last_pending && !c->broken;
     b->last_in_chain = c->last_pending;
     c->last_sent = c->last_pending;
     c->sending_buf = b;
@@ -324,6 +324,8 @@ static ngx_int_t push(struct btz_nginx_ctx *c)
         rc = send_pending(c);
     } while (rc != NGX_ERROR && !c->busy &&
              (c->pending.len > 0 || (c->last_pending && !c->last_sent)));
+    if (c->broken && c->last_sent && !c->busy)
+        return NGX_ERROR; /* no proper end: the client must see that something is missing */
     if (!c->busy)
         let_go(c);
     if (c->busy)
@@ -345,9 +347,11 @@ static void feed(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
     if (step != BTZ_STEP_GO) {
         cut_upstream(c);
         c->last_pending = true;
+        c->broken = btz_exchange_breaks(c->x);
         btz_nginx_end(c, BTZ_END_REFUSED, (unsigned)c->r->headers_out.status);
     } else if (final) {
         c->last_pending = true;
+        c->broken = c->upstream_failed && btz_exchange_breaks(c->x);
         btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_DONE,
                       (unsigned)c->r->headers_out.status);
     }
