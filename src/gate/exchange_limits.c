@@ -133,6 +133,7 @@ enum btz_step btz_exchange_begin_record(struct btz_exchange *x)
     if (x->gate->conf->audit.mode != BTZ_AUDIT_DURABLE)
         return BTZ_STEP_GO;
     btz_exchange_record(x, "begin", &facts, &r);
+    r.request_body = (struct btz_slice){ 0 }; /* bodies stand in the entry of the end */
     if (btz_record_write(&r, &text) != BTZ_OK ||
         btz_journal_add(x->gate->journal, btz_buf_slice(&text), &x->sequence) != BTZ_OK)
         return btz_exchange_refuse(x, 503, "audit_unavailable",
