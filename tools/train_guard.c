@@ -8,8 +8,9 @@ static enum btz_err train(char **args)
     BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(4 << 20);
     enum btz_err err;
 
-    btz_train_init(&set);
-    err = btz_train_add_own(&set, args[1]);
+    err = btz_train_init(&set);
+    if (err == BTZ_OK)
+        err = btz_train_add_own(&set, args[1]);
     if (err == BTZ_OK)
         err = btz_train_add_shared(&set, args[2]);
     if (err == BTZ_OK)

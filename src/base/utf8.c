@@ -57,12 +57,22 @@ bool btz_utf8_next(struct btz_slice s, size_t *at, uint32_t *code_point)
 bool btz_is_utf8(struct btz_slice s)
 {
     size_t at = 0, before;
+    uint64_t eight;
     uint32_t c;
 
-    for (before = 0; btz_utf8_next(s, &at, &c); before = at)
+    for (;;) {
+        /* Most text is ASCII: eight bytes at a time. */
+        for (; s.len - at >= sizeof eight; at += sizeof eight) {
+            memcpy(&eight, s.ptr + at, sizeof eight);
+            if (eight & 0x8080808080808080u)
+                break;
+        }
+        before = at;
+        if (!btz_utf8_next(s, &at, &c))
+            return true;
         if (c == 0xFFFD && (at - before != 3 || s.ptr[before] != 0xEF))
             return false;
-    return true;
+    }
 }
 
 enum btz_err btz_utf8_clean(struct btz_slice s, struct btz_buf *out)

@@ -7,7 +7,7 @@ struct args {
     int64_t port, latency, seed;
     int defence;
     double faults;
-    const char *key, *manifest, *config;
+    const char *key, *manifest, *config, *gate;
 };
 
 /* In the order of enum btz_demo_defence. */
@@ -69,6 +69,11 @@ static const struct btz_option options[] = {
       .offset = offsetof(struct args, config),
       .metavar = "FILE",
       .help = "Write a configuration whose only target is this assistant." },
+    { .name = "write-gate",
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct args, gate),
+      .metavar = "FILE",
+      .help = "Write a configuration of a gateway in front of this assistant." },
 };
 
 static enum btz_err write_manifest(const char *path, enum btz_demo_defence defence)
@@ -80,11 +85,12 @@ static enum btz_err write_manifest(const char *path, enum btz_demo_defence defen
 }
 
 /* The key may stand in it: for the owner only. */
-static enum btz_err write_config(const char *path, const struct btz_demo *demo)
+static enum btz_err write_config(const char *path, const struct btz_demo *demo,
+                                 enum btz_err (*write)(const struct btz_demo *, struct btz_buf *))
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF((size_t)1 << 20);
 
-    BTZ_TRY(btz_demo_config(demo, &text));
+    BTZ_TRY(write(demo, &text));
     return btz_file_write(path, btz_buf_slice(&text), 0600);
 }
 
@@ -95,7 +101,9 @@ static enum btz_err serve(struct btz_cli *cli, const struct args *args, struct b
     if (args->manifest)
         BTZ_TRY(write_manifest(args->manifest, (enum btz_demo_defence)args->defence));
     if (args->config)
-        BTZ_TRY(write_config(args->config, demo));
+        BTZ_TRY(write_config(args->config, demo, btz_demo_config));
+    if (args->gate)
+        BTZ_TRY(write_config(args->gate, demo, btz_demo_gate_config));
     if (fprintf(cli->out, "%s\n", btz_demo_url(demo)) < 0 || fflush(cli->out) != 0)
         return btz_fail_errno(BTZ_IO, "write the address");
     while (!*cli->stop)

@@ -85,6 +85,8 @@ const char *const *btz_demo_canaries(size_t *count); /* in documents and tool da
 BTZ_CHECKED enum btz_err btz_demo_manifest(enum btz_demo_defence d, struct btz_buf *out);
 /* A bartizan.yaml with the server as its only target and everything known about it, appended. */
 BTZ_CHECKED enum btz_err btz_demo_config(const struct btz_demo *demo, struct btz_buf *out);
+/* A bartizan.yaml of a gateway before the server that knows what must never be seen, appended. */
+BTZ_CHECKED enum btz_err btz_demo_gate_config(const struct btz_demo *demo, struct btz_buf *out);
 
 /* ---- the assistant without the server (assistant.c), for tests and fuzzing ------------------------- */
 

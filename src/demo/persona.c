@@ -279,3 +279,50 @@ enum btz_err btz_demo_config(const struct btz_demo *demo, struct btz_buf *out)
                            btz_demo_port(demo)));
     return btz_buf_add_str(out, "redteam:\n  effort: standard\n");
 }
+
+/* Each sentence of the prompt that is long enough to be nobody else's. */
+static enum btz_err add_sentences(struct btz_buf *out)
+{
+    for (const char *p = system_prompt; *p;) {
+        const char *dot = strstr(p, ". ");
+        size_t n = dot ? (size_t)(dot - p) + 1 : strlen(p);
+        char sentence[512];
+
+        if (n >= 30 && n < sizeof sentence) {
+            snprintf(sentence, sizeof sentence, "%.*s", (int)n, p);
+            BTZ_TRY(add_scalar("      - ", sentence, out));
+        }
+        p += n + (dot != NULL);
+    }
+    return BTZ_OK;
+}
+
+enum btz_err btz_demo_gate_config(const struct btz_demo *demo, struct btz_buf *out)
+{
+    BTZ_TRY(
+        btz_buf_printf(out,
+                       "# The gateway before the demonstration assistant. Nothing in it is real.\n"
+                       "title: Harbor behind the gateway\n"
+                       "gate:\n"
+                       "  upstreams:\n"
+                       "    - name: harbor\n"
+                       "      url: \"http://127.0.0.1:%u\"\n",
+                       btz_demo_port(demo)));
+    if (btz_demo_key(demo))
+        BTZ_TRY(add_scalar("      credential: ", btz_demo_key(demo), out));
+    BTZ_TRY(btz_buf_add_str(out,
+                            "  models:\n"
+                            "    - name: harbor-1\n"
+                            "  limits:\n"
+                            "    - {each: principal, requests_per_minute: 100000, concurrency: "
+                            "64}\n"
+                            "  guard:\n"
+                            "    # What its owner knows must never be seen: planted words, "
+                            "secrets, sentences of the prompt.\n"
+                            "    canaries:\n"));
+    for (size_t i = 0; i < BTZ_COUNT(secrets); i++)
+        BTZ_TRY(add_scalar("      - ", secrets[i], out));
+    for (size_t i = 0; i < BTZ_COUNT(canaries); i++)
+        BTZ_TRY(add_scalar("      - ", canaries[i], out));
+    return add_sentences(out);
+}

@@ -76,8 +76,8 @@ struct btz_exchange {
     size_t range_count;
     /* limits */
     struct btz_lease lease;
-    bool reserved, shared; /* shared: by Redis */
-    struct btz_redis_command redis;
+    bool reserved, shared;           /* shared: by Redis */
+    struct btz_redis_command *redis; /* in the arena, where limits are shared: it is large */
     /* where to */
     struct candidate candidates[BTZ_CANDIDATES];
     size_t candidate_count, current;

@@ -254,8 +254,9 @@ static struct btz_slice message_of(const json_t *root)
 
 static bool is_filter(const json_t *error)
 {
+    /* The last is what our own gateway says. */
     static const char *const codes[] = { "content_filter", "content_policy_violation",
-                                         "ResponsibleAIPolicyViolation" };
+                                         "ResponsibleAIPolicyViolation", "guard_blocked" };
     static const char *const keys[] = { "code", "type" };
     struct btz_slice text;
 

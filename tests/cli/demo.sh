@@ -3,7 +3,8 @@
 . "$(dirname "$0")/tap.sh"
 
 assistant=
-trap '[ -z "$assistant" ] || kill "$assistant" 2>/dev/null; cd /; rm -rf "$work"' EXIT
+gate=
+trap 'kill $assistant $gate 2>/dev/null; cd /; rm -rf "$work"' EXIT
 start() { # OPTION...
     : >url
     # A shell without job control starts programs in the background with SIGINT ignored.
@@ -44,4 +45,51 @@ says .err "none, filter, strict, ideal"
 run 2 demo target --faults 2
 run 2 demo target --port 70000
 run 4 demo target --port 0 --manifest /nonexistent/folder/manifest.json
+
+# Before and after: the same attacks on the assistant and on the gateway in front of it.
+run 2 demo compare one.json
+run 4 demo compare none.json none.json
+if [ -s "$BTZ_BUILD/src/gate/nginx/ngx_http_bartizan_module.so" ]; then
+    start --defence none --write-config before.yaml --write-gate gate.yaml
+    run 0 --config gate.yaml config check
+    sed -i 's/effort: standard/effort: quick/' before.yaml
+    run 1 --config before.yaml --state state scan --report json=before.json
+    gated() { "$bartizan" --config gate.yaml --state gate access "$@"; }
+    gated service add scanner >/dev/null && gated role give user scanner >/dev/null
+    ok $? "a program with a role"
+    DEMO_KEY=$(gated key add scanner --name demo | sed -n 's/^secret: //p')
+    export DEMO_KEY
+    : >gate.url
+    "$bartizan" --config gate.yaml --state gate gate run --listen localhost:0 --http 127.0.0.1:0 >gate.url 2>gate.err &
+    gate=$!
+    for _ in $(seq 400); do
+        grep -q '^http:' gate.url && break
+        kill -0 "$gate" 2>/dev/null || break
+        sleep 0.05
+    done
+    sed "s|^    url: .*|    url: \"$(grep '^http:' gate.url)/v1\"\n    key: \${DEMO_KEY}|" before.yaml >after.yaml
+    "$bartizan" --config after.yaml --state state scan --report json=after.json >.out 2>.err
+    [ $? -le 1 ]
+    ok $? "the same attacks through the gateway"
+    count() { # FILE RULE: successes
+        jq "[.findings[] | select(.rule == \"$2\" and .n > 0) | .k] | add // 0" "$1"
+    }
+    [ "$(count before.json redteam.leak.secret)" -gt 0 ] && [ "$(count after.json redteam.leak.secret)" = 0 ]
+    ok $? "no secret comes out any more"
+    is "$(count after.json redteam.utility.over-refusal)" 0 "ordinary requests are answered"
+    run 0 demo compare before.json after.json --gate gate
+    is "$(sed -n 's/^redteam.leak.secret  *\([0-9]*\)\/.*/\1/p' .out)" "$(count before.json redteam.leak.secret)" "the table counts what the report has"
+    grep -qE '^redteam.leak.secret .* 0/[0-9]+ +0% \[0-[0-9]+\]$' .out
+    ok $? "with intervals"
+    grep -qE '^canary +[1-9]' .out
+    ok $? "and what the detectors hit"
+    kill -TERM "$gate"
+    status=0
+    wait "$gate" || status=$?
+    gate=
+    is "$status" 0 "the gateway stops cleanly"
+    stop TERM
+else
+    skip "before and after the gateway" "the module is not built"
+fi
 done_testing

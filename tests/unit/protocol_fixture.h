@@ -74,7 +74,8 @@ static inline enum btz_err watch_text(void *user, struct btz_lane *lane, struct 
         }
         assert_int_equal(btz_buf_add_byte(out, all.ptr[at++]), BTZ_OK);
     }
-    memmove(t->held.ptr, t->held.ptr + at, t->held.len - at);
+    if (at > 0)
+        memmove(t->held.ptr, t->held.ptr + at, t->held.len - at);
     t->held.len -= at;
     return BTZ_OK;
 }

@@ -57,6 +57,7 @@ struct stream_case {
     enum btz_err err;
 };
 
+/* clang-format off: its layout of strings in macros is not stable */
 static const struct stream_case cases[] = {
     { "chat text", BTZ_PROTOCOL_CHAT,
       CHUNK("\"role\":\"assistant\",\"content\":\"\"", "null") CHUNK("\"content\":\"a se\"", "null")
@@ -142,8 +143,7 @@ static const struct stream_case cases[] = {
                                  "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,"
                                  "\"text\":\"a secret s\"")
                   EVENT(
-                      "response.content_part.done",
-                      "6",
+                      "response.content_part.done", "6",
                       "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"part\":" PART(
                           "a secret s")) EVENT("response.output_item.done", "7",
                                                "\"output_index\":0,\"item\":" ITEM(
@@ -197,6 +197,7 @@ static const struct stream_case cases[] = {
       "\"text\":\"a secret\"}],\"isError\":false}}\n\n",
       "mcp=a [x];", BTZ_OK },
 };
+/* clang-format on */
 
 /* ---- a reader of our own: what a client would put together ---- */
 
@@ -456,11 +457,177 @@ static void test_unchanged(void **state)
     }
 }
 
+/* ---- single matters ---- */
+
+static struct run run_once(const struct btz_stream_options *o, const char *in, bool plain,
+                           struct watcher *w)
+{
+    *w = (struct watcher){ .plain = plain };
+    return run_stream(o, btz_str(in), SIZE_MAX, w);
+}
+
+static void check_out(const struct btz_stream_options *o, const char *in, bool plain,
+                      enum btz_err err, const char *has, const char *has_not)
+{
+    struct watcher w;
+    struct run r = run_once(o, in, plain, &w);
+
+    watcher_release(&w);
+    assert_int_equal(r.err, err);
+    if (has && !btz_slice_has(btz_buf_slice(&r.out), has))
+        fail_msg("lacks %s: %.*s", has, BTZ_SLICE_ARG(btz_buf_slice(&r.out)));
+    if (has_not && btz_slice_has(btz_buf_slice(&r.out), has_not))
+        fail_msg("has %s: %.*s", has_not, BTZ_SLICE_ARG(btz_buf_slice(&r.out)));
+    btz_buf_release(&r.out);
+}
+
+#define USAGE                                                                                      \
+    "data: {\"id\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":12,"  \
+    "\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n"
+
+static void test_usage(void **state)
+{
+    struct btz_stream_options o = { .from = BTZ_PROTOCOL_CHAT, .to = BTZ_PROTOCOL_CHAT };
+    static const char in[] = CHUNK("\"content\":\"a\"", "\"stop\"") USAGE DONE;
+    struct watcher w;
+    struct run r = run_once(&o, in, true, &w);
+    (void)state;
+
+    watcher_release(&w);
+    assert_true(r.usage.known);
+    assert_int_equal(r.usage.input_tokens, 9);
+    assert_int_equal(r.usage.output_tokens, 12);
+    assert_int_equal(r.usage.cached_tokens, 4);
+    btz_buf_release(&r.out);
+    check_out(&o, in, true, BTZ_OK, "\"usage\"", NULL);
+    o.hide_usage = true;
+    check_out(&o, in, true, BTZ_OK, "[DONE]", "\"usage\"");
+}
+
+static void test_renamed(void **state)
+{
+    struct btz_stream_options o = { .from = BTZ_PROTOCOL_CHAT,
+                                    .to = BTZ_PROTOCOL_CHAT,
+                                    .model = "fast" };
+    (void)state;
+
+    check_out(&o, CHUNK("\"content\":\"a\"", "\"stop\"") DONE, true, BTZ_OK,
+              "\"created\":1,\"model\":\"fast\",\"choices\"", "gpt-4o");
+    check_out(&o, CHUNK("\"content\":\"secret\"", "\"stop\"") DONE, false, BTZ_OK,
+              "\"model\":\"fast\"", "gpt-4o");
+    /* The name in a text is no member. */
+    check_out(&o, CHUNK("\"content\":\"\\\"model\\\":\\\"gpt-4o\\\"\"", "\"stop\"") DONE, true,
+              BTZ_OK, "\\\"model\\\":\\\"gpt-4o\\\"", "\"model\":\"gpt-4o\"");
+    o.from = o.to = BTZ_PROTOCOL_MESSAGES;
+    check_out(&o, MESSAGE_START MESSAGE_END, true, BTZ_OK, "\"model\":\"fast\"", "claude");
+}
+
+static void test_faults(void **state)
+{
+    struct btz_stream_options o = { .from = BTZ_PROTOCOL_CHAT, .to = BTZ_PROTOCOL_CHAT };
+    (void)state;
+
+    /* No end, but every choice ended; no end at all; an error of the upstream. */
+    check_out(&o, CHUNK("\"content\":\"a\"", "\"stop\""), true, BTZ_OK, DONE, "error");
+    check_out(&o, CHUNK("\"content\":\"a\"", "null"), true, BTZ_OK, "upstream_incomplete", NULL);
+    check_out(&o, "data: {\"error\":{\"message\":\"a secret\",\"type\":\"server_error\"}}\n\n",
+              false, BTZ_OK, "a [x]", "upstream_incomplete");
+    /* Not a stream, text after its end, a call without a name or with two. */
+    check_out(&o, "data: {oops\n\n", true, BTZ_INPUT, "upstream_invalid", "oops");
+    check_out(&o, CHUNK("\"content\":\"a\"", "\"stop\"") CHUNK("\"content\":\"more\"", "null"),
+              true, BTZ_INPUT, "upstream_invalid", "more");
+    check_out(&o,
+              CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]", "null"),
+              true, BTZ_INPUT, "upstream_invalid", "{}");
+    check_out(&o,
+              CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}}]", "null")
+                  CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"g\"}}]", "null"),
+              true, BTZ_INPUT, "\"f\"", "\"g\"");
+    o.event_max = 64;
+    check_out(&o, CHUNK("\"content\":\"a\"", "null"), true, BTZ_LIMIT, "upstream_too_large",
+              "content");
+    o = (struct btz_stream_options){ .from = BTZ_PROTOCOL_MESSAGES, .to = BTZ_PROTOCOL_MESSAGES };
+    check_out(&o, DELTA("3", "\"type\":\"text_delta\",\"text\":\"stray\""), true, BTZ_INPUT,
+              "event: error", "stray");
+}
+
+/* What no lane is for is read whole, also where nobody expects it. */
+static void test_unknown(void **state)
+{
+    struct btz_stream_options o = { .from = BTZ_PROTOCOL_CHAT, .to = BTZ_PROTOCOL_CHAT };
+    (void)state;
+
+    check_out(&o, CHUNK("\"thoughts\":{\"deep\":\"a secret\"}", "null") DONE, false, BTZ_OK, "[x]",
+              "secret");
+    check_out(&o, CHUNK("\"content\":[{\"type\":\"text\",\"text\":\"a secret\"}]", "null") DONE,
+              false, BTZ_OK, "[x]", "secret");
+    check_out(&o, ": a secret in a comment\n\n" DONE, false, BTZ_OK, NULL, "secret");
+    check_out(&o, "event: a secret\n" CHUNK("", "null"), false, BTZ_INPUT, NULL, "secret");
+    o.from = o.to = BTZ_PROTOCOL_MESSAGES;
+    check_out(&o, EVENT("new_thing", "1", "\"words\":\"a secret\"") MESSAGE_END, false, BTZ_OK,
+              "[x]", "secret");
+    check_out(&o, START("0", "\"type\":\"novel\",\"words\":\"a secret\"") MESSAGE_END, false,
+              BTZ_OK, "[x]", "secret");
+    o.from = o.to = BTZ_PROTOCOL_RESPONSES;
+    check_out(&o,
+              EVENT("response.new.delta", "0", "\"delta\":\"a secret\"")
+                  EVENT("response.completed", "1", RESPONSE("completed", "[]")),
+              false, BTZ_OK, "[x]", "secret");
+}
+
+/* Log probabilities never say what a text does not. */
+static void test_logprobs(void **state)
+{
+#define LOGGED(text, tokens)                                                                       \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                              \
+    "\"},\"logprobs\":{\"content\":[" tokens "]},\"finish_reason\":null}]}\n\n"
+    struct btz_stream_options o = { .from = BTZ_PROTOCOL_CHAT, .to = BTZ_PROTOCOL_CHAT };
+    (void)state;
+
+    check_out(&o, LOGGED("ok", "{\"token\":\"ok\",\"logprob\":-1}") DONE, false, BTZ_OK,
+              "\"token\":\"ok\"", NULL);
+    check_out(&o,
+              LOGGED("a sec", "{\"token\":\"a sec\",\"logprob\":-1}")
+                  LOGGED("ret", "{\"token\":\"ret\",\"logprob\":-1}") DONE,
+              false, BTZ_OK, "[x]", "\"token\"");
+    check_out(&o, LOGGED("ok", "{\"token\":\"other\",\"logprob\":-1}") DONE, false, BTZ_OK, "ok",
+              "other");
+}
+
+/* The tool is heard of before its event goes on, and two choices do not mix. */
+static void test_tools_and_choices(void **state)
+{
+    struct btz_stream_options o = { .from = BTZ_PROTOCOL_CHAT, .to = BTZ_PROTOCOL_CHAT };
+    static const char two[] =
+        "data: "
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"sec\"}},{\"index\":1,\"delta\":{"
+        "\"content\":\"ret\"}}]}\n\n"
+        "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\" "
+        "sec\"}},{\"index\":0,\"delta\":{\"content\":\"ret\"},"
+        "\"finish_reason\":\"stop\"}]}\n\n"
+        "data: {\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" DONE;
+    struct watcher w;
+    struct run r = run_once(
+        &o, CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}}]", "null") DONE,
+        false, &w);
+    (void)state;
+
+    assert_true(btz_slice_is(btz_buf_slice(&w.tools), "f;"));
+    watcher_release(&w);
+    btz_buf_release(&r.out);
+    check_out(&o, two, false, BTZ_OK,
+              "{\"index\":0,\"delta\":{\"content\":\"[x]\"},\"finish_reason\":\"stop\"}", NULL);
+    check_out(&o, two, false, BTZ_OK,
+              "{\"index\":1,\"delta\":{\"content\":\"sec\"},\"finish_reason\":null}", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_unchanged),
+        cmocka_unit_test(test_cases),    cmocka_unit_test(test_unchanged),
+        cmocka_unit_test(test_usage),    cmocka_unit_test(test_renamed),
+        cmocka_unit_test(test_faults),   cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_logprobs), cmocka_unit_test(test_tools_and_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <sys/wait.h>
 
 #define WRONG "wrong horse battery"
@@ -29,6 +30,21 @@ static void test_schedule(void **state)
     assert_int_equal(btz_backoff_ms(&b, UINT64_MAX), BTZ_BACKOFF_MAX_MS);
 }
 
+/* A stored hash of the same password that costs nothing to compare: for those who guess wrong a hundred times, where what it
+ * costs is not the point (test_timing and test_password look at that). The first right one replaces it. */
+static void cheap_password(struct site *s, const char *name)
+{
+    char hash[crypto_pwhash_STRBYTES];
+
+    assert_int_equal(crypto_pwhash_str_alg(hash, PASSWORD, strlen(PASSWORD), 1, 8192,
+                                           crypto_pwhash_ALG_ARGON2ID13),
+                     0);
+    change(s,
+           "UPDATE credentials SET password_hash = ? WHERE principal = (SELECT id FROM principals "
+           "WHERE name = ?)",
+           hash, name);
+}
+
 /* Whoever knows the name guesses as fast as he is let, for a day; then its owner comes back. */
 static void test_password_guessing(void **state)
 {
@@ -38,6 +54,7 @@ static void test_password_guessing(void **state)
     struct reply r;
     (void)state;
     person(s, "alice");
+    cheap_password(s, "alice");
     while (s->now_ms < begin + DAY) {
         r = sign_in(s, "alice", WRONG);
         if (r.err == BTZ_DENIED) {

@@ -1,12 +1,13 @@
 /*
  * Calibration: thresholds such that of benign traffic like the one given at most a stated share is held suspicious.
  *
- * What is guaranteed. The lines are a sample of the traffic (exchangeable with what comes). With n scores, the threshold
- * lies above all but k of them, k the largest for which the exact binomial (Clopper-Pearson) upper bound of k in n, at the
- * stated confidence, is at most the wanted rate. A bound on a quantile by order statistics: with that confidence over the
- * draw of the n lines, the rate of false positives of coming traffic is at most the wanted one, whatever the
- * distribution of scores (ties only help, as a score must be above). With fewer lines than
- * log(1 - confidence) / log(1 - rate) not even k = 0 suffices: refused.
+ * What is guaranteed. The lines are a random sample of the benign traffic to come. Of n scores the threshold lies above
+ * all but k, where k is the largest number for which the exact upper bound (Clopper-Pearson, one-sided) of k in n is at
+ * most the wanted rate. The share of coming texts above the (k+1)-th largest of n scores has the distribution
+ * Beta(k+1, n-k) where scores are continuous, and is smaller where they tie; that bound is its quantile. So: with the
+ * stated confidence over the draw of the lines, the rate of false positives is at most the wanted one, whatever the
+ * distribution of scores (Wilks, Ann. Math. Stat. 12 (1941) 91; split-conformal prediction, conditional on the
+ * calibration set: Vovk, ACML 2012). It says nothing of traffic that is of another kind than the lines.
  */
 #ifndef BTZ_GATE_CALIBRATE_H
 #define BTZ_GATE_CALIBRATE_H
@@ -26,9 +27,22 @@ struct btz_calibrated {
     double upper; /* of the rate, at the confidence */
 };
 
+/* The detector that scores by the classifier. */
+#define BTZ_CALIBRATE_DETECTOR "injection"
+
+/* Lines without which no threshold can be promised: the least n with (1 - rate)^n <= 1 - confidence. */
+uint64_t btz_calibrate_needed(double rate, double confidence);
+/* Sorts `scores`. Fills all of `out` but detector and channel. Errors: USAGE (rate or confidence not within (0,1)),
+ * INPUT (too few lines: says how many are needed; a score of 1 that would have to pass). */
+BTZ_CHECKED enum btz_err btz_calibrate(double *scores, size_t n, double rate, double confidence,
+                                       struct btz_calibrated *out);
+/* The file. Equal items give equal bytes. */
+BTZ_CHECKED enum btz_err btz_calibration_write(const struct btz_calibrated *items, size_t count,
+                                               const uint8_t digest[BTZ_SHA256_LEN], double rate,
+                                               double confidence, struct btz_buf *out);
 /* Errors: as btz_calibration_open. */
 BTZ_CHECKED enum btz_err btz_calibration_parse(struct btz_slice text, const char *what,
                                                const uint8_t digest[BTZ_SHA256_LEN],
-                                               struct btz_calibration *out);
+                                               struct btz_calibration **out);
 
 #endif

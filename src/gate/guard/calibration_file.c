@@ -48,9 +48,8 @@ static enum btz_err read_items(const json_t *list, const char *what, struct btz_
     return BTZ_OK;
 }
 
-enum btz_err btz_calibration_parse(struct btz_slice text, const char *what,
-                                   const uint8_t digest[BTZ_SHA256_LEN],
-                                   struct btz_calibration *out)
+static enum btz_err parse(struct btz_slice text, const char *what,
+                          const uint8_t digest[BTZ_SHA256_LEN], struct btz_calibration *out)
 {
     BTZ_JSON json_t *json = NULL;
     struct btz_slice word;
@@ -78,26 +77,33 @@ enum btz_err btz_calibration_parse(struct btz_slice text, const char *what,
     return read_items(json_object_get(json, "thresholds"), what, out);
 }
 
-enum btz_err btz_calibration_open(const char *file, const struct btz_classifier *c,
-                                  struct btz_calibration **out)
+enum btz_err btz_calibration_parse(struct btz_slice text, const char *what,
+                                   const uint8_t digest[BTZ_SHA256_LEN],
+                                   struct btz_calibration **out)
 {
-    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_CALIBRATION_MAX);
-    struct btz_calibration *made;
-    uint8_t digest[BTZ_SHA256_LEN];
+    struct btz_calibration *made = calloc(1, sizeof *made);
     enum btz_err err;
 
-    BTZ_TRY(btz_file_read(file, BTZ_CALIBRATION_MAX, &text));
-    made = calloc(1, sizeof *made);
     if (!made)
         return btz_fail(BTZ_LIMIT, "out of memory for a calibration");
-    btz_classifier_digest(c, digest);
-    err = btz_calibration_parse(btz_buf_slice(&text), file, digest, made);
+    err = parse(text, what, digest, made);
     if (err != BTZ_OK) {
         free(made);
         return err;
     }
     *out = made;
     return BTZ_OK;
+}
+
+enum btz_err btz_calibration_open(const char *file, const struct btz_classifier *c,
+                                  struct btz_calibration **out)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_CALIBRATION_MAX);
+    uint8_t digest[BTZ_SHA256_LEN];
+
+    BTZ_TRY(btz_file_read(file, BTZ_CALIBRATION_MAX, &text));
+    btz_classifier_digest(c, digest);
+    return btz_calibration_parse(btz_buf_slice(&text), file, digest, out);
 }
 
 void btz_calibration_free(struct btz_calibration *c)

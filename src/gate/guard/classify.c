@@ -44,15 +44,16 @@ static void score_sentence(void *user, const struct btz_class_sentence *s)
     btz_class_runs_add(&k->runs, s->from, s->to, s->count, (double)sum);
 }
 
-double btz_classifier_measure(const struct btz_class_weights *w, enum btz_channel channel,
+double btz_classifier_measure(const struct btz_classifier *c, enum btz_channel channel,
                               struct btz_slice text, size_t *from, size_t *to, uint64_t *steps)
 {
+    const struct btz_class_weights *w = c->weights;
     enum btz_class_head h = btz_class_head_of(channel);
     struct scoring k = { .weight = w->weight[h] };
     double margin;
 
     btz_class_runs_init(&k.runs);
-    *steps = btz_class_read(text, score_sentence, &k);
+    *steps = btz_class_read(c->lexicon, text, score_sentence, &k);
     if (from)
         *from = k.runs.from;
     if (to)
@@ -68,13 +69,14 @@ double btz_classifier_score(const struct btz_classifier *c, enum btz_channel cha
 {
     uint64_t steps;
 
-    return btz_classifier_measure(c->weights, channel, text, from, to, &steps);
+    return btz_classifier_measure(c, channel, text, from, to, &steps);
 }
 
 static enum btz_err load(const char *file, struct btz_classifier *c)
 {
     BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(BTZ_CLASS_FILE_MAX);
 
+    BTZ_TRY(btz_class_lexicon_new(&c->lexicon));
     if (file && *file) {
         c->owned = malloc(sizeof *c->owned);
         if (!c->owned)
@@ -110,6 +112,7 @@ void btz_classifier_free(struct btz_classifier *c)
 {
     if (!c)
         return;
+    btz_class_lexicon_free(c->lexicon);
     free(c->owned);
     free(c);
 }

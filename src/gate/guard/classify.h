@@ -20,11 +20,12 @@ extern const struct btz_class_weights btz_class_weights; /* the built-in ones */
 struct btz_classifier {
     const struct btz_class_weights *weights;
     struct btz_class_weights *owned; /* from a file */
-    uint8_t digest[BTZ_SHA256_LEN];  /* of the file form of the weights */
+    struct btz_class_lexicon *lexicon;
+    uint8_t digest[BTZ_SHA256_LEN]; /* of the file form of the weights */
 };
 
 /* The same as btz_classifier_score; *steps gets the work done (btz_class_read). */
-double btz_classifier_measure(const struct btz_class_weights *w, enum btz_channel channel,
+double btz_classifier_measure(const struct btz_classifier *c, enum btz_channel channel,
                               struct btz_slice text, size_t *from, size_t *to, uint64_t *steps);
 
 /* File form (classify_file.c): "BTZGUARD", version, slots, and for each head scale, bias, slope (IEEE 754 bits) and

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "gate/guard/view.h"
+
 /* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
 #define FNV_BASIS 2166136261u
 #define FNV_PRIME 16777619u
@@ -9,7 +11,18 @@
 enum { STEM = 5, PIECE = 4, WORD_MAX = 32 };
 
 /* Name spaces of features. */
-enum { SPACE_WORD = 1, SPACE_PAIR, SPACE_SKIP, SPACE_PIECE, SPACE_STEM_PAIR };
+enum {
+    SPACE_WORD = 1,
+    SPACE_PAIR,
+    SPACE_SKIP,
+    SPACE_PIECE,
+    SPACE_STEM_PAIR,
+    SPACE_MEETING,
+    SPACE_IDEA
+};
+
+/* Ideas are few and say much: each stands in several slots, so that a weight counts as often. */
+enum { IDEA_SLOTS = 6, IDEA_START = 255 };
 
 #define START_HASH  0x9E3779B9u /* stands before the first word of a sentence */
 #define NUMBER_HASH 0x85EBCA77u
@@ -19,7 +32,12 @@ struct builder {
     uint16_t slot[BTZ_CLASS_FEATURES_MAX];
     uint8_t seen[BTZ_CLASS_SLOTS / 8];
     struct btz_class_sentence sentence;
+    const struct btz_class_lexicon *lexicon;
     uint32_t word1, stem1, stem2; /* of the last token, of the last two words */
+    unsigned idea1, idea2;        /* the last two ideas */
+    uint64_t ideas;               /* all of the sentence, as bits */
+    uint32_t narrow;              /* hash of the last character of a script without spaces */
+    size_t narrow_end;
     uint64_t steps;
     void (*each)(void *, const struct btz_class_sentence *);
     void *user;
@@ -58,6 +76,10 @@ static void finish(struct builder *b)
     b->sentence.count = 0;
     b->word1 = b->stem1 = START_HASH;
     b->stem2 = 0;
+    b->idea1 = IDEA_START;
+    b->idea2 = 0;
+    b->ideas = 0;
+    b->narrow_end = SIZE_MAX;
 }
 
 /* Scripts written without spaces: each character is a word of its own. */
@@ -98,10 +120,11 @@ static uint32_t lower(uint32_t c)
 }
 
 struct word {
-    uint8_t byte[WORD_MAX]; /* small letters */
-    unsigned len;           /* as far as kept */
-    uint32_t hash, stem;
-    unsigned letters; /* characters */
+    uint8_t byte[WORD_MAX];     /* small letters */
+    unsigned len;               /* as far as kept */
+    uint32_t hash, stem, start; /* start: of the first two characters */
+    uint32_t first;             /* character */
+    unsigned letters;           /* characters */
     bool digits, cut;
 };
 
@@ -116,9 +139,10 @@ static void word_add(struct word *w, uint32_t c)
         bytes[n++] = (uint8_t)(0xC0 | c >> 6);
         bytes[n++] = (uint8_t)(0x80 | (c & 63));
     } else {
-        bytes[n++] = (uint8_t)(c >> 12);
-        bytes[n++] = (uint8_t)(c >> 6);
-        bytes[n++] = (uint8_t)c;
+        /* Three bytes tell any two characters apart, if not as UTF-8. */
+        bytes[n++] = (uint8_t)(0xE0 ^ c >> 12);
+        bytes[n++] = (uint8_t)(0x80 | (c >> 6 & 63));
+        bytes[n++] = (uint8_t)(0x80 | (c & 63));
     }
     for (unsigned i = 0; i < n; i++) {
         w->hash = (w->hash ^ bytes[i]) * FNV_PRIME;
@@ -129,6 +153,10 @@ static void word_add(struct word *w, uint32_t c)
     }
     if (++w->letters <= STEM)
         w->stem = w->hash;
+    if (w->letters == 1)
+        w->first = c;
+    if (w->letters <= 2)
+        w->start = w->hash;
     w->digits = w->digits && c >= '0' && c <= '9';
 }
 
@@ -142,6 +170,58 @@ static void add_pieces(struct builder *b, const struct word *w)
         if (i + 2 >= PIECE)
             put(b, mix(SPACE_PIECE, h, 0));
     }
+}
+
+static void put_idea(struct builder *b, uint32_t what)
+{
+    for (uint32_t i = 0; i < IDEA_SLOTS; i++)
+        put(b, mix(SPACE_IDEA + i, what, 7));
+}
+
+/* Ideas follow each other whatever stands between them; the same one twice is one. */
+static void add_idea(struct builder *b, unsigned idea)
+{
+    if (idea == 0 || idea == b->idea1)
+        return;
+    put_idea(b, idea);
+    put_idea(b, b->idea1 << 8 | idea);
+    if (b->idea2) {
+        put_idea(b, b->idea2 << 16 | b->idea1 << 8 | idea);
+        put_idea(b, 1u << 24 | b->idea2 << 8 | idea);
+    }
+    b->idea2 = b->idea1;
+    b->idea1 = idea;
+    if (b->ideas >> idea & 1)
+        return;
+    /* Which ideas meet at all: languages order them as they like. */
+    for (unsigned other = 1; other < 64; other++)
+        if (b->ideas >> other & 1)
+            put(b, mix(SPACE_MEETING, other < idea ? other : idea, other < idea ? idea : other));
+    b->ideas |= (uint64_t)1 << idea;
+}
+
+static void find_idea(struct builder *b, const struct word *w, size_t end, bool narrow)
+{
+    unsigned idea = btz_class_idea(b->lexicon, w->hash);
+
+    if (narrow) {
+        if (b->narrow_end == end - w->len) {
+            uint32_t pair = b->narrow;
+
+            for (unsigned i = 0; i < w->len; i++)
+                pair = (pair ^ w->byte[i]) * FNV_PRIME;
+            if (btz_class_idea(b->lexicon, pair))
+                idea = btz_class_idea(b->lexicon, pair);
+        }
+        b->narrow = w->hash;
+        b->narrow_end = end;
+    } else if (idea == 0 && w->first >= 0xAC00 && w->first <= 0xD7A3) {
+        idea =
+            btz_class_idea(b->lexicon, w->start); /* Korean puts its endings behind two syllables */
+    } else if (idea == 0 && w->letters > STEM) {
+        idea = btz_class_idea(b->lexicon, w->stem);
+    }
+    add_idea(b, idea);
 }
 
 static void add_word(struct builder *b, struct word *w)
@@ -231,8 +311,10 @@ static bool ends_sentence(struct btz_slice in, size_t at, uint32_t c, size_t nex
     case '.':
     case '!':
     case '?':
-        /* Not within "3.5", "example.com" or "v1.2". */
-        return next >= in.len || !is_word_byte(in.ptr[next]);
+        /* Not within "3.5", "example.com" or "v1.2"; but "end.Next" is two sentences. */
+        return next >= in.len || !is_word_byte(in.ptr[next]) ||
+               (in.ptr[next] >= 'A' && in.ptr[next] <= 'Z' && at > 0 && in.ptr[at - 1] >= 'a' &&
+                in.ptr[at - 1] <= 'z');
     case '\\':
         return next < in.len && (in.ptr[next] == 'n' || in.ptr[next] == 'r');
     case '"':
@@ -272,10 +354,40 @@ static uint32_t read_marks(struct btz_slice in, size_t *at, unsigned *len, bool 
     return h;
 }
 
-uint64_t btz_class_read(struct btz_slice text,
+uint32_t btz_class_word_hash(struct btz_slice word, bool stem)
+{
+    uint32_t hash = FNV_BASIS;
+    struct word w;
+    size_t at = 0;
+
+    while (read_word(word, &at, &w)) {
+        if (w.len == word.len || stem)
+            return stem ? w.stem : w.hash;
+        for (unsigned i = 0; i < w.len; i++)
+            hash = (hash ^ w.byte[i]) * FNV_PRIME;
+    }
+    return hash;
+}
+
+enum btz_err btz_class_normalise(struct btz_slice raw, struct btz_buf *out)
+{
+    struct btz_view_room room;
+    struct btz_view view;
+    enum btz_err err;
+    size_t wait;
+
+    btz_view_room_init(&room);
+    err = btz_view_plain(&room, raw, 0, true, &view, &wait);
+    if (err == BTZ_OK)
+        err = btz_buf_add_slice(out, view.text);
+    btz_view_room_release(&room);
+    return err;
+}
+
+uint64_t btz_class_read(const struct btz_class_lexicon *l, struct btz_slice text,
                         void (*each)(void *user, const struct btz_class_sentence *s), void *user)
 {
-    struct builder b = { .each = each, .user = user };
+    struct builder b = { .lexicon = l, .each = each, .user = user };
     struct word w;
     size_t at = 0;
 
@@ -293,6 +405,8 @@ uint64_t btz_class_read(struct btz_slice text,
                 finish(&b);
                 fresh = true;
             }
+            if (!w.cut && !w.digits)
+                find_idea(&b, &w, at, w.letters == 1 && w.len > 2);
             add_word(&b, &w);
             if (fresh)
                 b.sentence.from = from;

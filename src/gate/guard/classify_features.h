@@ -28,8 +28,21 @@ struct btz_class_sentence {
  * Calls `each` for every sentence that has a feature, in order. Returns the steps taken (bytes read and features
  * hashed), a measure of the work that needs no clock.
  */
-uint64_t btz_class_read(struct btz_slice text,
+struct btz_class_lexicon;
+uint64_t btz_class_read(const struct btz_class_lexicon *l, struct btz_slice text,
                         void (*each)(void *user, const struct btz_class_sentence *s), void *user);
+
+/* Words and their ideas (classify_lexicon.c). Immutable. */
+enum { BTZ_CLASS_LEXICON = 1 << 12 };
+BTZ_CHECKED enum btz_err btz_class_lexicon_new(struct btz_class_lexicon **out);
+void btz_class_lexicon_free(struct btz_class_lexicon *l);
+/* Of the hash of a word or a stem; 0: none. */
+unsigned btz_class_idea(const struct btz_class_lexicon *l, uint32_t hash);
+/* Hash of the only word of a normalised text, or of all words with its first letters. Two characters of a script without
+ * spaces are a word here. */
+uint32_t btz_class_word_hash(struct btz_slice word, bool stem);
+/* How the guard sees a text before any detector: what the classifier is trained on. */
+BTZ_CHECKED enum btz_err btz_class_normalise(struct btz_slice raw, struct btz_buf *out);
 
 /*
  * The best window over a stream of sentences. Sums are of weights in some unit; a window's value is their sum over the

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-const struct btz_train_options btz_train_defaults = { .cost = 1, .rounds = 3, .passes = 12 };
+const struct btz_train_options btz_train_defaults = { .cost = { 0.1, 0.5 }, .rounds = 3, .passes = 12 };
 
 enum { BIAS = BTZ_CLASS_SLOTS, MINED = 3 };
 #define BIAS_VALUE 1.0
@@ -21,13 +21,14 @@ bool btz_train_is_of(const struct btz_train_text *t, enum btz_class_head head)
 struct window {
     uint32_t text, first, last;
     double alpha, norm; /* norm: squared length of its vector */
+    double cost;
 };
 struct fit {
     const struct btz_train_set *set;
     struct window *windows;
     size_t count, cap;
     double *weight; /* BTZ_CLASS_SLOTS + 1 */
-    double cost[2]; /* of a benign and of an injected window */
+    double cost;
     int without;
     enum btz_class_head head;
 };
@@ -202,13 +203,34 @@ static enum btz_err choose_again(struct fit *f)
     return err;
 }
 
+/* Both labels weigh the same in sum, and within a label a source by the root of its size: a large one must not drown the
+ * others. */
+static void weigh(struct fit *f)
+{
+    size_t of[BTZ_TRAIN_SOURCES][2] = { { 0 } };
+    double sum[2] = { 0 };
+
+    for (size_t i = 0; i < f->count; i++) {
+        const struct btz_train_text *t = &f->set->texts[f->windows[i].text];
+
+        of[t->source][t->injection]++;
+    }
+    for (size_t k = 0; k < f->set->sources; k++)
+        for (int y = 0; y < 2; y++)
+            sum[y] += sqrt((double)of[k][y]);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct btz_train_text *t = &f->set->texts[f->windows[i].text];
+
+        f->windows[i].cost = f->cost * (double)f->count /
+                             (2 * sum[t->injection] * sqrt((double)of[t->source][t->injection]));
+    }
+}
+
 /* Dual coordinate descent; the order of a pass is drawn from a fixed stream. */
 static enum btz_err descend(struct fit *f, int passes)
 {
     BTZ_FREE uint32_t *order = malloc((f->count + 1) * sizeof *order);
     struct btz_rng rng;
-    size_t of[2] = { 0 };
-    double each[2];
 
     if (!order)
         return btz_fail(BTZ_LIMIT, "out of memory for training");
@@ -219,18 +241,15 @@ static enum btz_err descend(struct fit *f, int passes)
         order[i] = (uint32_t)i;
         w->alpha = 0;
         w->norm = norm_of(f->set, w, f->weight);
-        of[f->set->texts[w->text].injection]++;
     }
-    /* Both labels weigh the same in sum. */
-    for (int k = 0; k < 2; k++)
-        each[k] = of[k] ? f->cost[k] * (double)f->count / (2 * (double)of[k]) : 1;
+    weigh(f);
     btz_rng_init(&rng, 1, btz_rng_stream(btz_str("guard.train")));
     for (int pass = 0; pass < passes; pass++)
         for (size_t left = f->count; left > 0; left--) {
             uint32_t pick = btz_rng_below(&rng, (uint32_t)left), i = order[pick];
             struct window *w = &f->windows[i];
             bool injection = f->set->texts[w->text].injection;
-            double y = injection ? 1 : -1, diagonal = 1 / (2 * each[injection]);
+            double y = injection ? 1 : -1, diagonal = 1 / (2 * w->cost);
             double gradient = y * dot(f->set, w, f->weight) - 1 + diagonal * w->alpha;
             double next = w->alpha - gradient / (w->norm + diagonal);
 
@@ -259,7 +278,7 @@ enum btz_err btz_train_fit(const struct btz_train_set *s, enum btz_class_head he
                            const struct btz_train_options *o, double *weight)
 {
     struct fit f = {
-        .set = s, .weight = weight, .without = without, .head = head, .cost = { o->cost, o->cost }
+        .set = s, .weight = weight, .without = without, .head = head, .cost = o->cost[head]
     };
     enum btz_err err = fit_rounds(&f, o);
 

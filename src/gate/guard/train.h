@@ -33,6 +33,7 @@ struct btz_train_sentence {
 };
 struct btz_train_set {
     struct btz_arena arena;
+    struct btz_class_lexicon *lexicon;
     struct btz_train_text *texts;
     size_t count, cap;
     struct btz_train_sentence *sentences;
@@ -47,10 +48,8 @@ struct btz_train_set {
     size_t sources;
 };
 
-/* How the guard sees a text before any detector: what the classifier is trained on. */
-BTZ_CHECKED enum btz_err btz_train_normalise(struct btz_slice raw, struct btz_buf *out);
-
-void btz_train_init(struct btz_train_set *s);
+/* Errors: LIMIT. Release it in any case. */
+BTZ_CHECKED enum btz_err btz_train_init(struct btz_train_set *s);
 void btz_train_release(struct btz_train_set *s);
 /* Errors: LIMIT (memory, sources), INPUT (text without any feature). */
 BTZ_CHECKED enum btz_err btz_train_add(struct btz_train_set *s, const char *source,
@@ -67,7 +66,7 @@ BTZ_CHECKED enum btz_err btz_train_add_own(struct btz_train_set *s, const char *
 
 /* One head. `without`: source left out, or -1. `weight` has BTZ_CLASS_SLOTS + 1 places, the last is the bias. */
 struct btz_train_options {
-    double cost;
+    double cost[BTZ_CLASS_HEADS]; /* of an error, against large weights */
     int rounds, passes;
 };
 extern const struct btz_train_options btz_train_defaults;
@@ -91,6 +90,10 @@ double btz_train_threshold(const struct btz_train_set *s, enum btz_class_head he
                            const double *margin, int without);
 double btz_train_slope(const struct btz_train_set *s, enum btz_class_head head,
                        const double *margin, double threshold);
+
+/* Weights as they are shipped; `threshold` becomes the margin of probability 0.5. */
+void btz_train_quantise(const double *weight, double threshold, double slope,
+                        enum btz_class_head head, struct btz_class_weights *out);
 
 /* Everything: both heads on all sources, thresholds and slopes from the margins of leave-one-out, quantised. The margins
  * have `count` places and may be NULL. */

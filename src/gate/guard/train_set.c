@@ -2,23 +2,19 @@
 
 #include "base/json.h"
 #include "gate/guard/train.h"
-#include "text/text.h"
 
 enum { SET_BYTES = 256 << 20, FILE_BYTES = 64 << 20, TEXT_BYTES = 1 << 20 };
 
-enum btz_err btz_train_normalise(struct btz_slice raw, struct btz_buf *out)
-{
-    return btz_text_normalise(raw, BTZ_NORM_NFKC | BTZ_NORM_INVISIBLE | BTZ_NORM_CONFUSABLE, out);
-}
-
-void btz_train_init(struct btz_train_set *s)
+enum btz_err btz_train_init(struct btz_train_set *s)
 {
     memset(s, 0, sizeof *s);
     btz_arena_init(&s->arena, SET_BYTES);
+    return btz_class_lexicon_new(&s->lexicon);
 }
 
 void btz_train_release(struct btz_train_set *s)
 {
+    btz_class_lexicon_free(s->lexicon);
     free(s->texts);
     free(s->sentences);
     free(s->slots);
@@ -109,11 +105,11 @@ enum btz_err btz_train_add(struct btz_train_set *s, const char *source, enum btz
     if (s->slot_count > UINT32_MAX / 2)
         return btz_fail(BTZ_LIMIT, "more text than a training takes");
     BTZ_TRY(find_source(s, source, kind, &t.source));
-    BTZ_TRY(btz_train_normalise(text, &normal));
+    BTZ_TRY(btz_class_normalise(text, &normal));
     BTZ_TRY(btz_arena_copy(&s->arena, btz_buf_slice(&normal), &t.text));
     BTZ_TRY(btz_arena_copy(&s->arena, text, &t.raw));
     t.first = (uint32_t)s->sentence_count;
-    btz_class_read(t.text, take_sentence, &f);
+    btz_class_read(s->lexicon, t.text, take_sentence, &f);
     BTZ_TRY(f.err);
     t.sentences = (uint32_t)(s->sentence_count - t.first);
     if (t.sentences == 0)

@@ -4,8 +4,7 @@
 #include "gate/guard/train.h"
 
 /* Budgets of false positives that the built-in threshold is set to, on sources that were left out. */
-#define BUDGET_PLAIN   0.01
-#define BUDGET_TRIGGER 0.035
+static const double budget[BTZ_CLASS_HEADS][BTZ_TRAIN_KINDS] = { { 0.014, 0.04 }, { 0.012, 0.2 } };
 
 static int by_value(const void *a, const void *b)
 {
@@ -28,7 +27,6 @@ static double upper_quantile(double *values, size_t n, double share)
 double btz_train_threshold(const struct btz_train_set *s, enum btz_class_head head,
                            const double *margin, int without)
 {
-    static const double budget[BTZ_TRAIN_KINDS] = { BUDGET_PLAIN, BUDGET_TRIGGER };
     BTZ_FREE double *values = malloc((s->count + 1) * sizeof *values);
     double out = -INFINITY;
 
@@ -44,7 +42,7 @@ double btz_train_threshold(const struct btz_train_set *s, enum btz_class_head he
                 btz_class_head_of(t->channel) == head && (int)s->source[t->source].kind == kind)
                 values[n++] = margin[i];
         }
-        out = fmax(out, upper_quantile(values, n, budget[kind]));
+        out = fmax(out, upper_quantile(values, n, budget[head][kind]));
     }
     return isfinite(out) ? out + 1e-9 : 0;
 }
@@ -72,24 +70,32 @@ double btz_train_slope(const struct btz_train_set *s, enum btz_class_head head,
     return (low + high) / 2;
 }
 
-static enum btz_err build_head(const struct btz_train_set *s, enum btz_class_head h,
-                               const struct btz_train_options *o, double *margin, double *weight,
-                               struct btz_class_weights *out)
+void btz_train_quantise(const double *weight, double threshold, double slope, enum btz_class_head h,
+                        struct btz_class_weights *out)
 {
-    double largest = 0, threshold;
+    double largest = 0;
 
-    BTZ_TRY(btz_train_leave_one_out(s, h, o, margin));
-    threshold = btz_train_threshold(s, h, margin, -1);
-    BTZ_TRY(btz_train_fit(s, h, -1, o, weight));
     for (size_t i = 0; i < BTZ_CLASS_SLOTS; i++)
         largest = fmax(largest, fabs(weight[i]));
     /* Round numbers, so that the last bits of a fit do not show. */
     largest = fmax(ceil(largest * 1000) / 1000, 0.001);
     out->scale[h] = largest / 127;
     out->bias[h] = round((weight[BTZ_CLASS_SLOTS] - threshold) * 1e4) / 1e4;
-    out->slope[h] = round(btz_train_slope(s, h, margin, threshold) * 1e3) / 1e3;
+    out->slope[h] = round(slope * 1e3) / 1e3;
     for (size_t i = 0; i < BTZ_CLASS_SLOTS; i++)
         out->weight[h][i] = (int8_t)lround(weight[i] / out->scale[h]);
+}
+
+static enum btz_err build_head(const struct btz_train_set *s, enum btz_class_head h,
+                               const struct btz_train_options *o, double *margin, double *weight,
+                               struct btz_class_weights *out)
+{
+    double threshold;
+
+    BTZ_TRY(btz_train_leave_one_out(s, h, o, margin));
+    threshold = btz_train_threshold(s, h, margin, -1);
+    BTZ_TRY(btz_train_fit(s, h, -1, o, weight));
+    btz_train_quantise(weight, threshold, btz_train_slope(s, h, margin, threshold), h, out);
     return BTZ_OK;
 }
 

@@ -63,7 +63,10 @@ enum btz_err btz_journal_reader_open(const char *folder, struct btz_journal_read
     for (size_t i = 0; i < BTZ_JOURNAL_WRITERS; i++)
         r->source[i].map.fd = -1;
     r->folder = strdup(folder);
-    r->batch = malloc(BATCH_BYTES);
+    /* Mapped: only what a batch has ever needed takes memory. */
+    r->batch = mmap(NULL, BATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (r->batch == MAP_FAILED)
+        r->batch = NULL;
     if (!r->folder || !r->batch)
         err = btz_fail(BTZ_LIMIT, "out of memory");
     if (err == BTZ_OK)
@@ -92,7 +95,8 @@ void btz_journal_reader_close(struct btz_journal_reader *r)
         btz_ring_unmap(&r->source[i].map);
     btz_control_unmap(r->control);
     btz_close_fd(&r->dir);
-    free(r->batch);
+    if (r->batch)
+        munmap(r->batch, BATCH_BYTES);
     free(r->folder);
     free(r);
 }

@@ -11,11 +11,12 @@
 
 #include "gate/limits/table.h"
 
-#define KEPT_S     "86400"
-#define AMOUNT_MAX UINT64_C(2000000000000000) /* above every limit, and doubles of Lua hold it exactly */
-#define WORDS      8
-#define EACH       6
-#define ID_MAX     256
+#define KEPT_S "86400"
+#define AMOUNT_MAX                                                                                 \
+    UINT64_C(2000000000000000) /* above every limit, and doubles of Lua hold it exactly */
+#define WORDS  8
+#define EACH   6
+#define ID_MAX 256
 
 _Static_assert(BTZ_COUNT(((struct btz_redis_command *)0)->argv) ==
                    WORDS + EACH * BTZ_LEASE_COUNTERS,

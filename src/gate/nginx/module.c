@@ -1,7 +1,9 @@
 /* Directives, configuration, life of the module and of a request's context. */
 #include "gate/nginx/module.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "access/identity.h"
@@ -312,6 +314,16 @@ static struct btz_nginx_main *main_of(ngx_cycle_t *cycle)
                : NULL;
 }
 
+/* A worker whose master was killed finishes what it has and goes: it would hold the ports, and nobody could stop it. */
+static void end_with_master(void)
+{
+    if (ngx_process != NGX_PROCESS_WORKER)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    if (getppid() != ngx_parent)
+        raise(SIGQUIT);
+}
+
 /* A worker that cannot open its gate serves all the same: 503, and why is in the log. */
 static ngx_int_t open_gate(ngx_cycle_t *cycle)
 {
@@ -320,6 +332,7 @@ static ngx_int_t open_gate(ngx_cycle_t *cycle)
 
     if (!m || !m->conf)
         return NGX_OK;
+    end_with_master();
     o = (struct btz_gate_options){ .conf = m->conf,
                                    .state_dir = (const char *)m->state.data,
                                    .snapshot_secret = m->snapshot_secret,

@@ -98,7 +98,7 @@ static enum btz_err enter_call(struct btz_walk *w, json_t *object, int *channel)
     const json_t *f = json_object_get(object, "function"),
                  *custom = json_object_get(object, "custom");
 
-    /* What the model once asked for is a part of the talk; what it asks for now is an order. */
+    /* What the model once asked for is a part of the talk; what it wants now is an order. */
     *channel = w->response ? BTZ_CHANNEL_TOOL_ARGUMENTS : BTZ_CHANNEL_ASSISTANT;
     if (!w->response)
         return BTZ_OK;

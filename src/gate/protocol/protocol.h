@@ -80,7 +80,8 @@ struct btz_message { /* a request or a whole response, read */
     size_t part_count;
     struct btz_tool *tools; /* that the model may use (request), or MCP tools listed (response) */
     size_t tool_count;
-    struct btz_tool_call *calls; /* tools the model wants called (response); MCP tools/call (request) */
+    struct btz_tool_call
+        *calls; /* tools the model wants called (response); MCP tools/call (request) */
     size_t call_count;
     struct btz_usage usage;  /* response */
     struct btz_slice finish; /* "stop", "length", ...; response */
@@ -132,7 +133,7 @@ struct btz_lane_ops {
     enum btz_err (*text)(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
                          struct btz_buf *out);
     void (*drop)(void *user, struct btz_lane *lane);
-    /* A whole text that repeats lanes (response.output_text.done and alike): to be replaced by what was released. */
+    /* Not called: streams remember what lanes released, and put it where a text is repeated. */
     enum btz_err (*repeat)(void *user, enum btz_channel channel, struct btz_slice text,
                            struct btz_buf *out);
 };
@@ -159,6 +160,8 @@ BTZ_CHECKED enum btz_err btz_protocol_stream_feed(struct btz_protocol_stream *s,
                                                   struct btz_slice bytes, bool final,
                                                   struct btz_buf *out);
 const struct btz_usage *btz_protocol_stream_usage(const struct btz_protocol_stream *s);
+/* Images and sounds that went by unread. */
+uint64_t btz_protocol_stream_unread(const struct btz_protocol_stream *s);
 bool btz_protocol_stream_ended(const struct btz_protocol_stream *s); /* its proper end was seen */
 
 /* ---- errors as each dialect's clients expect them (problem.c) -------------------------------------------------------- */

@@ -84,6 +84,11 @@ const struct btz_usage *btz_protocol_stream_usage(const struct btz_protocol_stre
     return &s->usage;
 }
 
+uint64_t btz_protocol_stream_unread(const struct btz_protocol_stream *s)
+{
+    return s->unread;
+}
+
 bool btz_protocol_stream_ended(const struct btz_protocol_stream *s)
 {
     return s->ended;

@@ -47,7 +47,7 @@ function tiles(t) {
     const refused = ['denied', 'limited', 'blocked'].reduce((n, k) => n + (t.outcomes[k] || 0), 0);
     const own = requests ? t.seconds.reduce((n, s) => n + (s.own_ms || 0) * s.requests, 0) / requests : 0;
     return h('dl', { class: 'tiles' },
-        tile('Requests a second', (sum(last, 'requests') / 10).toFixed(1), `${short(requests)} in a minute`),
+        tile('Requests', `${(sum(last, 'requests') / 10).toFixed(1)}/s`, `${short(requests)} in a minute`),
         tile('In flight', short(t.in_flight)),
         tile('Duration, median', ms(t.p50_ms), `95 % below ${ms(t.p95_ms)}`),
         tile('Own part', ms(own), 'of each, on average'),

@@ -1,0 +1,397 @@
+/*
+ * The injection classifier on sources it never saw: recall and false positives of each source, with exact 95 % intervals,
+ * by weights that were trained without it and a threshold that was set without it; the same attacks disguised, through
+ * the whole guard; attacks within long documents; time. One line of JSON a figure, fixed seeds.
+ * guard_quality [SOURCE [DATA]], folders as in the tests.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <bartizan/stats.h>
+
+#include "gate/guard/train.h"
+#include "text/text.h"
+
+enum { SAMPLE = 40 }; /* texts of a source that are disguised */
+
+struct tally {
+    size_t hits, n;
+};
+
+static void print_share(const char *part, const char *source, const char *what, struct tally t)
+{
+    struct btz_interval i;
+
+    if (t.n == 0 || btz_exact_interval(t.hits, t.n, 0.95, BTZ_SIDE_TWO, &i) != BTZ_OK)
+        return;
+    printf("{\"name\":\"guard.%s.%s.%s\",\"value\":%.4f,\"unit\":\"share\",\"low\":%.4f,"
+           "\"high\":%.4f,\"n\":%zu}\n",
+           part, source, what, (double)t.hits / (double)t.n, i.low, i.high, t.n);
+}
+
+static void count(struct tally *t, bool hit)
+{
+    t->n++;
+    t->hits += hit;
+}
+
+/* ---- each source left out ------------------------------------------------------------------------------------------- */
+
+enum pool { POOL_OWN, POOL_PUBLIC, POOL_ALL, POOL_PLAIN, POOL_TRIGGER, POOLS };
+static const char *const pool_names[POOLS] = { "own-injections", "public-injections",
+                                               "all-injections", "ordinary", "trigger-words" };
+
+static void pool_add(struct tally *pool, const struct btz_train_set *s,
+                     const struct btz_train_text *t, enum btz_class_head h, bool hit)
+{
+    const char *name = s->source[t->source].name;
+    bool own = strncmp(name, "direct-", 7) == 0 || strncmp(name, "indirect-", 9) == 0;
+
+    if (btz_class_head_of(t->channel) != h)
+        return; /* attacks of users in documents, and pasted documents: in the table only */
+    if (t->injection) {
+        count(&pool[own ? POOL_OWN : POOL_PUBLIC], hit);
+        count(&pool[POOL_ALL], hit);
+    } else {
+        count(&pool[s->source[t->source].kind == BTZ_TRAIN_TRIGGER ? POOL_TRIGGER : POOL_PLAIN],
+              hit);
+    }
+}
+
+static void report(const struct btz_train_set *s, enum btz_class_head h, const double *margin)
+{
+    struct tally pool[POOLS] = { 0 };
+
+    for (size_t k = 0; k < s->sources; k++) {
+        double threshold = btz_train_threshold(s, h, margin, (int)k);
+        struct tally tally[2] = { 0 };
+
+        for (size_t i = 0; i < s->count; i++) {
+            const struct btz_train_text *t = &s->texts[i];
+
+            if (t->source != k || isnan(margin[i]))
+                continue;
+            count(&tally[t->injection], margin[i] >= threshold);
+            pool_add(pool, s, t, h, margin[i] >= threshold);
+        }
+        print_share(btz_class_head_name(h), s->source[k].name, "recall", tally[1]);
+        print_share(btz_class_head_name(h), s->source[k].name, "false-positives", tally[0]);
+    }
+    for (int p = 0; p < POOLS; p++)
+        print_share(btz_class_head_name(h), "pooled", pool_names[p], pool[p]);
+}
+
+/* ---- disguises, through the guard ------------------------------------------------------------------------------------ */
+
+enum { CHARACTERS = 6, ENCODINGS = 6, DISGUISES = 1 + CHARACTERS + ENCODINGS };
+static const char *const characters[CHARACTERS] = { "zero-width",   "homoglyph",  "fullwidth",
+                                                    "math-letters", "diacritics", "soft-hyphen" };
+static const enum btz_encoding encodings[ENCODINGS] = { BTZ_ENC_TAGS, BTZ_ENC_BASE64,
+                                                        BTZ_ENC_HEX,  BTZ_ENC_URL,
+                                                        BTZ_ENC_HTML, BTZ_ENC_UNICODE_ESCAPE };
+
+static const char *disguise_name(size_t d)
+{
+    if (d == 0)
+        return "plain";
+    return d <= CHARACTERS ? characters[d - 1] : btz_encoding_name(encodings[d - 1 - CHARACTERS]);
+}
+
+/* Cyrillic and Greek letters that look like these. */
+static uint32_t twin_of(uint32_t c)
+{
+    static const char ours[] = "aceiopsxyABEHIKMOPTX";
+    static const uint16_t theirs[] = { 0x430, 0x441, 0x435, 0x456, 0x43E, 0x440, 0x455,
+                                       0x445, 0x443, 0x410, 0x412, 0x415, 0x41D, 0x406,
+                                       0x41A, 0x41C, 0x41E, 0x420, 0x422, 0x425 };
+    const char *at = c > 0 && c < 0x80 ? strchr(ours, (int)c) : NULL;
+
+    return at ? theirs[at - ours] : c;
+}
+
+static enum btz_err disguise_character(size_t how, uint32_t c, struct btz_buf *out)
+{
+    bool small = c >= 'a' && c <= 'z', letter = small || (c >= 'A' && c <= 'Z');
+
+    if (how == 1)
+        c = twin_of(c);
+    else if (how == 2 && c > ' ' && c < 0x7F)
+        c += 0xFEE0;
+    else if (how == 3 && letter)
+        c = small ? 0x1D41A + c - 'a' : 0x1D400 + c - 'A'; /* mathematical bold */
+    BTZ_TRY(btz_buf_add_utf8(out, c));
+    if (how == 0)
+        return btz_buf_add_utf8(out, 0x200B);
+    if (how == 4 && letter)
+        return btz_buf_add_utf8(out, 0x301);
+    return how == 5 && letter ? btz_buf_add_utf8(out, 0xAD) : BTZ_OK;
+}
+
+static enum btz_err disguise(size_t d, struct btz_slice in, struct btz_buf *out)
+{
+    size_t at = 0;
+    uint32_t c;
+
+    if (d == 0)
+        return btz_buf_add_slice(out, in);
+    if (d > CHARACTERS)
+        return btz_text_encode(encodings[d - 1 - CHARACTERS], in, out);
+    while (btz_utf8_next(in, &at, &c))
+        BTZ_TRY(disguise_character(d - 1, c, out));
+    return BTZ_OK;
+}
+
+struct disguised {
+    struct tally classifier[DISGUISES], guard[DISGUISES];
+    struct tally benign_classifier, benign_guard;
+};
+
+static enum btz_err judge(const struct btz_guard *g, struct btz_slice text, bool *classifier,
+                          bool *guard)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(1 << 24);
+    const struct btz_guard_record *records;
+    struct btz_guard_session *s;
+    size_t n;
+    bool changed;
+    enum btz_err err;
+
+    BTZ_TRY(btz_guard_session_new(g, &s));
+    err = btz_guard_text(s, BTZ_CHANNEL_USER, text, &changed, &out);
+    records = btz_guard_records(s, &n);
+    *classifier = false;
+    for (size_t i = 0; i < n; i++)
+        *classifier = *classifier || strcmp(records[i].hit.detector->id, "injection") == 0;
+    *guard = btz_guard_verdict(s) >= BTZ_GUARD_STEP_UP;
+    btz_guard_session_free(s);
+    return err == BTZ_DENIED ? BTZ_OK : err;
+}
+
+static enum btz_err judge_source(const struct btz_train_set *s, size_t source,
+                                 const struct btz_guard *g, struct disguised *d)
+{
+    size_t taken = 0;
+    bool classifier, guard;
+
+    for (size_t i = 0; i < s->count && taken < SAMPLE; i++) {
+        const struct btz_train_text *t = &s->texts[i];
+
+        if (t->source != source || t->channel != BTZ_CHANNEL_USER)
+            continue;
+        taken++;
+        for (size_t k = 0; k < (t->injection ? (size_t)DISGUISES : 1); k++) {
+            BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 22);
+
+            BTZ_TRY(disguise(k, t->raw, &text));
+            BTZ_TRY(judge(g, btz_buf_slice(&text), &classifier, &guard));
+            count(t->injection ? &d->classifier[k] : &d->benign_classifier, classifier);
+            count(t->injection ? &d->guard[k] : &d->benign_guard, guard);
+        }
+    }
+    return BTZ_OK;
+}
+
+/* A guard whose classifier never saw the source. */
+static enum btz_err guard_without(const struct btz_train_set *s, size_t source,
+                                  const double *margin, double *weight, struct btz_guard **out)
+{
+    static struct btz_class_weights w;
+    BTZ_BUF_RELEASE struct btz_buf file = BTZ_BUF(BTZ_CLASS_FILE_MAX);
+    char path[] = "/tmp/guard_quality.XXXXXX";
+    struct btz_guard_conf conf = {
+        .enabled = true, .classifier = path, .calibration = "", .hold_max = 1 << 20
+    };
+    int fd = mkstemp(path);
+    enum btz_err err;
+
+    if (fd < 0)
+        return btz_fail_errno(BTZ_IO, "%s", path);
+    close(fd);
+    err = btz_train_fit(s, BTZ_CLASS_DIRECT, (int)source, &btz_train_defaults, weight);
+    if (err == BTZ_OK) {
+        w = btz_class_weights; /* of the other head, which is not asked */
+        btz_train_quantise(weight, btz_train_threshold(s, BTZ_CLASS_DIRECT, margin, (int)source), 1,
+                           BTZ_CLASS_DIRECT, &w);
+        err = btz_class_encode(&w, &file);
+    }
+    if (err == BTZ_OK)
+        err = btz_file_write(path, btz_buf_slice(&file), 0600);
+    if (err == BTZ_OK)
+        err = btz_guard_new(&conf, out);
+    unlink(path);
+    return err;
+}
+
+static enum btz_err disguises(const struct btz_train_set *s, const double *margin, double *weight)
+{
+    struct disguised d = { 0 };
+
+    for (size_t k = 0; k < s->sources; k++) {
+        struct btz_guard *g;
+        bool asked = false;
+        enum btz_err err;
+
+        for (size_t i = 0; i < s->count && !asked; i++)
+            asked = s->texts[i].source == k && s->texts[i].channel == BTZ_CHANNEL_USER;
+        if (!asked)
+            continue;
+        BTZ_TRY(guard_without(s, k, margin, weight, &g));
+        err = judge_source(s, k, g, &d);
+        btz_guard_free(g);
+        BTZ_TRY(err);
+    }
+    for (size_t k = 0; k < DISGUISES; k++) {
+        print_share("disguised", disguise_name(k), "classifier-recall", d.classifier[k]);
+        print_share("disguised", disguise_name(k), "guard-recall", d.guard[k]);
+    }
+    print_share("disguised", "benign", "classifier-false-positives", d.benign_classifier);
+    print_share("disguised", "benign", "guard-false-positives", d.benign_guard);
+    return BTZ_OK;
+}
+
+/* ---- attacks in long documents ------------------------------------------------------------------------------------------ */
+
+/* Each attack of `source` alone, and in the middle of a news article that is not suspicious by itself. */
+static enum btz_err bury_source(const struct btz_train_set *s, size_t source, double threshold,
+                                const double *weight, struct tally *alone, struct tally *buried)
+{
+    size_t article = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        const struct btz_train_text *t = &s->texts[i], *a;
+        BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
+        struct btz_train_set one;
+        enum btz_err err;
+
+        if (t->source != source || !t->injection)
+            continue;
+        do {
+            article = (article + 1) % s->count;
+            a = &s->texts[article];
+        } while (strcmp(s->source[a->source].name, "cnn-dailymail") != 0 ||
+                 btz_train_margin(s, a, weight) >= threshold);
+        BTZ_TRY(btz_buf_printf(
+            &text, "%.*s\n%.*s\n%.*s", BTZ_SLICE_ARG(btz_slice_sub(a->text, 0, a->text.len / 2)),
+            BTZ_SLICE_ARG(t->text),
+            BTZ_SLICE_ARG(btz_slice_sub(a->text, a->text.len / 2, SIZE_MAX / 2))));
+        err = btz_train_init(&one);
+        if (err == BTZ_OK)
+            err =
+                btz_train_add(&one, "one", BTZ_TRAIN_PLAIN, t->channel, true, btz_buf_slice(&text));
+        if (err == BTZ_OK) {
+            count(alone, btz_train_margin(s, t, weight) >= threshold);
+            count(buried, btz_train_margin(&one, &one.texts[0], weight) >= threshold);
+        }
+        btz_train_release(&one);
+        BTZ_TRY(err);
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err bury(const struct btz_train_set *s, const double *margin, double *weight)
+{
+    struct tally alone = { 0 }, buried = { 0 };
+
+    for (size_t k = 0; k < s->sources; k++) {
+        if (strncmp(s->source[k].name, "indirect-", 9) != 0)
+            continue;
+        BTZ_TRY(btz_train_fit(s, BTZ_CLASS_INDIRECT, (int)k, &btz_train_defaults, weight));
+        BTZ_TRY(bury_source(s, k, btz_train_threshold(s, BTZ_CLASS_INDIRECT, margin, (int)k),
+                            weight, &alone, &buried));
+    }
+    print_share("indirect", "alone", "recall", alone);
+    print_share("indirect", "in-an-article", "recall", buried);
+    return BTZ_OK;
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------------- */
+
+static int rising(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Microseconds a KB of the built-in classifier, over all texts of at least 256 bytes; the best of five rounds each, as
+ * others use the machine too. */
+static enum btz_err cost_of(const struct btz_train_set *s)
+{
+    BTZ_FREE double *each = calloc(s->count + 1, sizeof *each);
+    struct btz_classifier *c;
+    size_t n = 0;
+    double sum = 0;
+
+    if (!each)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(btz_classifier_open(NULL, &c));
+    for (size_t i = 0; i < s->count; i++) {
+        uint64_t best = UINT64_MAX;
+
+        if (s->texts[i].text.len < 256)
+            continue;
+        for (int round = 0; round < 5; round++) {
+            uint64_t start = btz_clock_ns(), took;
+
+            sum += btz_classifier_score(c, s->texts[i].channel, s->texts[i].text, NULL, NULL);
+            took = btz_clock_ns() - start;
+            best = took < best ? took : best;
+        }
+        each[n++] = (double)best / 1000 / ((double)s->texts[i].text.len / 1024);
+    }
+    btz_classifier_free(c);
+    if (n == 0 || !(sum > 0))
+        return btz_fail(BTZ_INTERNAL, "nothing was scored");
+    qsort(each, n, sizeof *each, rising);
+    printf("{\"name\":\"guard.cost.median\",\"value\":%.2f,\"unit\":\"us/KB\",\"n\":%zu}\n",
+           each[n / 2], n);
+    printf("{\"name\":\"guard.cost.p99\",\"value\":%.2f,\"unit\":\"us/KB\",\"n\":%zu}\n",
+           each[n * 99 / 100], n);
+    return BTZ_OK;
+}
+
+static enum btz_err measure(const struct btz_train_set *s)
+{
+    BTZ_FREE double *margin = calloc(s->count + 1, sizeof *margin);
+    BTZ_FREE double *weight = calloc(BTZ_CLASS_SLOTS + 1, sizeof *weight);
+
+    if (!margin || !weight)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(btz_train_leave_one_out(s, BTZ_CLASS_INDIRECT, &btz_train_defaults, margin));
+    report(s, BTZ_CLASS_INDIRECT, margin);
+    BTZ_TRY(bury(s, margin, weight));
+    BTZ_TRY(btz_train_leave_one_out(s, BTZ_CLASS_DIRECT, &btz_train_defaults, margin));
+    report(s, BTZ_CLASS_DIRECT, margin);
+    BTZ_TRY(disguises(s, margin, weight));
+    return cost_of(s);
+}
+
+static enum btz_err bench(const char *source, const char *data)
+{
+    static struct btz_train_set set;
+    enum btz_err err = btz_train_init(&set);
+
+    if (err == BTZ_OK)
+        err = btz_train_add_own(&set, source);
+    if (err == BTZ_OK)
+        err = btz_train_add_shared(&set, data);
+    if (err == BTZ_OK)
+        err = measure(&set);
+    btz_train_release(&set);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    const char *data = argc > 2 ? argv[2] : getenv("BTZ_DATA");
+    const char *root = argc > 1 ? argv[1] : getenv("BTZ_SOURCE");
+    char path[4096];
+    enum btz_err err;
+
+    snprintf(path, sizeof path, "%s/../shared/data", root ? root : ".");
+    err = bench(root ? root : ".", data ? data : path);
+    if (err != BTZ_OK)
+        fprintf(stderr, "guard_quality: %s\n", btz_error_detail());
+    return btz_err_exit_status(err);
+}
