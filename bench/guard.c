@@ -1,6 +1,7 @@
 /* What the guard costs: microseconds a KB of ordinary text, all detectors and each alone, whole and in a stream of small
  * pieces; and hostile texts, which must stay linear. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "gate/guard/inside.h"
 
@@ -30,6 +31,15 @@ static struct btz_buf sample(const char *text, size_t bytes)
 }
 
 static const char *canaries[] = { "blue heron 42 over the lake" };
+
+/* Other work on the machine does not count. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 /* `only`: one detector; NULL: all; "": all but those of whole texts, the classifier. */
 static struct btz_guard *guard_of(const char *only)
@@ -63,7 +73,7 @@ static double whole_us(const struct btz_guard *g, enum btz_channel c, struct btz
     if (btz_guard_session_new(g, &s) != BTZ_OK)
         exit(70);
     for (int round = 0; round < ROUNDS; round++) {
-        uint64_t start = btz_clock_ns(), took;
+        uint64_t start = cpu_ns(), took;
 
         for (size_t i = 0; i < times; i++) {
             bool changed;
@@ -72,7 +82,7 @@ static double whole_us(const struct btz_guard *g, enum btz_channel c, struct btz
             if (btz_guard_text(s, c, text, &changed, &out) != BTZ_OK)
                 exit(70);
         }
-        took = (btz_clock_ns() - start) / times;
+        took = (cpu_ns() - start) / times;
         best = took < best ? took : best;
     }
     btz_guard_session_free(s);
@@ -87,7 +97,7 @@ static double stream_us(const struct btz_guard *g, struct btz_slice text, size_t
     for (int round = 0; round < 3; round++) {
         struct btz_guard_session *s;
         struct btz_guard_stream *t;
-        uint64_t start = btz_clock_ns(), took;
+        uint64_t start = cpu_ns(), took;
 
         btz_buf_clear(&out);
         if (btz_guard_session_new(g, &s) != BTZ_OK ||
@@ -97,7 +107,7 @@ static double stream_us(const struct btz_guard *g, struct btz_slice text, size_t
             if (btz_guard_stream_feed(t, btz_slice_sub(text, at, piece), at + piece >= text.len,
                                       &out) != BTZ_OK)
                 break;
-        took = btz_clock_ns() - start;
+        took = cpu_ns() - start;
         best = took < best ? took : best;
         btz_guard_stream_free(t);
         btz_guard_session_free(s);
@@ -113,10 +123,10 @@ static void say(const char *what, const char *detail, double value, const char *
 
 static void hostile(const struct btz_guard *g, const char *name, const char *part)
 {
-    BTZ_BUF_RELEASE struct btz_buf text = sample(part, 65536);
+    BTZ_BUF_RELEASE struct btz_buf text = sample(part, 16384);
 
-    say("hostile", name, whole_us(g, BTZ_CHANNEL_OUTPUT, btz_buf_slice(&text)) / 64, "us/KB");
-    say("hostile-stream", name, stream_us(g, btz_buf_slice(&text), 3) / 64, "us/KB");
+    say("hostile", name, whole_us(g, BTZ_CHANNEL_OUTPUT, btz_buf_slice(&text)) / 16, "us/KB");
+    say("hostile-stream", name, stream_us(g, btz_buf_slice(&text), 3) / 16, "us/KB");
 }
 
 int main(void)

@@ -328,6 +328,14 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
         if (!found)
             return btz_fail(BTZ_DENIED, "the model wants a tool called that was not offered");
     }
+    if ((!offered || x->route->mcp) && x->gate->conf->guard.enabled &&
+        x->gate->conf->guard.tools.count > 0) {
+        if (!x->session)
+            BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+        if (!btz_guard_tool(x->session, tool))
+            return btz_fail(BTZ_DENIED, "the tool %.*s is not among guard.tools",
+                            BTZ_SLICE_ARG(tool));
+    }
     if (x->route->mcp)
         snprintf(resource, sizeof resource, "tool/%s/%.*s", x->route->mcp->name,
                  BTZ_SLICE_ARG(tool));

@@ -15,7 +15,7 @@
 
 static const char *test_canaries[] = { "Blue Heron 42", "zq-canary-7" };
 static const char *test_hosts[] = { "docs.example.com", "*.trusted.example" };
-static const char *test_tools[] = { "search", "read_*" };
+static const char *listed_tools[] = { "search", "read_*" };
 static const char *test_words[] = { "project nightjar", "Züricher Plan" };
 static struct btz_guard_topic_conf test_topics[] = { { "nightjar", { test_words, 2 } } };
 
@@ -26,7 +26,7 @@ static inline struct btz_guard_conf test_conf(int mode)
                                     .mode = mode,
                                     .canaries = { test_canaries, 2 },
                                     .link_hosts = { test_hosts, 2 },
-                                    .tools = { test_tools, 2 },
+                                    .tools = { listed_tools, 2 },
                                     .topics = { test_topics, 1 },
                                     .classifier = "",
                                     .calibration = "",

@@ -195,6 +195,8 @@ static void test_contact(void **state)
         { "(212) 555-0123", "phone" },
         { "212-555-0123 or 212.555.0123", "phone,phone" },
         { "1234567890", "" },
+        { "my phone is 07700 063 966", "phone" },
+        { "we sold 07700 063 966 of them", "" },
         { "2024-01-02 12:34:56", "" },
         { "+1", "" },
         { "host 10.1.2.3:80", "ip-address" },
@@ -499,6 +501,33 @@ static void test_hidden(void **state)
                         "instruction-override");
 }
 
+static const char *word(enum btz_guard_action a)
+{
+    return btz_guard_action_name(a);
+}
+
+/* The page has a row for each, with what is done without a rule. */
+static void test_page(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf page = BTZ_BUF(1 << 20);
+    const char *source = getenv("BTZ_SOURCE");
+    char path[4096], row[256];
+
+    (void)state;
+    if (!source)
+        skip();
+    snprintf(path, sizeof path, "%s/docs/gateway-guard.md", source);
+    assert_int_equal(btz_file_read(path, 1 << 20, &page), BTZ_OK);
+    for (size_t d = 0; btz_guard_detectors[d]; d++) {
+        const struct btz_guard_detector *g = btz_guard_detectors[d];
+
+        snprintf(row, sizeof row, "| `%s` | %s | %s | %s |", g->id, word(g->user),
+                 word(g->untrusted), word(g->output));
+        if (!btz_slice_has(btz_buf_slice(&page), row))
+            fail_msg("docs/gateway-guard.md has no row \"%s\"", row);
+    }
+}
+
 /* Every detector says what it is, once, and survives nothing at all. */
 static void test_registry(void **state)
 {
@@ -527,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_html_ansi),    cmocka_unit_test(test_sql_shell),
         cmocka_unit_test(test_topic),        cmocka_unit_test(test_injection_pattern),
         cmocka_unit_test(test_hidden),       cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_page),
     };
 
     return cmocka_run_group_tests(tests, open_guard, close_guard);

@@ -11,7 +11,7 @@ static bool cut(void *user, size_t i)
 {
     struct cuts *c = user;
 
-    return c->rng ? btz_rng_below(c->rng, c->one_in) == 0 : c->bits >> i & 1;
+    return c->rng ? btz_rng_below(c->rng, c->one_in) == 0 : i < 64 && (c->bits >> i & 1);
 }
 
 static int by_place(const void *a, const void *b)
@@ -34,7 +34,8 @@ static struct btz_buf found(const struct btz_guard_session *s)
     size_t count;
     const struct btz_guard_record *r = btz_guard_records(s, &count);
 
-    memcpy(copy, r, count * sizeof *copy);
+    if (count > 0)
+        memcpy(copy, r, count * sizeof *copy);
     qsort(copy, count, sizeof *copy, by_place);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(btz_buf_printf(&out, "%s/%s@%zu-%zu ", copy[i].hit.detector->id,

@@ -247,7 +247,7 @@ static void test_triggers(void **state)
         assert_int_equal(marks[3].count, seen);
         for (size_t d = 0; d < BTZ_DETECTORS_MAX; d++)
             tail[d] = SIZE_MAX;
-        btz_triggers_tail(t, btz_slice_of(text, n), tail);
+        btz_triggers_tail(t, btz_slice_of(text, n), (const uint8_t *)text, tail);
         assert_int_equal(tail[3], want);
         assert_int_equal(tail[0], SIZE_MAX);
     }

@@ -7,9 +7,10 @@
 #include "gate/guard/view.h"
 
 enum {
-    RUN_MIN = 16,  /* characters of base64 or hex that are worth a try */
-    PAIRS_MIN = 8, /* "69 67 6e ..." */
-    WRAP_MIN = 60, /* a line of wrapped base64 is at least this long */
+    RUN_MIN = 16,   /* characters of base64 or hex that are worth a try */
+    PAIRS_MIN = 8,  /* "69 67 6e ..." */
+    SHOWN_MAX = 64, /* letters of one case at its beginning; more are no base64 */
+    WRAP_MIN = 60,  /* a line of wrapped base64 is at least this long */
     ENTITY_MAX = 12
 };
 
@@ -284,6 +285,25 @@ static enum btz_err settle(struct btz_view_room *room, const struct btz_view *in
     return BTZ_OK;
 }
 
+/* Most texts with a "%" or "&" have no escape. */
+static bool has_escape(const struct btz_view *in)
+{
+    static const char starts[] = { '%', '&', '\\' };
+    const uint8_t *end, *p;
+
+    if (in->text.len == 0)
+        return false;
+    end = in->text.ptr + in->text.len;
+    for (unsigned i = 0; i < sizeof starts; i++)
+        for (p = in->text.ptr; (p = memchr(p, starts[i], (size_t)(end - p))); p++) {
+            enum escape_kind kind = escape_at(p, (size_t)(end - p)).kind;
+
+            if (kind != ESCAPE_NONE && (kind != ESCAPE_CUT || !in->final))
+                return true;
+        }
+    return false;
+}
+
 enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view *in,
                                struct btz_view *out, bool *changed, size_t *wait)
 {
@@ -293,8 +313,7 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
 
     *changed = false;
     *wait = t.len;
-    if (t.len == 0 ||
-        (!memchr(t.ptr, '%', t.len) && !memchr(t.ptr, '&', t.len) && !memchr(t.ptr, '\\', t.len)))
+    if (!has_escape(in))
         return BTZ_OK;
     u.bytes.max = t.len + 8;
     u.at = malloc((t.len + 8) * sizeof *u.at);
@@ -316,34 +335,29 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
 /* ---- runs ------------------------------------------------------------------------------------------------------------ */
 
 enum { DIGIT = 1, LOWER = 2, UPPER = 4, SIGN = 8, PAD = 16, HEX = 32 };
-/* Read for every byte of every text, so a table: from the blank on. */
-#define D  (DIGIT | HEX)
-#define L  LOWER
-#define LX (LOWER | HEX)
-#define U  UPPER
-#define UX (UPPER | HEX)
-#define S  SIGN
-#define P  PAD
-/* clang-format off */
-static const uint8_t classes[96] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, S, 0, S, 0, S,
-    D, D, D, D, D, D, D, D, D, D, 0, 0, 0, P, 0, 0,
-    0, UX, UX, UX, UX, UX, UX, U, U, U, U, U, U, U, U, U,
-    U, U, U, U, U, U, U, U, U, U, U, 0, 0, 0, 0, S,
-    0, LX, LX, LX, LX, LX, LX, L, L, L, L, L, L, L, L, L,
-    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, 0
+static const uint8_t class_table[256] = {
+    ['+'] = SIGN,        ['-'] = SIGN,        ['/'] = SIGN,        ['0'] = DIGIT | HEX,
+    ['1'] = DIGIT | HEX, ['2'] = DIGIT | HEX, ['3'] = DIGIT | HEX, ['4'] = DIGIT | HEX,
+    ['5'] = DIGIT | HEX, ['6'] = DIGIT | HEX, ['7'] = DIGIT | HEX, ['8'] = DIGIT | HEX,
+    ['9'] = DIGIT | HEX, ['='] = PAD,         ['A'] = UPPER | HEX, ['B'] = UPPER | HEX,
+    ['C'] = UPPER | HEX, ['D'] = UPPER | HEX, ['E'] = UPPER | HEX, ['F'] = UPPER | HEX,
+    ['G'] = UPPER,       ['H'] = UPPER,       ['I'] = UPPER,       ['J'] = UPPER,
+    ['K'] = UPPER,       ['L'] = UPPER,       ['M'] = UPPER,       ['N'] = UPPER,
+    ['O'] = UPPER,       ['P'] = UPPER,       ['Q'] = UPPER,       ['R'] = UPPER,
+    ['S'] = UPPER,       ['T'] = UPPER,       ['U'] = UPPER,       ['V'] = UPPER,
+    ['W'] = UPPER,       ['X'] = UPPER,       ['Y'] = UPPER,       ['Z'] = UPPER,
+    ['_'] = SIGN,        ['a'] = LOWER | HEX, ['b'] = LOWER | HEX, ['c'] = LOWER | HEX,
+    ['d'] = LOWER | HEX, ['e'] = LOWER | HEX, ['f'] = LOWER | HEX, ['g'] = LOWER,
+    ['h'] = LOWER,       ['i'] = LOWER,       ['j'] = LOWER,       ['k'] = LOWER,
+    ['l'] = LOWER,       ['m'] = LOWER,       ['n'] = LOWER,       ['o'] = LOWER,
+    ['p'] = LOWER,       ['q'] = LOWER,       ['r'] = LOWER,       ['s'] = LOWER,
+    ['t'] = LOWER,       ['u'] = LOWER,       ['v'] = LOWER,       ['w'] = LOWER,
+    ['x'] = LOWER,       ['y'] = LOWER,       ['z'] = LOWER,
 };
-/* clang-format on */
-#undef D
-#undef L
-#undef LX
-#undef U
-#undef UX
-#undef S
-#undef P
-static inline unsigned class_of(uint8_t c)
+
+static unsigned class_of(uint8_t c)
 {
-    return c < 32 || c > 127 ? 0 : classes[c - 32];
+    return class_table[c];
 }
 
 static bool is_word(uint8_t c)
@@ -424,28 +438,38 @@ static void plain_run(struct btz_slice t, size_t from, struct btz_run *out)
 
 bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out)
 {
-    struct btz_slice t = view->text;
-    size_t i = *at;
+    const uint8_t *p = view->text.ptr;
+    size_t len = view->text.len, i = *at, end;
 
-    while (i < t.len) {
-        if (!(class_of(t.ptr[i]) & ~(unsigned)PAD)) {
+    while (i < len) {
+        if (!(class_table[p[i]] & ~(unsigned)PAD)) {
             i++;
             continue;
         }
-        if (t.ptr[i] >= '2' && t.ptr[i] <= '7' && paired_run(t, i, out)) {
+        if (p[i] >= '2' && p[i] <= '7' && (i + 2 >= len || !is_word(p[i + 2])) &&
+            paired_run(view->text, i, out)) {
             *at = out->to > i ? out->to : i + 1;
             out->open = out->open && !view->final;
             return true;
         }
-        plain_run(t, i, out);
+        for (end = i + 1; end < len && (class_table[p[end]] & ~(unsigned)PAD);)
+            end++;
+        while (end < len && p[end] == '=')
+            end++;
+        if (end < len && end - i < RUN_MIN) { /* a word, most likely */
+            i = end;
+            continue;
+        }
+        plain_run(view->text, i, out);
         out->open = out->open && !view->final;
         i = out->to > i ? out->to : i + 1;
-        if (out->shown_from != SIZE_MAX && (out->to - out->from >= RUN_MIN || out->open)) {
+        if (out->shown_from != SIZE_MAX && out->shown_from - out->from <= SHOWN_MAX &&
+            (out->to - out->from >= RUN_MIN || out->open)) {
             *at = i;
             return true;
         }
     }
-    *at = t.len;
+    *at = len;
     return false;
 }
 

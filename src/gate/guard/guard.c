@@ -197,6 +197,7 @@ enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard *
     if (!g)
         return btz_fail(BTZ_LIMIT, "out of memory for a guard");
     g->conf = *conf;
+    btz_random_bytes(&g->seed, sizeof g->seed);
     err = compile(g);
     if (err != BTZ_OK) {
         btz_guard_free(g);
@@ -267,6 +268,7 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
     for (size_t i = 0; i < s->scanning.hit_count; i++)
         btz_session_note(s, &s->scanning.hits[i], channel, release.text_index);
     err = btz_release_write(&release, out);
+    btz_scanning_trim(&s->scanning);
     if (err != BTZ_OK || !release.changed || release.stop != SIZE_MAX)
         out->len = start;
     *changed = err == BTZ_OK && release.changed && release.stop == SIZE_MAX;

@@ -139,9 +139,14 @@ void btz_found_wait(struct btz_found *f, size_t from);
 
 /* Collects what a detector wants to be woken by. */
 struct btz_triggers;
-/* `text` in lower case and normalised, 2 to 32 bytes. `word`: only where no letter, digit or "_" stands in front. */
+enum {
+    BTZ_TRIGGER_WORD = 1,  /* only where no letter, digit or "_" stands in front */
+    BTZ_TRIGGER_FRONT = 2, /* hits stand behind it: nothing is held back for its beginning */
+    BTZ_TRIGGER_EXACT = 4  /* for its beginning to be held back the case has to fit as well */
+};
+/* `text` normalised, 2 to 32 bytes; marks are made in whatever case it stands. `flags`: the above. */
 BTZ_CHECKED enum btz_err btz_triggers_add(struct btz_triggers *t, const char *text, uint16_t id,
-                                          bool word);
+                                          unsigned flags);
 
 /*
  * What makes streams exact: whether there is a hit at `from` depends on nothing more than BTZ_GUARD_LOOKBACK bytes in

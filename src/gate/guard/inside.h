@@ -7,7 +7,7 @@
 #include "gate/guard/view.h"
 
 enum {
-    BTZ_GUARD_CONTEXT = 384, /* bytes of what was dealt with that a stream keeps for looking back */
+    BTZ_GUARD_CONTEXT = 256, /* bytes of what was dealt with that a stream keeps for looking back */
     BTZ_GUARD_TEXT_MAX = 1 << 28,
     BTZ_GUARD_HITS_MAX = 1 << 18,
     BTZ_GUARD_RECORDS_MAX = 256,
@@ -26,19 +26,22 @@ struct btz_guard {
     void *setup[BTZ_DETECTORS_MAX];
     unsigned count;
     struct btz_triggers *triggers;
+    uint64_t seed;                       /* of hashes that texts must not be able to steer */
     uint32_t decoded[BTZ_CHANNEL_COUNT]; /* detectors on in the channel that read decoded text */
 };
 
 /* ---- a scan (scan.c): all detectors over all views of a piece of text ----------------------------------------------- */
 
 struct btz_scanning { /* storage, kept by the session */
-    struct btz_view_room rooms[2 * BTZ_GUARD_LAYERS + 2];
+    struct btz_view_room rooms[BTZ_GUARD_LAYERS + 2];
     struct btz_marks marks[BTZ_DETECTORS_MAX];
     struct btz_hit *hits;
     size_t hit_count, hit_cap;
 };
 void btz_scanning_init(struct btz_scanning *s);
 void btz_scanning_release(struct btz_scanning *s);
+/* Gives back what a large text took: a session may wait for long. */
+void btz_scanning_trim(struct btz_scanning *s);
 
 struct btz_scan {
     struct btz_guard_session *session;
@@ -69,8 +72,8 @@ struct btz_guard_session {
     const struct btz_guard *guard;
     struct btz_scanning scanning;
     struct btz_guard_count counts[BTZ_DETECTORS_MAX];
-    struct btz_guard_record records[BTZ_GUARD_RECORDS_MAX];
-    size_t record_count;
+    struct btz_guard_record *records; /* grows to BTZ_GUARD_RECORDS_MAX */
+    size_t record_count, record_cap;
     uint32_t texts;
     enum btz_guard_action verdict;
     const char *route;

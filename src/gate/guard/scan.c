@@ -6,6 +6,8 @@
 
 #include "gate/guard/inside.h"
 
+enum { KEPT_MAX = 8192, KEPT_HITS_MAX = 256 };
+
 struct btz_found {
     struct btz_scan *scan;
     const struct btz_view *view;
@@ -29,6 +31,23 @@ void btz_scanning_release(struct btz_scanning *s)
         free(s->marks[i].at);
     free(s->hits);
     memset(s, 0, sizeof *s);
+}
+
+void btz_scanning_trim(struct btz_scanning *s)
+{
+    for (size_t i = 0; i < BTZ_COUNT(s->rooms); i++)
+        if (s->rooms[i].folded.cap > KEPT_MAX || s->rooms[i].map_cap > KEPT_MAX)
+            btz_view_room_release(&s->rooms[i]);
+    if (s->hit_cap > KEPT_HITS_MAX) {
+        free(s->hits);
+        s->hits = NULL;
+        s->hit_count = s->hit_cap = 0;
+    }
+    for (size_t i = 0; i < BTZ_DETECTORS_MAX; i++)
+        if (s->marks[i].cap > KEPT_HITS_MAX) {
+            free(s->marks[i].at);
+            s->marks[i] = (struct btz_marks){ NULL, 0, 0 };
+        }
 }
 
 static const struct btz_guard_way *way_of(const struct btz_scan *scan, unsigned detector)
@@ -131,7 +150,8 @@ static enum btz_err detect(struct btz_scan *scan, struct btz_view *view, unsigne
         tail[d] = SIZE_MAX;
     BTZ_TRY(btz_triggers_scan(g->triggers, btz_slice_of(view->folded, view->text.len), marks));
     if (!view->final)
-        btz_triggers_tail(g->triggers, btz_slice_of(view->folded, view->text.len), tail);
+        btz_triggers_tail(g->triggers, btz_slice_of(view->folded, view->text.len), view->text.ptr,
+                          tail);
     for (unsigned d = 0; d < g->count; d++) {
         const struct btz_guard_detector *detector = btz_guard_detectors[d];
         enum btz_err err;

@@ -32,6 +32,7 @@ void btz_guard_session_free(struct btz_guard_session *s)
         free(s->pseudonyms[i].value);
     }
     free(s->pseudonyms);
+    free(s->records);
     btz_atoms_free(s->atoms);
     free(s);
 }
@@ -75,7 +76,16 @@ void btz_session_note(struct btz_guard_session *s, const struct btz_hit *hit,
     s->verdict = hit->action > s->verdict ? hit->action : s->verdict;
     if (hit->action == BTZ_GUARD_ROUTE && !s->route)
         s->route = s->guard->way[d][channel].route;
-    if (s->record_count < BTZ_GUARD_RECORDS_MAX)
+    if (s->record_count == s->record_cap && s->record_cap < BTZ_GUARD_RECORDS_MAX) {
+        size_t cap = s->record_cap ? s->record_cap * 4 : 4;
+        struct btz_guard_record *grown = realloc(s->records, cap * sizeof *grown);
+
+        if (grown) { /* else it is counted, and not kept */
+            s->records = grown;
+            s->record_cap = cap;
+        }
+    }
+    if (s->record_count < s->record_cap)
         s->records[s->record_count++] = (struct btz_guard_record){ *hit, channel, text };
 }
 

@@ -1,13 +1,13 @@
 /*
  * Texts that come in pieces. What no detector can still want is released; the rest is read again with the next piece, behind
  * a little of what went before. Detectors depend on nothing further back (guard.h), so how a text was cut makes no
- * difference. A long candidate is read again only when it grew by an eighth: the work stays linear.
+ * difference. A long candidate is read again only when it grew by a quarter: the work stays linear.
  */
 #include <stdlib.h>
 
 #include "gate/guard/inside.h"
 
-enum { READ_AT_ONCE = 1024, WHOLE_MAX = 4 << 20 };
+enum { READ_AT_ONCE = 512, WHOLE_MAX = 4 << 20 };
 
 struct btz_guard_stream {
     struct btz_guard_session *session;
@@ -109,8 +109,10 @@ static enum btz_err move_on(struct btz_guard_stream *t, const struct btz_view *v
             memmove(t->text.ptr, t->text.ptr + from, t->text.len - from);
     } else {
         BTZ_TRY(btz_buf_reserve(&t->text, keep));
-        memmove(t->text.ptr + keep, t->text.ptr + settled, rest);
-        memcpy(t->text.ptr, view->text.ptr + from, keep);
+        if (rest > 0)
+            memmove(t->text.ptr + keep, t->text.ptr + settled, rest);
+        if (keep > 0)
+            memcpy(t->text.ptr, view->text.ptr + from, keep);
     }
     t->text.len = keep + rest;
     t->origin += settled - t->context;
@@ -205,6 +207,7 @@ static enum btz_err read_now(struct btz_guard_stream *t, bool final, struct btz_
     btz_session_count(s, scan.ran & ~scan.failed & ~t->ran, scan.failed & ~t->ran);
     t->ran |= scan.ran;
     BTZ_TRY(advance(t, &scan, final, out));
+    btz_scanning_trim(&s->scanning);
     held = t->text.len - t->released;
     if (!t->hold && held > (size_t)s->guard->conf.hold_max) {
         t->denied = true;
@@ -212,7 +215,7 @@ static enum btz_err read_now(struct btz_guard_stream *t, bool final, struct btz_
                         s->guard->conf.hold_max);
     }
     held = t->text.len - t->context;
-    t->read_at = held > READ_AT_ONCE ? t->text.len + held / 8 : 0;
+    t->read_at = held > READ_AT_ONCE ? t->text.len + held / 4 : 0;
     return BTZ_OK;
 }
 

@@ -6,22 +6,28 @@
 
 #include "gate/guard/inside.h"
 
-enum { ATOMS_MAX = 8192, SLOTS = 16384, TRUSTED = 1, UNTRUSTED = 2, ATOM_MAX = 254 };
+enum { ATOMS_MAX = 8192, FIRST_SLOTS = 64, TRUSTED = 1, UNTRUSTED = 2, ATOM_MAX = 254 };
 
-struct btz_atoms {
-    size_t count;
-    uint64_t key[SLOTS];
-    uint8_t who[SLOTS];
+struct atom {
+    uint64_t key; /* 0: free */
+    uint8_t who;
+};
+struct btz_atoms { /* open addressing; at most half full */
+    size_t count, slots;
+    struct atom *slot;
 };
 
 void btz_atoms_free(struct btz_atoms *a)
 {
+    if (!a)
+        return;
+    free(a->slot);
     free(a);
 }
 
-static uint64_t hash_of(struct btz_slice s)
+static uint64_t hash_of(struct btz_slice s, uint64_t seed)
 {
-    uint64_t h = 1469598103934665603u;
+    uint64_t h = 1469598103934665603u ^ seed;
 
     for (size_t i = 0; i < s.len; i++)
         h = (h ^ s.ptr[i]) * 1099511628211u;
@@ -29,19 +35,46 @@ static uint64_t hash_of(struct btz_slice s)
     return h ? h : 1;
 }
 
-static uint8_t *slot(struct btz_atoms *a, uint64_t key, bool add)
+static struct atom *place(const struct btz_atoms *a, uint64_t key)
 {
-    for (size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 50);; i = (i + 1) % SLOTS) {
-        if (a->key[i] == key)
-            return &a->who[i];
-        if (a->key[i])
-            continue;
-        if (!add || a->count == ATOMS_MAX)
-            return NULL;
+    size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 40) & (a->slots - 1);
+
+    while (a->slot[i].key && a->slot[i].key != key)
+        i = (i + 1) & (a->slots - 1);
+    return &a->slot[i];
+}
+
+static enum btz_err grow(struct btz_atoms *a)
+{
+    struct btz_atoms larger = { a->count, a->slots ? a->slots * 2 : FIRST_SLOTS, NULL };
+
+    larger.slot = calloc(larger.slots, sizeof *larger.slot);
+    if (!larger.slot)
+        return btz_fail(BTZ_LIMIT, "out of memory for %zu addresses", larger.slots);
+    for (size_t i = 0; i < a->slots; i++)
+        if (a->slot[i].key)
+            *place(&larger, a->slot[i].key) = a->slot[i];
+    free(a->slot);
+    *a = larger;
+    return BTZ_OK;
+}
+
+/* When there are too many, later ones are nobody's: what was said first is what orders are compared with. */
+static enum btz_err say(struct btz_atoms *a, uint64_t key, uint8_t who)
+{
+    struct atom *said;
+
+    if (a->count * 2 >= a->slots && a->count < ATOMS_MAX)
+        BTZ_TRY(grow(a));
+    said = place(a, key);
+    if (!said->key) {
+        if (a->count == ATOMS_MAX)
+            return BTZ_OK;
         a->count++;
-        a->key[i] = key;
-        return &a->who[i];
+        said->key = key;
     }
+    said->who |= who;
+    return BTZ_OK;
 }
 
 static bool atom_byte(uint8_t c)
@@ -119,23 +152,20 @@ enum btz_err btz_atoms_learn(struct btz_guard_session *s, enum btz_channel chann
     size_t at = 0;
 
     while (who && btz_atom_next(view, &at, &atom)) {
-        uint8_t *said;
-
         if (atom.sort == BTZ_ATOM_NONE)
             continue;
         if (!s->atoms && !(s->atoms = calloc(1, sizeof *s->atoms)))
             return btz_fail(BTZ_LIMIT, "out of memory for addresses");
-        said = slot(s->atoms, hash_of(btz_slice_of(view->folded + atom.from, atom.to - atom.from)),
-                    true);
-        if (said)
-            *said |= who;
+        BTZ_TRY(say(
+            s->atoms,
+            hash_of(btz_slice_of(view->folded + atom.from, atom.to - atom.from), s->guard->seed),
+            who));
     }
     return BTZ_OK;
 }
 
 bool btz_atoms_tainted(const struct btz_guard_session *s, struct btz_slice folded)
 {
-    uint8_t *said = s->atoms ? slot(s->atoms, hash_of(folded), false) : NULL;
-
-    return said && *said == UNTRUSTED;
+    return s->atoms && s->atoms->slots > 0 &&
+           place(s->atoms, hash_of(folded, s->guard->seed))->who == UNTRUSTED;
 }

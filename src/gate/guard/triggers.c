@@ -6,13 +6,13 @@
 #include <stdlib.h>
 
 #include "gate/guard/triggers.h"
+#include "gate/guard/view.h"
 
 enum { BITS = 16, WORDS_MAX = 65535 };
 
 struct word {
-    char text[BTZ_TRIGGER_LEN_MAX + 1];
-    uint8_t len, detector;
-    bool whole;
+    char text[BTZ_TRIGGER_LEN_MAX + 1], exact[BTZ_TRIGGER_LEN_MAX + 1];
+    uint8_t len, detector, flags;
     uint16_t id;
 };
 struct btz_triggers {
@@ -52,7 +52,7 @@ bool btz_triggers_has(const struct btz_triggers *t, unsigned detector)
     return t->owners >> detector & 1;
 }
 
-enum btz_err btz_triggers_add(struct btz_triggers *t, const char *text, uint16_t id, bool word)
+enum btz_err btz_triggers_add(struct btz_triggers *t, const char *text, uint16_t id, unsigned flags)
 {
     size_t len = strlen(text);
 
@@ -71,9 +71,11 @@ enum btz_err btz_triggers_add(struct btz_triggers *t, const char *text, uint16_t
         t->cap = cap;
     }
     t->words[t->count] = (struct word){
-        .len = (uint8_t)len, .detector = (uint8_t)t->owner, .whole = word, .id = id
+        .len = (uint8_t)len, .detector = (uint8_t)t->owner, .flags = (uint8_t)flags, .id = id
     };
-    memcpy(t->words[t->count++].text, text, len);
+    memcpy(t->words[t->count].exact, text, len);
+    btz_view_fold((const uint8_t *)text, len, (uint8_t *)t->words[t->count].text);
+    t->count++;
     t->longest = len > t->longest ? len : t->longest;
     t->owners |= 1u << t->owner;
     return BTZ_OK;
@@ -155,7 +157,8 @@ static enum btz_err compare(const struct btz_triggers *t, struct btz_slice in, s
     for (size_t w = t->start[pair]; w < t->start[pair + 1]; w++) {
         const struct word *word = &t->words[w];
 
-        if (word->len <= in.len - at && !(word->whole && inside) &&
+        if (word->len <= in.len - at && !((word->flags & BTZ_TRIGGER_WORD) && inside) &&
+            (word->len == 2 || (uint8_t)word->text[2] == in.ptr[at + 2]) &&
             memcmp(in.ptr + at, word->text, word->len) == 0)
             BTZ_TRY(mark(&marks[word->detector], at, word));
     }
@@ -169,6 +172,14 @@ enum btz_err btz_triggers_scan(const struct btz_triggers *t, struct btz_slice fo
 
     for (size_t d = 0; d < BTZ_DETECTORS_MAX; d++)
         marks[d].count = 0;
+    for (; i + 4 <= folded.len; i++) {
+        uint32_t four, h;
+
+        memcpy(&four, folded.ptr + i, 4);
+        h = hash_of((uint8_t)four, (uint8_t)(four >> 8), (uint8_t)(four >> 16));
+        if (t->bits[h / 64] >> (h % 64) & 1)
+            BTZ_TRY(compare(t, folded, i, marks));
+    }
     for (; i + 2 < folded.len; i++) {
         uint32_t h = hash_of(folded.ptr[i], folded.ptr[i + 1], folded.ptr[i + 2]);
 
@@ -178,7 +189,7 @@ enum btz_err btz_triggers_scan(const struct btz_triggers *t, struct btz_slice fo
     return i + 1 < folded.len ? compare(t, folded, i, marks) : BTZ_OK;
 }
 
-void btz_triggers_tail(const struct btz_triggers *t, struct btz_slice folded,
+void btz_triggers_tail(const struct btz_triggers *t, struct btz_slice folded, const uint8_t *text,
                        size_t first[BTZ_DETECTORS_MAX])
 {
     size_t from = folded.len >= t->longest ? folded.len - t->longest + 1 : 0;
@@ -194,8 +205,11 @@ void btz_triggers_tail(const struct btz_triggers *t, struct btz_slice folded,
         for (size_t w = t->start[low]; w < t->start[high]; w++) {
             const struct word *word = &t->words[w];
 
-            if (word->len > left && at < first[word->detector] && !(word->whole && inside) &&
-                memcmp(folded.ptr + at, word->text, left) == 0)
+            if (word->len > left && at < first[word->detector] &&
+                !(word->flags & BTZ_TRIGGER_FRONT) &&
+                !((word->flags & BTZ_TRIGGER_WORD) && inside) &&
+                memcmp(folded.ptr + at, word->text, left) == 0 &&
+                (!(word->flags & BTZ_TRIGGER_EXACT) || memcmp(text + at, word->exact, left) == 0))
                 first[word->detector] = at;
         }
     }

@@ -22,8 +22,8 @@ struct btz_marks { /* of one detector, in order of place */
 /* Every trigger in `folded`, into the lists of their owners, which are emptied first. Errors: LIMIT. */
 BTZ_CHECKED enum btz_err btz_triggers_scan(const struct btz_triggers *t, struct btz_slice folded,
                                            struct btz_marks marks[BTZ_DETECTORS_MAX]);
-/* For each detector the first place where one of its triggers begins whose end has not come yet; left alone without. */
-void btz_triggers_tail(const struct btz_triggers *t, struct btz_slice folded,
+/* `text` is what was folded. For each detector the first place where one of its triggers begins whose end has not come yet; left alone without. */
+void btz_triggers_tail(const struct btz_triggers *t, struct btz_slice folded, const uint8_t *text,
                        size_t first[BTZ_DETECTORS_MAX]);
 
 #endif

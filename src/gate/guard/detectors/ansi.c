@@ -44,12 +44,13 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
                          struct btz_guard_session *session, struct btz_found *found)
 {
     struct btz_slice t = view->text;
-    const uint8_t *end = t.ptr + t.len, *p;
+    const uint8_t *end, *p;
 
     (void)setup;
     (void)session;
     if (t.len == 0)
         return BTZ_OK;
+    end = t.ptr + t.len;
     for (p = t.ptr; (p = memchr(p, 0x1B, (size_t)(end - p))); p++)
         BTZ_TRY(sequence(view, (size_t)(p - t.ptr), (size_t)(p - t.ptr) + 1, found));
     /* C1: U+009B is CSI. */

@@ -125,6 +125,13 @@ static enum btz_err search(const struct spelling *s, const struct btz_view *view
     size_t place[LETTERS_MAX], seen = 0, k = 0, gap = 0;
 
     for (size_t i = 0; i < view->text.len; i++) {
+        if (k == 0) { /* nothing begun: on to the next beginning */
+            const uint8_t *next = memchr(p + i, s->letter[0], view->text.len - i);
+
+            if (!next)
+                break;
+            i = (size_t)(next - p);
+        }
         if (!is_letter(p[i])) {
             if (++gap > GAP_MAX)
                 k = 0;

@@ -6,9 +6,9 @@ enum { TAG_MAX = 2048, ID_ADDRESS = 0 };
 static enum btz_err triggers(const void *setup, struct btz_triggers *t)
 {
     (void)setup;
-    BTZ_TRY(btz_triggers_add(t, "javascript:", ID_ADDRESS, true));
-    BTZ_TRY(btz_triggers_add(t, "vbscript:", ID_ADDRESS, true));
-    return btz_triggers_add(t, "data:text/html", ID_ADDRESS, true);
+    BTZ_TRY(btz_triggers_add(t, "javascript:", ID_ADDRESS, BTZ_TRIGGER_WORD));
+    BTZ_TRY(btz_triggers_add(t, "vbscript:", ID_ADDRESS, BTZ_TRIGGER_WORD));
+    return btz_triggers_add(t, "data:text/html", ID_ADDRESS, BTZ_TRIGGER_WORD);
 }
 
 static const char *const active[] = { "script", "iframe", "object", "embed", "applet", "base",
@@ -65,7 +65,7 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
                          struct btz_guard_session *session, struct btz_found *found)
 {
     struct btz_slice t = view->text;
-    const uint8_t *end = t.ptr + t.len, *p = t.ptr;
+    const uint8_t *end = t.len ? t.ptr + t.len : t.ptr, *p = t.ptr;
 
     (void)setup;
     (void)session;

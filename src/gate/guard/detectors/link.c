@@ -42,13 +42,13 @@ static enum btz_err compile(const struct btz_guard_conf *conf, void **out)
 static enum btz_err triggers(const void *setup, struct btz_triggers *t)
 {
     (void)setup;
-    BTZ_TRY(btz_triggers_add(t, "https://", ID_URL, true));
-    BTZ_TRY(btz_triggers_add(t, "http://", ID_URL, true));
-    BTZ_TRY(btz_triggers_add(t, "ftp://", ID_URL, true));
-    BTZ_TRY(btz_triggers_add(t, "wss://", ID_URL, true));
-    BTZ_TRY(btz_triggers_add(t, "(//", ID_RELATIVE, false));
-    BTZ_TRY(btz_triggers_add(t, "\"//", ID_RELATIVE, false));
-    return btz_triggers_add(t, "'//", ID_RELATIVE, false);
+    BTZ_TRY(btz_triggers_add(t, "https://", ID_URL, BTZ_TRIGGER_WORD));
+    BTZ_TRY(btz_triggers_add(t, "http://", ID_URL, BTZ_TRIGGER_WORD));
+    BTZ_TRY(btz_triggers_add(t, "ftp://", ID_URL, BTZ_TRIGGER_WORD));
+    BTZ_TRY(btz_triggers_add(t, "wss://", ID_URL, BTZ_TRIGGER_WORD));
+    BTZ_TRY(btz_triggers_add(t, "(//", ID_RELATIVE, 0));
+    BTZ_TRY(btz_triggers_add(t, "\"//", ID_RELATIVE, 0));
+    return btz_triggers_add(t, "'//", ID_RELATIVE, 0);
 }
 
 static bool in_url(uint8_t c)

@@ -59,9 +59,18 @@ const char *btz_card_network(const uint8_t *digits, size_t n)
         { 670000, 679999, L(13) | L(15) | L(16) | L(18) | L(19), "maestro" },
         { 220000, 220499, L(16) | L(17) | L(18) | L(19), "mir" },
         { 606282, 606282, L(16), "hipercard" },
+        { 501800, 501899, L(12), "maestro" },
+        { 502000, 502099, L(12), "maestro" },
+        { 503800, 503899, L(12), "maestro" },
+        { 589300, 589399, L(12), "maestro" },
+        { 630400, 630499, L(12), "maestro" },
+        { 675900, 675999, L(12), "maestro" },
+        { 676100, 676399, L(12), "maestro" },
+        { 213100, 213199, L(15), "jcb" },
+        { 180000, 180099, L(15), "jcb" },
 #undef L
     };
-    unsigned long first = n >= 13 && n <= 19 ? number(digits, 6) : 0;
+    unsigned long first = n >= 12 && n <= 19 ? number(digits, 6) : 0;
 
     for (size_t i = 0; i < BTZ_COUNT(ranges); i++)
         if (first >= ranges[i].from && first <= ranges[i].to && (ranges[i].lengths >> n & 1))

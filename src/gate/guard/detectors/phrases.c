@@ -196,7 +196,8 @@ enum btz_err btz_phrases_triggers(const struct btz_phrases *p, struct btz_trigge
                 len = BTZ_TRIGGER_LEN_MAX;
             memcpy(text, p->option[k].text, len);
             text[len] = 0;
-            BTZ_TRY(btz_triggers_add(t, text, (uint16_t)i, !p->phrase[i].anywhere));
+            BTZ_TRY(btz_triggers_add(t, text, (uint16_t)i,
+                                     p->phrase[i].anywhere ? 0 : BTZ_TRIGGER_WORD));
         }
     }
     return BTZ_OK;

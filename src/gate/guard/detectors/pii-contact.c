@@ -1,7 +1,7 @@
 /* Ways to reach somebody: e-mail addresses, telephone numbers, addresses of machines. */
 #include "gate/guard/detectors/charset.h"
 
-enum { LOCAL_MAX = 64, DOMAIN_MAX = 255, PHONE_MAX = 24 };
+enum { LOCAL_MAX = 64, DOMAIN_MAX = 255, PHONE_MAX = 24, NAME_BACK = 40 };
 
 static bool in_local(uint8_t c)
 {
@@ -42,6 +42,21 @@ static enum btz_err email(const struct btz_view *v, size_t at, struct btz_found 
     return btz_found_hit(found, from, to, "email", 1);
 }
 
+/* Is a telephone spoken of in front? Then a number written as a country writes its own is one. */
+static bool is_called(const struct btz_view *v, size_t at)
+{
+    static const char *const words[] = {
+        "phone", "tel", "mobile", "call", "cell", "fax", "whatsapp"
+    };
+    size_t from = at > NAME_BACK ? at - NAME_BACK : 0;
+    struct btz_slice before = btz_slice_of(v->folded + from, at - from);
+
+    for (size_t i = 0; i < BTZ_COUNT(words); i++)
+        if (btz_slice_has(before, words[i]))
+            return true;
+    return false;
+}
+
 /* +49 30 1234567, (212) 555-0123, 212-555-0123, 212.555.0123 */
 static enum btz_err phone(const struct btz_view *v, size_t from, struct btz_found *found)
 {
@@ -78,6 +93,8 @@ static enum btz_err phone(const struct btz_view *v, size_t from, struct btz_foun
         return BTZ_OK;
     if (plus ? digits >= 8 && digits <= 15 && groups <= 6 : national && (open || last - from >= 12))
         return btz_found_hit(found, from, last, "phone", plus ? 0.9 : 0.7);
+    if (!plus && digits >= 7 && digits <= 13 && groups >= 2 && groups <= 6 && is_called(v, from))
+        return btz_found_hit(found, from, last, "phone", 0.6);
     return BTZ_OK;
 }
 

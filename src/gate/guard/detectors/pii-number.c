@@ -82,7 +82,7 @@ static enum btz_err card(const struct btz_view *v, const struct digits *d, struc
 
     if (d->separator == 1 || d->separator == '.' || d->separator == '/')
         return BTZ_OK;
-    for (size_t n = 13; n <= d->count && n <= 19; n++)
+    for (size_t n = 12; n <= d->count && n <= 19; n++)
         /* Written in one, or in groups of three to six. */
         if ((n == d->size[0] || (d->size[0] >= 3 && d->size[0] <= 6)) && ends(v, d, n) &&
             btz_luhn(d->digit, n) && btz_card_network(d->digit, n))
@@ -174,14 +174,14 @@ static enum btz_err iban(const struct btz_view *v, size_t from, struct btz_found
     uint8_t text[40];
     size_t want, n = 2, i = from;
 
-    if (from < 2 || !btz_is_upper(t.ptr[from - 1]) || !btz_is_upper(t.ptr[from - 2]) ||
+    if (from < 2 || !btz_is_alpha(t.ptr[from - 1]) || !btz_is_alpha(t.ptr[from - 2]) ||
         !btz_at_boundary(t, from - 2))
         return BTZ_OK;
-    want = btz_iban_length(t.ptr + from - 2);
+    text[0] = t.ptr[from - 2] & 0xDF;
+    text[1] = t.ptr[from - 1] & 0xDF;
+    want = btz_iban_length(text);
     if (want == 0)
         return BTZ_OK;
-    text[0] = t.ptr[from - 2];
-    text[1] = t.ptr[from - 1];
     for (; i < t.len && n < want; i++) {
         uint8_t c = t.ptr[i];
 
@@ -208,7 +208,7 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
     for (size_t i = 0; i < t.len; i++) {
         if (!btz_is_digit(t.ptr[i]))
             continue;
-        if (i > 0 && btz_is_upper(t.ptr[i - 1]))
+        if (i > 0 && btz_is_alpha(t.ptr[i - 1]))
             BTZ_TRY(iban(view, i, found));
         /* Not in the middle of identifiers and decimal fractions. */
         if (btz_at_boundary(t, i) &&

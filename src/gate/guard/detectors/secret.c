@@ -19,6 +19,7 @@ enum {
     BODY_MAX = 4200,
     LONG = 320,
     PEM_MAX = 16384,
+    VALUE_MAX = 160,
     FILLER_MAX = 20 /* between a name and its "=" */
 };
 
@@ -33,26 +34,22 @@ static const char *const assigned[] = {
 
 static enum btz_err triggers(const void *setup, struct btz_triggers *t)
 {
-    char lower[BTZ_SECRET_PREFIX_MAX];
-
     (void)setup;
     for (size_t i = 0; i < btz_secret_rule_count; i++) {
-        const char *p = btz_secret_rules[i].prefix;
-        size_t n = 0;
+        const struct btz_secret_rule *r = &btz_secret_rules[i];
+        bool within = r->part && !*r->part, sign = r->prefix[0] == '.' || r->prefix[0] == ':';
 
-        for (; p[n] && n < sizeof lower - 1; n++)
-            lower[n] = (char)(btz_is_upper((uint8_t)p[n]) ? p[n] | 0x20 : p[n]);
-        lower[n] = 0;
-        BTZ_TRY(btz_triggers_add(t, lower, (uint16_t)(ID_RULE + i), true));
+        BTZ_TRY(btz_triggers_add(t, r->prefix, (uint16_t)(ID_RULE + i),
+                                 BTZ_TRIGGER_EXACT | (within || sign ? 0 : BTZ_TRIGGER_WORD)));
     }
     for (size_t i = 0; i < BTZ_COUNT(assigned); i++)
-        BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, false));
+        BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, BTZ_TRIGGER_FRONT));
     for (size_t i = 0; btz_secret_vendors[i]; i++)
-        BTZ_TRY(btz_triggers_add(t, btz_secret_vendors[i], ID_VENDOR, false));
-    BTZ_TRY(btz_triggers_add(t, "-----begin", ID_PEM, false));
-    BTZ_TRY(btz_triggers_add(t, "eyj", ID_JWT, true));
-    BTZ_TRY(btz_triggers_add(t, "://", ID_URL, false));
-    return btz_triggers_add(t, "bearer ", ID_BEARER, true);
+        BTZ_TRY(btz_triggers_add(t, btz_secret_vendors[i], ID_VENDOR, BTZ_TRIGGER_FRONT));
+    BTZ_TRY(btz_triggers_add(t, "-----begin", ID_PEM, 0));
+    BTZ_TRY(btz_triggers_add(t, "eyJ", ID_JWT, BTZ_TRIGGER_WORD | BTZ_TRIGGER_EXACT));
+    BTZ_TRY(btz_triggers_add(t, "://", ID_URL, BTZ_TRIGGER_FRONT));
+    return btz_triggers_add(t, "bearer ", ID_BEARER, BTZ_TRIGGER_WORD | BTZ_TRIGGER_FRONT);
 }
 
 static bool in_set(enum btz_secret_set set, uint8_t c)
@@ -65,7 +62,7 @@ static bool in_set(enum btz_secret_set set, uint8_t c)
     case BTZ_SET_TOKEN:
         return btz_is_alnum(c) || c == '_' || c == '-';
     case BTZ_SET_DOTTED:
-        return btz_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '=';
+        return btz_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '=' || c == '~';
     case BTZ_SET_HEX:
         return btz_is_hex(c);
     case BTZ_SET_BASE64:
@@ -125,7 +122,8 @@ static enum btz_err by_rule(const struct btz_view *v, const struct btz_mark *m,
     body = btz_slice_of(t.ptr + from, to - from);
     if (body.len < r->min || entropy(body.ptr, body.len) < r->bits ||
         (r->part && !btz_slice_has(body, r->part)) ||
-        (to < t.len && r->set != BTZ_SET_TOKEN && (btz_is_alnum(t.ptr[to]) || t.ptr[to] == '_')))
+        (to < t.len && r->set != BTZ_SET_TOKEN &&
+         (btz_is_alnum(t.ptr[to]) || (t.ptr[to] == '_' && r->set != BTZ_SET_BASE64))))
         return BTZ_OK;
     if (strcmp(r->prefix, "btz_") == 0 && !btz_is_key(btz_slice_of(t.ptr + m->at, to - m->at)))
         return BTZ_OK;
@@ -234,7 +232,24 @@ static enum btz_err in_url(const struct btz_view *v, const struct btz_mark *m,
 
 static bool ends_value(uint8_t c)
 {
-    return c <= ' ' || c == 0x7F || strchr("\"'`;,)]}<>|&", c);
+    switch (c) {
+    case '"':
+    case '\'':
+    case '`':
+    case ';':
+    case ',':
+    case ')':
+    case ']':
+    case '}':
+    case '<':
+    case '>':
+    case '|':
+    case '&':
+    case 0x7F:
+        return true;
+    default:
+        return c <= ' ';
+    }
 }
 
 /* Is it worth hiding? Names, types, calls and placeholders are not. */
@@ -242,7 +257,7 @@ static bool is_secret(struct btz_slice value, bool vendor)
 {
     unsigned digits = 0, letters = 0, upper = 0, lower = 0, other = 0;
 
-    if (value.len < (vendor ? 14u : 6u) || value.len > 200)
+    if (value.len < (vendor ? 14u : 6u) || value.len > VALUE_MAX)
         return false;
     for (size_t i = 0; i < value.len; i++) {
         uint8_t c = value.ptr[i];
@@ -259,7 +274,7 @@ static bool is_secret(struct btz_slice value, bool vendor)
     letters = upper + lower;
     if (vendor)
         return digits >= 2 && other * 3 <= value.len && letters + digits > 12 &&
-               entropy(value.ptr, value.len) >= 28;
+               entropy(value.ptr, value.len) >= 25;
     if (value.len < 10)
         return digits > 0 && letters > 0 && value.len >= 7 && entropy(value.ptr, value.len) >= 22;
     return digits > 0 && letters > 0 && entropy(value.ptr, value.len) >= 28;
@@ -275,7 +290,7 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
     for (; at < t.len && at < limit; at++)
         if (!btz_is_alnum(t.ptr[at]) && !strchr(" \t_.-'\"", t.ptr[at] ? t.ptr[at] : '\n'))
             break;
-    for (; at < t.len && signs < 3 && t.ptr[at] && strchr("=:>|,", t.ptr[at]); at++)
+    for (; at < t.len && signs < 3 && t.ptr[at] && strchr("=:>|,?", t.ptr[at]); at++)
         signs += t.ptr[at] != ',' || signs == 0;
     if (signs == 0)
         return BTZ_OK;
@@ -283,7 +298,7 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
          at < t.len && at < limit && t.ptr[at] && strchr(" \t\"'`=\n\\", t.ptr[at]);)
         at++;
     from = to = at;
-    while (to < t.len && to - from <= 200 && !ends_value(t.ptr[to]))
+    while (to < t.len && to - from <= VALUE_MAX && !ends_value(t.ptr[to]))
         to++;
     if (to == t.len)
         btz_found_wait(found, from);

@@ -8,7 +8,7 @@ enum btz_secret_set { /* what a credential is made of */
                       BTZ_SET_ALNUM,
                       BTZ_SET_WORD,   /* and "_" */
                       BTZ_SET_TOKEN,  /* and "_", "-" */
-                      BTZ_SET_DOTTED, /* and "_", "-", ".", "=" */
+                      BTZ_SET_DOTTED, /* and "_", "-", ".", "=", "~" */
                       BTZ_SET_HEX,
                       BTZ_SET_BASE64, /* and "+", "/", "=" */
                       BTZ_SET_UPPER,  /* and digits */
@@ -18,7 +18,7 @@ enum btz_secret_set { /* what a credential is made of */
                       BTZ_SET_UUID,   /* hex digits and "-" */
                       BTZ_SET_COUNT
 };
-/* `prefix` as it is written, then `min` to `max` of the set and nothing else of it. `inside`: `part` must be in it. */
+/* `prefix` as it is written, then `min` to `max` of the set and nothing else of it. `part` must be in it; "": the prefix may stand within a word. */
 struct btz_secret_rule {
     const char *prefix, *kind;
     enum btz_secret_set set;
@@ -26,7 +26,6 @@ struct btz_secret_rule {
     uint8_t bits; /* tenths of bits of entropy a character, at least */
     const char *part;
 };
-#define BTZ_SECRET_PREFIX_MAX 32
 extern const struct btz_secret_rule btz_secret_rules[];
 extern const size_t btz_secret_rule_count;
 /* Names of services in front of "= value" whose keys look like nothing in particular. */
