@@ -35,10 +35,10 @@ struct conn {
     char head[4096];
     size_t head_len; /* of the head so far; 0 again once it is read */
     bool in_body, chunked;
-    int64_t left;  /* of the body or of the chunk; chunked: -1 in a size line */
-    int64_t size;  /* of the chunk in the making */
-    unsigned tail; /* bytes of line ends still to skip */
-    bool last;
+    int64_t left;    /* of the body or of the chunk; chunked: -1 in a size line */
+    int64_t size;    /* of the chunk in the making */
+    unsigned tail;   /* bytes of line ends still to skip */
+    bool last, ends; /* the server closes after this response */
 };
 
 static struct {
@@ -129,7 +129,10 @@ static void done(struct conn *c)
     run.answered++;
     if (run.mode != MODE_FIRST)
         note(now_ns() - c->due);
-    run.free[run.free_count++] = c;
+    if (c->ends)
+        again(c);
+    else
+        run.free[run.free_count++] = c;
 }
 
 /* The head is complete: how long is the body? */
@@ -143,6 +146,7 @@ static void head_done(struct conn *c)
     p = strcasestr(c->head, "\r\ncontent-length:");
     c->chunked = strcasestr(c->head, "\r\ntransfer-encoding: chunked") != NULL;
     c->left = c->chunked ? -1 : p ? strtoll(p + 17, NULL, 10) : 0;
+    c->ends = strcasestr(c->head, "\r\nconnection: close") != NULL;
     c->size = 0;
     c->tail = 0;
     c->in_body = true;

@@ -62,8 +62,11 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
                                    BTZ_COUNT(x->groups));
     if (x->gate->conf->shared_limits[0]) {
         x->shared = true;
+        x->redis = btz_arena_alloc(&x->arena, sizeof *x->redis);
+        if (!x->redis)
+            return btz_exchange_refuse(x, 503, "limits_unavailable", "%s", btz_error_detail());
         err = btz_redis_reserve(x->gate->limits, &who, x->token_bound, millionths(x->cost_bound),
-                                x->body.len, x->in->request_id, x->now_ms, &x->arena, &x->redis);
+                                x->body.len, x->in->request_id, x->now_ms, &x->arena, x->redis);
         if (err != BTZ_OK)
             return btz_exchange_refuse(x, 503, "limits_unavailable", "%s", btz_error_detail());
         return BTZ_STEP_LIMITS;
@@ -80,7 +83,7 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
 
 const struct btz_redis_command *btz_exchange_redis(struct btz_exchange *x)
 {
-    return &x->redis;
+    return x->redis;
 }
 
 enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct btz_slice answer)
@@ -118,8 +121,8 @@ void btz_exchange_settle(struct btz_exchange *x, bool release, uint64_t tokens, 
         return;
     }
     if (redis && btz_redis_settle(x->gate->limits, &who, x->in->request_id, release, tokens,
-                                  millionths(cost), now_ms, &x->arena, &x->redis) == BTZ_OK)
-        *redis = &x->redis;
+                                  millionths(cost), now_ms, &x->arena, x->redis) == BTZ_OK)
+        *redis = x->redis;
 }
 
 /* ---- the entry before --------------------------------------------------------------------------------------------------- */

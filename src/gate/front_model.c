@@ -259,6 +259,7 @@ enum btz_err btz_front_models_plain(const struct btz_front_models *m, const char
     /* A name of elsewhere that leads here is a page's attempt to reach this machine. */
     BTZ_TRY(btz_buf_add_str(
         out, "        server_name _;\n"
+             "        client_header_buffer_size 2k;\n"
              "        default_type application/json;\n"
              "        if ($host !~ \"^(localhost|127\\.0\\.0\\.[0-9]+|\\[::1\\])$\") {\n"
              "            return 421 '{\"error\":{\"message\":\"use localhost or 127.0.0.1\","

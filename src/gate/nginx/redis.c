@@ -5,7 +5,7 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-#define ANSWER_MS 1000
+#define ANSWER_MS 3000
 #define PAUSE_MS  500 /* after a failed connection */
 
 struct btz_nginx_redis {

@@ -8,47 +8,49 @@ static ngx_http_output_body_filter_pt next_body;
 
 /* ---- headers -------------------------------------------------------------------------------------------------------- */
 
-/* Of one connection, of the upstream's own, or for browsers of somebody else. */
-static const char *const dropped[] = {
-    "set-cookie",
-    "set-cookie2",
-    "server",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade", /* but in the answer that is one */
-    "via",
-    "alt-svc",
-    "strict-transport-security",
-    "public-key-pins",
-    "www-authenticate",
-    "x-powered-by",
-    "content-security-policy",
-    "access-control-allow-origin",
-    "access-control-allow-credentials",
-    "access-control-allow-headers",
-    "access-control-allow-methods",
-    "access-control-expose-headers",
-    "access-control-max-age",
-    "location",
-    "refresh",
+/* What clients of models read. All else is the upstream's own: cookies, its connection, names of its insides, permissions
+ * for pages of elsewhere. A star at the end stands for the rest. */
+static const char *const passing[] = {
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "content-disposition",
+    "content-language",
+    "content-range",
+    "accept-ranges",
+    "date",
+    "etag",
+    "last-modified",
+    "expires",
+    "cache-control",
+    "vary",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    "request-id",
+    "x-request-id",
+    "x-ratelimit-*",
+    "ratelimit*",
+    "anthropic-ratelimit-*",
+    "openai-processing-ms",
+    "openai-version",
+    "openai-model",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "sec-websocket-accept",
+    "sec-websocket-protocol",
 };
 
-static bool is_dropped(const ngx_table_elt_t *h)
+static bool is_passing(const ngx_table_elt_t *h)
 {
-    static const char ours[] = "x-bartizan-";
+    for (size_t i = 0; i < BTZ_COUNT(passing); i++) {
+        size_t n = strlen(passing[i]);
+        bool open = passing[i][n - 1] == '*';
 
-    if (h->key.len > sizeof ours - 1 &&
-        ngx_strncasecmp(h->key.data, (u_char *)ours, sizeof ours - 1) == 0)
-        return true;
-    for (size_t i = 0; i < BTZ_COUNT(dropped); i++)
-        if (h->key.len == strlen(dropped[i]) &&
-            ngx_strncasecmp(h->key.data, (u_char *)dropped[i], h->key.len) == 0)
+        if ((open ? h->key.len >= n - 1 : h->key.len == n) &&
+            ngx_strncasecmp(h->key.data, (u_char *)passing[i], n - open) == 0)
             return true;
+    }
     return false;
 }
 
@@ -66,7 +68,7 @@ static void drop_headers(ngx_http_request_t *r)
         ngx_table_elt_t *h = part->elts;
 
         for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (is_dropped(&h[i]) && !is_upgrade(r, &h[i]))
+            if (!is_passing(&h[i]) && !is_upgrade(r, &h[i]))
                 h[i].hash = 0;
     }
     r->headers_out.server = NULL;
