@@ -144,6 +144,7 @@ static enum btz_err disguise(size_t d, struct btz_slice in, struct btz_buf *out)
 
 struct disguised {
     struct tally classifier[DISGUISES], guard[DISGUISES];
+    struct tally ascii; /* undisguised, of texts that tags can hide: they exist for ASCII alone */
     struct tally benign_classifier, benign_guard;
 };
 
@@ -168,6 +169,14 @@ static enum btz_err judge(const struct btz_guard *g, struct btz_slice text, bool
     return err == BTZ_DENIED ? BTZ_OK : err;
 }
 
+static bool is_ascii(struct btz_slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static enum btz_err judge_source(const struct btz_train_set *s, size_t source,
                                  const struct btz_guard *g, struct disguised *d)
 {
@@ -183,9 +192,13 @@ static enum btz_err judge_source(const struct btz_train_set *s, size_t source,
         for (size_t k = 0; k < (t->injection ? (size_t)DISGUISES : 1); k++) {
             BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 22);
 
+            if (strcmp(disguise_name(k), "tags") == 0 && !is_ascii(t->raw))
+                continue;
             BTZ_TRY(disguise(k, t->raw, &text));
             BTZ_TRY(judge(g, btz_buf_slice(&text), &classifier, &guard));
             count(t->injection ? &d->classifier[k] : &d->benign_classifier, classifier);
+            if (t->injection && k == 0 && is_ascii(t->raw))
+                count(&d->ascii, classifier);
             count(t->injection ? &d->guard[k] : &d->benign_guard, guard);
         }
     }
@@ -245,6 +258,7 @@ static enum btz_err disguises(const struct btz_train_set *s, const double *margi
         print_share("disguised", disguise_name(k), "classifier-recall", d.classifier[k]);
         print_share("disguised", disguise_name(k), "guard-recall", d.guard[k]);
     }
+    print_share("disguised", "plain-ascii", "classifier-recall", d.ascii);
     print_share("disguised", "benign", "classifier-false-positives", d.benign_classifier);
     print_share("disguised", "benign", "guard-false-positives", d.benign_guard);
     return BTZ_OK;

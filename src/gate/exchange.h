@@ -131,10 +131,23 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x);
 enum btz_step btz_exchange_begin_record(struct btz_exchange *x);
 /* models.c: the list from the settings. ANSWER. */
 enum btz_step btz_exchange_models(struct btz_exchange *x);
+/* exchange_said.c: a whole text of an answer, like btz_exchange_text; lanes of one that grows. */
+BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_channel channel,
+                                           struct btz_slice text, bool *changed,
+                                           struct btz_buf *out);
+void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
+extern const struct btz_lane_ops btz_exchange_lanes;
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
 /* pins.c: descriptions of tools in an answer of an MCP server. */
-enum btz_step btz_exchange_pins(struct btz_exchange *x, struct btz_message *m);
+struct btz_unpinned {
+    bool *is; /* for each tool of the message; arena */
+};
+enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message *m,
+                                struct btz_unpinned *out);
+/* Ends the use of m->tools and of parts that were in them. */
+void btz_exchange_take_out(struct btz_exchange *x, struct btz_message *m,
+                           const struct btz_unpinned *unpinned);
 bool btz_exchange_may_call(const struct btz_exchange *x, struct btz_slice tool);
 /* exchange_end.c */
 void btz_exchange_record(struct btz_exchange *x, const char *phase,

@@ -183,6 +183,15 @@ static enum btz_step read_body(struct btz_exchange *x, struct btz_slice body)
         return btz_exchange_refuse(x, 400, "invalid_request", "`model` is missing");
     if (x->request.model.len > 256)
         return btz_exchange_refuse(x, 400, "invalid_request", "`model` has more than 256 bytes");
+    /* Names outlive masks that are written over them. */
+    for (size_t i = 0; i < x->request.tool_count; i++)
+        if (btz_arena_copy(&x->arena, x->request.tools[i].name, &x->request.tools[i].name) !=
+            BTZ_OK)
+            return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+    for (size_t i = 0; i < x->request.call_count; i++)
+        if (btz_arena_copy(&x->arena, x->request.calls[i].name, &x->request.calls[i].name) !=
+            BTZ_OK)
+            return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
     if (x->request.model.len) {
         x->model = btz_arena_str(&x->arena, x->request.model);
         if (!x->model)

@@ -3,15 +3,20 @@
 
 static const char *guard_word(const struct btz_exchange *x)
 {
+    const struct btz_guard_record *records = NULL;
     size_t hits = 0;
+    bool changed = x->changed_in || x->changed_out;
 
     if (x->session)
-        (void)btz_guard_records(x->session, &hits);
+        records = btz_guard_records(x->session, &hits);
+    for (size_t i = 0; i < hits; i++)
+        changed = changed || records[i].hit.action == BTZ_GUARD_MASK ||
+                  records[i].hit.action == BTZ_GUARD_PSEUDONYMISE;
     if (x->blocked_out || (x->code && strcmp(x->code, "guard_blocked") == 0))
         return "blocked";
     if (x->not_evaluated && x->scanned_in + x->scanned_out == 0)
         return "not-evaluated";
-    if (x->changed_in || x->changed_out)
+    if (changed)
         return "changed";
     return hits > 0 ? "observed" : "passed";
 }

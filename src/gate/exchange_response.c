@@ -50,118 +50,6 @@ static bool is_error(const struct btz_exchange *x)
     return x->status >= 400;
 }
 
-/* Whatever an answer holds is said to the client. */
-static enum btz_channel said(enum btz_channel channel)
-{
-    return channel == BTZ_CHANNEL_RAW ? BTZ_CHANNEL_OUTPUT : channel;
-}
-
-/* ---- texts that grow --------------------------------------------------------------------------------------------------- */
-
-static void add_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen)
-{
-    x->scanned_out += scanned;
-    x->released_out += released;
-    x->skipped_out += seen > scanned ? seen - scanned : 0;
-    if (scanned > 0 && x->range_count < BTZ_RANGES)
-        x->ranges[x->range_count++] = (struct btz_range){ 0, scanned };
-}
-
-struct lane_state {
-    struct btz_guard_stream *stream;
-    uint64_t seen;
-};
-
-static void close_lane(struct btz_exchange *x, struct lane_state *s)
-{
-    uint64_t scanned = 0, released = 0;
-
-    if (!s)
-        return;
-    btz_guard_stream_ranges(s->stream, &scanned, &released);
-    add_range(x, scanned, released, s->seen);
-    btz_guard_stream_free(s->stream);
-    free(s);
-}
-
-static enum btz_err open_lane(struct btz_exchange *x, struct btz_lane *lane)
-{
-    struct lane_state *s;
-    enum btz_err err;
-
-    if (lane->channel == BTZ_CHANNEL_TOOL_ARGUMENTS)
-        BTZ_TRY(btz_exchange_tool(x, lane->tool, false));
-    if (!btz_exchange_guards(x))
-        return BTZ_OK;
-    if (!x->session)
-        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
-    s = calloc(1, sizeof *s);
-    if (!s)
-        return btz_fail(BTZ_LIMIT, "no memory");
-    err = btz_guard_stream_new(x->session, said(lane->channel), &s->stream);
-    if (err != BTZ_OK) {
-        free(s);
-        return err;
-    }
-    lane->user = s;
-    return BTZ_OK;
-}
-
-static enum btz_err lane_text(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
-                              struct btz_buf *out)
-{
-    struct btz_exchange *x = user;
-    struct lane_state *s;
-    enum btz_err err;
-
-    if (!lane->user) {
-        err = open_lane(x, lane);
-        if (err != BTZ_OK) {
-            x->blocked_out = true;
-            snprintf(x->reason, sizeof x->reason, "%s", btz_error_detail());
-            return BTZ_DENIED;
-        }
-    }
-    s = lane->user;
-    if (!s) {
-        x->skipped_out += piece.len;
-        x->released_out += piece.len;
-        return btz_buf_add_slice(out, piece);
-    }
-    s->seen += piece.len;
-    err = btz_guard_stream_feed(s->stream, piece, final, out);
-    if (err == BTZ_OK)
-        return BTZ_OK;
-    x->blocked_out = true;
-    if (err != BTZ_DENIED)
-        x->not_evaluated = "the guard could not read the answer";
-    snprintf(x->reason, sizeof x->reason, "the answer was cut off by the guard");
-    return BTZ_DENIED;
-}
-
-static void lane_drop(void *user, struct btz_lane *lane)
-{
-    close_lane(user, lane->user);
-    lane->user = NULL;
-}
-
-static enum btz_err lane_repeat(void *user, enum btz_channel channel, struct btz_slice text,
-                                struct btz_buf *out)
-{
-    struct btz_exchange *x = user;
-    bool changed;
-
-    if (!btz_exchange_guards(x))
-        return btz_buf_add_slice(out, text);
-    if (btz_exchange_text(x, said(channel), text, &changed, out) != BTZ_OK) {
-        x->blocked_out = true;
-        return BTZ_DENIED;
-    }
-    return changed ? BTZ_OK : btz_buf_add_slice(out, text);
-}
-
-static const struct btz_lane_ops lanes = { lane_text, lane_drop, lane_repeat };
-
 static enum btz_step open_stream(struct btz_exchange *x)
 {
     struct btz_stream_options o = { .from = x->spoken,
@@ -169,7 +57,7 @@ static enum btz_step open_stream(struct btz_exchange *x)
                                     .hide_usage = x->hide_usage,
                                     .model = is_renamed(x) ? x->model : NULL };
 
-    if (btz_protocol_stream_new(&o, &lanes, x, &x->stream) != BTZ_OK)
+    if (btz_protocol_stream_new(&o, &btz_exchange_lanes, x, &x->stream) != BTZ_OK)
         return btz_exchange_refuse(x, 502, "upstream_answer", "%s", btz_error_detail());
     if (o.from != o.to)
         x->response_type = "text/event-stream";
@@ -285,11 +173,11 @@ static enum btz_step guard_parts(struct btz_exchange *x, struct btz_message *m)
         enum btz_err err;
 
         if (!btz_exchange_guards(x)) {
-            add_range(x, 0, n, n);
+            btz_exchange_range(x, 0, n, n);
             continue;
         }
-        err = btz_exchange_text(x, said(part->channel), part->text, &changed, &out);
-        add_range(x, err == BTZ_OK || err == BTZ_DENIED ? n : 0, err == BTZ_OK ? n : 0, n);
+        err = btz_exchange_said(x, part->channel, part->text, &changed, &out);
+        btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? n : 0, err == BTZ_OK ? n : 0, n);
         if (err == BTZ_OK && changed) {
             if (!part->holder || btz_part_replace(m, part, btz_buf_slice(&out)) != BTZ_OK)
                 err = BTZ_DENIED;
@@ -397,6 +285,7 @@ static void unwrap(struct btz_buf *text)
 static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
 {
     struct btz_message m = { 0 };
+    struct btz_unpinned unpinned = { 0 };
     enum btz_step step;
 
     if (is_error(x))
@@ -407,11 +296,14 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
         return btz_exchange_refuse(x, 502, "upstream_answer",
                                    "the upstream's answer cannot be read: %s", btz_error_detail());
     x->usage = m.usage;
-    step = guard_calls(x, &m);
+    /* Tools are judged as they came, and taken out when nothing points into them any more. */
+    step = btz_exchange_pins(x, &m, &unpinned);
     if (step == BTZ_STEP_GO)
-        step = btz_exchange_pins(x, &m);
+        step = guard_calls(x, &m);
     if (step == BTZ_STEP_GO)
         step = guard_parts(x, &m);
+    if (step == BTZ_STEP_GO)
+        btz_exchange_take_out(x, &m, &unpinned);
     if (step == BTZ_STEP_GO)
         step = write_answer(x, &m, out);
     if (m.images && !x->not_evaluated)
@@ -459,7 +351,7 @@ void btz_exchange_close_text(struct btz_exchange *x)
         return;
     x->raw_done = true;
     btz_guard_stream_ranges(x->raw, &scanned, &released);
-    add_range(x, scanned, released, x->out_bytes);
+    btz_exchange_range(x, scanned, released, x->out_bytes);
 }
 
 static enum btz_step feed_text(struct btz_exchange *x, struct btz_slice piece, bool final,
@@ -539,12 +431,12 @@ enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
 
     x->out_bytes += text.len;
     if (!btz_exchange_guards(x)) {
-        add_range(x, 0, text.len, text.len);
+        btz_exchange_range(x, 0, text.len, text.len);
         return BTZ_OK;
     }
     err = btz_exchange_text(x, BTZ_CHANNEL_OUTPUT, text, &changed, &out);
-    add_range(x, err == BTZ_OK || err == BTZ_DENIED ? text.len : 0, err == BTZ_OK ? text.len : 0,
-              text.len);
+    btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? text.len : 0,
+                       err == BTZ_OK ? text.len : 0, text.len);
     if (err == BTZ_OK && !changed)
         return BTZ_OK;
     /* A frame cannot be written anew: what would be masked is not let through. */

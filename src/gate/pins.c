@@ -80,39 +80,40 @@ static bool is_pinned(struct btz_exchange *x, const struct btz_tool *tool)
     return remember(x, tool->name, hex, &fits) == BTZ_OK && fits;
 }
 
-static void take_out(struct btz_message *m, struct btz_slice name)
+enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message *m,
+                                struct btz_unpinned *out)
 {
-    json_t *tools = json_object_get(json_object_get(m->root, "result"), "tools");
-
-    for (size_t i = json_array_size(tools); i-- > 0;) {
-        struct btz_slice found;
-
-        if (btz_json_get_text(json_array_get(tools, i), "name", &found) &&
-            btz_slice_equal(found, name)) {
-            json_array_remove(tools, i);
-            m->changed = true;
-        }
-    }
-}
-
-enum btz_step btz_exchange_pins(struct btz_exchange *x, struct btz_message *m)
-{
-    if (!x->route->mcp)
+    if (!x->route->mcp || m->tool_count == 0)
         return BTZ_STEP_GO;
+    out->is = btz_arena_array(&x->arena, m->tool_count, sizeof *out->is);
+    if (!out->is)
+        return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
     for (size_t i = 0; i < m->tool_count; i++) {
-        const char *name;
-
-        if (is_pinned(x, &m->tools[i]))
+        out->is[i] = !is_pinned(x, &m->tools[i]);
+        if (!out->is[i])
             continue;
-        name = btz_arena_str(&x->arena, m->tools[i].name);
-        if (!name)
-            return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
         snprintf(x->reason, sizeof x->reason,
-                 "the tool %.80s is not as it was pinned and was taken out", name);
-        take_out(m, btz_str(name));
-        x->changed_out = true;
+                 "the tool %.80s is not as it was pinned and was taken out",
+                 btz_arena_str(&x->arena, m->tools[i].name));
     }
     return BTZ_STEP_GO;
+}
+
+void btz_exchange_take_out(struct btz_exchange *x, struct btz_message *m,
+                           const struct btz_unpinned *unpinned)
+{
+    json_t *tools = json_object_get(json_object_get(m->root, "result"), "tools");
+    size_t count = json_array_size(tools);
+
+    /* A list of another length is not the one that was judged: nothing of it goes on. */
+    for (size_t i = count; unpinned->is && i-- > 0;) {
+        if (count == m->tool_count && !unpinned->is[i])
+            continue;
+        json_array_remove(tools, i);
+        m->changed = x->changed_out = true;
+    }
+    if (m->changed)
+        m->tool_count = 0;
 }
 
 bool btz_exchange_may_call(const struct btz_exchange *x, struct btz_slice tool)

@@ -442,12 +442,13 @@ static void test_statuses(void **state)
         const char *method, *target, *headers;
         unsigned status;
     } cases[] = {
-        { "GET", "/v1/items/none", KEY, 404 }, { "GET", "/v1/items/secret", KEY, 500 },
-        { "GET", "/v1/items/full", KEY, 507 }, { "GET", "/v1/items/locked", KEY, 429 },
-        { "GET", "/v1/items/step", KEY, 403 }, { "GET", "/v1/items/a/export", KEY, 200 },
-        { "DELETE", "/v1/items/a", KEY, 204 }, { "GET", "/v1/health", "", 200 },
-        { "HEAD", "/v1/items/a", KEY, 200 },   { "GET", "/v1/openapi.json", "", 200 },
-        { "POST", "/v1/health", "", 405 },     { "GET", "/scim", KEY, 404 },
+        { "GET", "/v1/items/none", KEY, 404 },  { "GET", "/v1/items/secret", KEY, 500 },
+        { "GET", "/v1/items/full", KEY, 507 },  { "GET", "/v1/items/locked", KEY, 429 },
+        { "GET", "/v1/items/step", KEY, 403 },  { "GET", "/v1/items/a/export", KEY, 200 },
+        { "DELETE", "/v1/items/a", KEY, 204 },  { "GET", "/v1/health", "", 200 },
+        { "GET", "/v1/ready", "", 200 },        { "HEAD", "/v1/items/a", KEY, 200 },
+        { "GET", "/v1/openapi.json", "", 200 }, { "POST", "/v1/health", "", 405 },
+        { "GET", "/scim", KEY, 404 },
     };
 
     (void)state;

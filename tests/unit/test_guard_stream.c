@@ -90,7 +90,8 @@ static void compare(const struct btz_guard *g, enum btz_channel c, struct btz_sl
     if (got.denied != want->denied ||
         !btz_slice_equal(btz_buf_slice(&got.text), btz_buf_slice(&want->text)))
         differ(text, btz_buf_slice(&got.text), btz_buf_slice(&want->text));
-    if (!btz_slice_equal(btz_buf_slice(&got.found), btz_buf_slice(&want->found)))
+    /* In front of a stop, what only is observed may not be settled yet. */
+    if (!want->denied && !btz_slice_equal(btz_buf_slice(&got.found), btz_buf_slice(&want->found)))
         fail_msg("cut %" PRIx64 " of \"%.*s\": found %.*s, and whole %.*s", cuts->bits,
                  BTZ_SLICE_ARG(text), BTZ_SLICE_ARG(btz_buf_slice(&got.found)),
                  BTZ_SLICE_ARG(btz_buf_slice(&want->found)));

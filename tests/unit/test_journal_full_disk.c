@@ -61,7 +61,9 @@ static enum btz_err each(void *user, const struct btz_trail_record *r)
     const char *request = json_string_value(json_object_get(r->entry, "request"));
     struct seen *seen = user;
 
-    if (strcmp(event, "alarm") == 0)
+    /* On a slow machine there may be another one, of those that came late. */
+    if (strcmp(event, "alarm") == 0 &&
+        strstr(json_string_value(json_object_get(r->entry, "reason")), "were lost"))
         snprintf(seen->alarm, sizeof seen->alarm, "%s",
                  json_string_value(json_object_get(r->entry, "reason")));
     if (strcmp(event, "call") != 0)

@@ -72,6 +72,9 @@ static void note(struct btz_guard_stream *t, size_t settled, size_t released, si
         const struct btz_hit *h = &s->hits[i];
         size_t end = acts(h) ? released : settled;
 
+        /* Nothing follows a stop: what was seen in front of it is written down as it looks now. */
+        if (stop != SIZE_MAX && !acts(h))
+            end = stop;
         if (h->from < end && h->from <= stop) {
             struct btz_hit absolute = *h;
 

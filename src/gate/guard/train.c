@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-const struct btz_train_options btz_train_defaults = { .cost = { 0.1, 0.5 }, .rounds = 3, .passes = 12 };
+const struct btz_train_options btz_train_defaults = { .cost = { 0.1, 0.5 },
+                                                      .rounds = 3,
+                                                      .passes = 12 };
 
 enum { BIAS = BTZ_CLASS_SLOTS, MINED = 3 };
 #define BIAS_VALUE 1.0

@@ -84,10 +84,11 @@ BTZ_CHECKED enum btz_err btz_train_leave_one_out(const struct btz_train_set *s,
                                                  enum btz_class_head head,
                                                  const struct btz_train_options *o, double *margin);
 
-/* Threshold on margins: of benign sources (all but `without`) at most `plain` of ordinary and `trigger` of trigger-word
- * texts lie above. */
+/* The lowest threshold on margins with no more than the budgets (train_write.c) of ordinary and of trigger-word texts of
+ * all sources but `without` at or above it. */
 double btz_train_threshold(const struct btz_train_set *s, enum btz_class_head head,
                            const double *margin, int without);
+/* Slope that makes probabilities of those margins fit best (likelihood), within [0.25, 8]. */
 double btz_train_slope(const struct btz_train_set *s, enum btz_class_head head,
                        const double *margin, double threshold);
 

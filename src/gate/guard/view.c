@@ -293,6 +293,8 @@ enum btz_err btz_view_plain(struct btz_view_room *room, struct btz_slice text, s
                             bool final, struct btz_view *out, size_t *wait)
 {
     memset(out, 0, sizeof *out);
+    if (text.len == 0)
+        text = btz_str(""); /* an address to count from */
     if (text.len > TEXT_MAX)
         return btz_fail(BTZ_LIMIT, "a text of more than %d bytes", TEXT_MAX);
     *wait = text.len;

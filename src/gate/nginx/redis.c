@@ -14,7 +14,7 @@ struct btz_nginx_redis {
     redisAsyncContext *ac;
     ngx_connection_t *connection;
     ngx_msec_t failed_at;
-    bool failed;
+    bool failed, closing;
     ngx_log_t *log;
 };
 struct call {
@@ -168,7 +168,8 @@ static void finish(struct call *call, bool reached, struct btz_slice answer)
     if (call->timer.timer_set)
         ngx_del_timer(&call->timer);
     call->done = NULL;
-    if (done)
+    /* A worker that ends has no requests any more. */
+    if (done && !call->redis->closing)
         done(call->user, reached, answer);
 }
 
@@ -307,6 +308,7 @@ void btz_nginx_redis_free(struct btz_nginx_redis *r)
 {
     if (!r)
         return;
+    r->closing = true;
     if (r->ac) {
         r->ac->data = NULL;
         redisAsyncFree(r->ac);

@@ -1,0 +1,172 @@
+/*
+ * Texts of an answer through the guard. Whatever an answer holds is said to the client, so it is read as output; what it
+ * brings from elsewhere (descriptions and results of tools, documents) is read as that before.
+ */
+#include "gate/exchange.h"
+
+#include <stdlib.h>
+
+static bool is_from_elsewhere(enum btz_channel channel)
+{
+    return channel == BTZ_CHANNEL_TOOL_RESULT || channel == BTZ_CHANNEL_TOOL_DESCRIPTION ||
+           channel == BTZ_CHANNEL_DOCUMENT || channel == BTZ_CHANNEL_IMAGE_TEXT;
+}
+
+static bool is_output(enum btz_channel channel)
+{
+    return channel == BTZ_CHANNEL_REASONING || channel == BTZ_CHANNEL_TOOL_ARGUMENTS;
+}
+
+/* Channels that a text of an answer is read in, in order. */
+static size_t readings(enum btz_channel channel, enum btz_channel out[2])
+{
+    size_t count = 0;
+
+    if (is_from_elsewhere(channel))
+        out[count++] = channel;
+    out[count++] = is_output(channel) ? channel : BTZ_CHANNEL_OUTPUT;
+    return count;
+}
+
+enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_channel channel,
+                               struct btz_slice text, bool *changed, struct btz_buf *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf first = BTZ_BUF(BTZ_EXCHANGE_CAP);
+    enum btz_channel as[2];
+    size_t count = readings(channel, as);
+    bool once = false;
+
+    *changed = false;
+    if (count == 2) {
+        BTZ_TRY(btz_exchange_text(x, as[0], text, &once, &first));
+        text = once ? btz_buf_slice(&first) : text;
+    }
+    BTZ_TRY(btz_exchange_text(x, as[count - 1], text, changed, out));
+    if (once && !*changed) {
+        *changed = true;
+        return btz_buf_add_slice(out, text);
+    }
+    return BTZ_OK;
+}
+
+/* ---- texts that grow --------------------------------------------------------------------------------------------------- */
+
+void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen)
+{
+    x->scanned_out += scanned;
+    x->released_out += released;
+    x->skipped_out += seen > scanned ? seen - scanned : 0;
+    if (scanned > 0 && x->range_count < BTZ_RANGES)
+        x->ranges[x->range_count++] = (struct btz_range){ 0, scanned };
+}
+
+struct lane_state {
+    struct btz_guard_stream *streams[2];
+    size_t count;
+    uint64_t seen;
+};
+
+static void close_lane(struct btz_exchange *x, struct lane_state *s)
+{
+    uint64_t scanned = 0, released = 0, other;
+
+    if (!s)
+        return;
+    if (s->count > 0) {
+        btz_guard_stream_ranges(s->streams[0], &scanned, &other);
+        btz_guard_stream_ranges(s->streams[s->count - 1], &other, &released);
+        btz_exchange_range(x, scanned, released, s->seen);
+    }
+    for (size_t i = 0; i < s->count; i++)
+        btz_guard_stream_free(s->streams[i]);
+    free(s);
+}
+
+static enum btz_err open_lane(struct btz_exchange *x, struct btz_lane *lane)
+{
+    enum btz_channel as[2];
+    size_t count = readings(lane->channel, as);
+    struct lane_state *s;
+
+    if (lane->channel == BTZ_CHANNEL_TOOL_ARGUMENTS)
+        BTZ_TRY(btz_exchange_tool(x, lane->tool, false));
+    if (!btz_exchange_guards(x))
+        return BTZ_OK;
+    if (!x->session)
+        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return btz_fail(BTZ_LIMIT, "no memory");
+    lane->user = s;
+    while (s->count < count) {
+        BTZ_TRY(btz_guard_stream_new(x->session, as[s->count], &s->streams[s->count]));
+        s->count++;
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err feed_lane(struct lane_state *s, struct btz_slice piece, bool final,
+                              struct btz_buf *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf between = BTZ_BUF(BTZ_EXCHANGE_CAP);
+
+    if (s->count == 1)
+        return btz_guard_stream_feed(s->streams[0], piece, final, out);
+    BTZ_TRY(btz_guard_stream_feed(s->streams[0], piece, final, &between));
+    return btz_guard_stream_feed(s->streams[1], btz_buf_slice(&between), final, out);
+}
+
+static enum btz_err stop(struct btz_exchange *x, enum btz_err err, const char *why)
+{
+    x->blocked_out = true;
+    if (err != BTZ_DENIED)
+        x->not_evaluated = "the guard could not read the answer";
+    snprintf(x->reason, sizeof x->reason, "%s", why);
+    return BTZ_DENIED;
+}
+
+static enum btz_err lane_text(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
+                              struct btz_buf *out)
+{
+    struct btz_exchange *x = user;
+    struct lane_state *s;
+    enum btz_err err;
+
+    if (!lane->user) {
+        err = open_lane(x, lane);
+        if (err != BTZ_OK)
+            return stop(x, err, btz_error_detail());
+    }
+    s = lane->user;
+    if (!s) {
+        x->skipped_out += piece.len;
+        x->released_out += piece.len;
+        return btz_buf_add_slice(out, piece);
+    }
+    s->seen += piece.len;
+    err = feed_lane(s, piece, final, out);
+    return err == BTZ_OK ? BTZ_OK : stop(x, err, "the answer was cut off by the guard");
+}
+
+static void lane_drop(void *user, struct btz_lane *lane)
+{
+    close_lane(user, lane->user);
+    lane->user = NULL;
+}
+
+static enum btz_err lane_repeat(void *user, enum btz_channel channel, struct btz_slice text,
+                                struct btz_buf *out)
+{
+    struct btz_exchange *x = user;
+    bool changed;
+    enum btz_err err;
+
+    if (!btz_exchange_guards(x))
+        return btz_buf_add_slice(out, text);
+    err = btz_exchange_said(x, channel, text, &changed, out);
+    if (err != BTZ_OK)
+        return stop(x, err, "the answer was cut off by the guard");
+    return changed ? BTZ_OK : btz_buf_add_slice(out, text);
+}
+
+const struct btz_lane_ops btz_exchange_lanes = { lane_text, lane_drop, lane_repeat };
