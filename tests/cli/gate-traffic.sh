@@ -348,4 +348,29 @@ sed 's/bartizan on;/bartizan on; proxy_pass http:\/\/127.0.0.1;/' own.conf >bad.
 ok $? "a location that would not be guarded is no configuration"
 run 2 gate run --state state2 --upstream http://127.0.0.1:1 --listen localhost:0
 says .err "names upstreams already"
+
+# The quick start: an address and its key, no file.
+mkdir quick
+cd quick || exit 1
+BARTIZAN_UPSTREAM_KEY=sk-quick "$bartizan" gate run --state state --listen localhost:0 --http 127.0.0.1:0 --upstream "http://127.0.0.1:$(cat ../mock2)/v1" >urls 2>gate.err &
+gate=$!
+for _ in $(seq 400); do
+    [ "$(wc -l <urls)" -ge 2 ] && break
+    sleep 0.05
+done
+url=$(sed -n 2p urls)
+local_api /v1/services '{"name":"app"}' >/dev/null
+local_api /v1/bindings '{"role":"user","subject":"app"}' >/dev/null
+key=$(local_api /v1/keys '{"principal":"app","name":"k"}' | jq -r .secret)
+for _ in $(seq 100); do
+    [ "$(code chat any hello)" = 200 ] && break
+    sleep 0.05
+done
+curl -sS --max-time 20 -o /dev/null "http://127.0.0.1:$(cat ../mock2)/_seen"
+is "$(chat any hello | jq -r '.choices[0].message.content')" "Hello from the mock." "any model is that upstream's"
+curl -sS --max-time 20 "http://127.0.0.1:$(cat ../mock2)/_seen" | jq -r '.[].head' | grep -qi '^authorization: bearer sk-quick'
+ok $? "with its key"
+kill -TERM "$gate"
+wait "$gate" || true
+gate=
 done_testing
