@@ -317,7 +317,7 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
     char resource[320];
 
     if (tool.len == 0)
-        return BTZ_OK;
+        return offered ? btz_fail(BTZ_DENIED, "a tool without a name") : BTZ_OK;
     if (tool.len > 256)
         return btz_fail(BTZ_DENIED, "the name of a tool has more than 256 bytes");
     if (x->has_request && !offered && x->request.tool_count > 0) {

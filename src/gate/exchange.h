@@ -66,7 +66,7 @@ struct btz_exchange {
     struct btz_decision decision;
     const char *rule, *resource;
     double cost_bound;
-    uint64_t token_bound;
+    uint64_t token_bound, input_bound;
     /* the guard */
     struct btz_guard_session *session;
     const char *not_evaluated; /* why something was not */
@@ -95,7 +95,7 @@ struct btz_exchange {
     struct btz_buf collected;
     struct btz_usage usage;
     uint64_t out_bytes;
-    bool cut, responded, streamed, unwrap, raw_done;
+    bool cut, responded, streamed, stream_ended, raw_done;
     uint64_t response_cap;
     struct btz_sha256 request_hash, response_hash;
     uint8_t request_digest[BTZ_SHA256_LEN];

@@ -28,19 +28,38 @@ static double cost_of(const struct btz_exchange *x, uint64_t in, uint64_t out)
     return m ? ((double)in * m->input_price + (double)out * m->output_price) / 1e6 : 0;
 }
 
-/* What the upstream said it used, else an estimate of what went through. */
-static void count_tokens(const struct btz_exchange *x, uint64_t *in, uint64_t *out)
+/*
+ * What the upstream said it used; where it did not come to say all of it, at least what was seen. Who leaves before the
+ * answer has had it made all the same: he pays what was reserved.
+ */
+static void count_tokens(const struct btz_exchange *x, enum btz_end how, uint64_t *in,
+                         uint64_t *out)
 {
+    uint64_t seen = (x->scanned_out + x->skipped_out) / 3;
+
     *in = *out = 0;
-    if (x->token_bound == 0)
+    if (x->token_bound == 0 || !x->forwarded)
         return;
-    if (x->usage.known) {
-        *in = x->usage.input_tokens;
-        *out = x->usage.output_tokens;
+    if (!x->responded && how == BTZ_END_CLIENT_GONE) {
+        *in = x->input_bound;
+        *out = x->token_bound - x->input_bound;
     } else if (x->responded && x->status < 400) {
-        *in = x->has_request ? btz_message_tokens(&x->request) : 0;
-        *out = x->out_bytes / 3;
+        *in = x->usage.known ? x->usage.input_tokens : x->input_bound;
+        *out = x->usage.known ? x->usage.output_tokens : 0;
+        if (seen > *out && (!x->usage.known || (x->streamed && !x->stream_ended)))
+            *out = seen;
     }
+}
+
+/* How an upstream did is not for clients to say by leaving. */
+static void judge_upstream(struct btz_exchange *x, enum btz_end how)
+{
+    if (!x->forwarded || x->responded)
+        return;
+    if (how == BTZ_END_CLIENT_GONE)
+        btz_circuit_untried(x->gate->circuits, x->candidates[x->current].upstream);
+    else
+        btz_exchange_attempted(x, 0);
 }
 
 void btz_exchange_record(struct btz_exchange *x, const char *phase,
@@ -140,14 +159,14 @@ void btz_exchange_end(struct btz_exchange *x, const struct btz_end_facts *facts,
     x->ended = true;
     /* Streams count what they scanned when their lanes close. */
     x->streamed = x->stream != NULL;
+    x->stream_ended = x->stream && btz_protocol_stream_ended(x->stream);
     btz_protocol_stream_free(x->stream);
     x->stream = NULL;
     btz_exchange_close_text(x);
-    if (x->forwarded && !x->responded)
-        btz_exchange_attempted(x, 0);
-    count_tokens(x, &in, &out);
-    /* A request that reached an upstream counts, also where that answered with an error. */
-    release = !x->responded;
+    judge_upstream(x, facts->how);
+    count_tokens(x, facts->how, &in, &out);
+    /* A request that reached an upstream counts, also where that answered with an error, or nobody waited for it. */
+    release = !x->responded && (!x->forwarded || facts->how != BTZ_END_CLIENT_GONE);
     btz_exchange_settle(x, release, in + out, cost_of(x, in, out), redis);
     btz_exchange_record(x, "end", facts, &r);
     r.input_tokens = in;
