@@ -14,11 +14,18 @@ static const char *guard_word(const struct btz_exchange *x)
                   records[i].hit.action == BTZ_GUARD_PSEUDONYMISE;
     if (x->blocked_out || (x->code && strcmp(x->code, "guard_blocked") == 0))
         return "blocked";
-    if (x->not_evaluated && x->scanned_in + x->scanned_out == 0)
+    if (x->scanned_in + x->scanned_out == 0)
         return "not-evaluated";
     if (changed)
         return "changed";
     return hits > 0 ? "observed" : "passed";
+}
+
+static const char *why_not(const struct btz_exchange *x)
+{
+    if (x->not_evaluated || x->scanned_in + x->scanned_out > 0)
+        return x->not_evaluated;
+    return x->code ? "refused before" : "there was no text";
 }
 
 static double cost_of(const struct btz_exchange *x, uint64_t in, uint64_t out)
@@ -98,7 +105,7 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
         .rule = x->rule,
         .reason = x->reason[0] ? x->reason : NULL,
         .guard = guard_word(x),
-        .guard_reason = x->not_evaluated,
+        .guard_reason = why_not(x),
         .request_bytes = facts->request_bytes,
         .response_bytes = facts->response_bytes,
         .scanned_in = x->scanned_in,
@@ -112,9 +119,9 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
         .cut = x->cut,
         .client_gone = facts->how == BTZ_END_CLIENT_GONE,
     };
-    out->guard_mode = x->mode == BTZ_RESPONSE_PASS ? "none"
-                      : x->streamed || x->raw      ? btz_guard_mode_name(x->gate->conf->guard.mode)
-                                                   : "whole";
+    out->guard_mode = x->mode == BTZ_RESPONSE_PASS || x->scanned_out == 0 ? "none"
+                      : x->streamed || x->raw ? btz_guard_mode_name(x->gate->conf->guard.mode)
+                                              : "whole";
     if (x->session)
         out->hits = btz_guard_records(x->session, &out->hit_count);
     if (x->body.len)
