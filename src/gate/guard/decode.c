@@ -11,7 +11,7 @@ enum {
     PAIRS_MIN = 8,  /* "69 67 6e ..." */
     SHOWN_MAX = 64, /* letters of one case at its beginning; more are no base64 */
     WRAP_MIN = 60,  /* a line of wrapped base64 is at least this long */
-    ENTITY_MAX = 12
+    ENTITY_MAX = 32 /* with leading zeros */
 };
 
 static int hex_digit(uint8_t c)
@@ -66,44 +66,84 @@ static const struct {
     { "dash;", '-' },    { "semi;", ';' },   { "grave;", '`' },  { "dollar;", '$' },
 };
 
-static struct escape html_escape(const uint8_t *p, size_t left)
+/* As browsers read them: leading zeros, and an end that is no ";", make no difference. */
+static struct escape number_reference(const uint8_t *p, size_t left, bool final)
 {
     struct escape e = { ESCAPE_NONE, 0, 0, false };
-    size_t i = 2;
-    bool hex;
+    bool hex = left > 2 && (p[2] | 0x20) == 'x';
+    size_t i = hex ? 3 : 2, first = i;
 
-    if (left < 2)
-        return (struct escape){ ESCAPE_CUT, 0, 0, false };
-    if (p[1] != '#') {
-        for (size_t k = 0; k < BTZ_COUNT(entities); k++) {
-            size_t n = strlen(entities[k].name), have = left - 1 < n ? left - 1 : n;
-
-            if (memcmp(p + 1, entities[k].name, have) != 0)
-                continue;
-            if (have < n)
-                e.kind = ESCAPE_CUT;
-            else
-                return (struct escape){ ESCAPE_HTML, n + 1, entities[k].c, false };
-        }
-        return e;
-    }
-    hex = left > 2 && (p[2] | 0x20) == 'x';
-    i += hex;
-    for (; i < left && i <= ENTITY_MAX && p[i] != ';'; i++) {
+    for (; i < left && i <= ENTITY_MAX; i++) {
         int d = hex_digit(p[i]);
 
         if (d < 0 || (!hex && d > 9))
-            return e;
+            break;
         e.c = e.c > 0x110000 ? e.c : e.c * (hex ? 16 : 10) + (uint32_t)d;
     }
-    if (i == left)
+    if (i == left && !final)
         e.kind = ESCAPE_CUT;
-    else if (p[i] == ';' && i > (hex ? 3u : 2u) && e.c > 0 && e.c <= 0x10FFFF)
-        e = (struct escape){ ESCAPE_HTML, i + 1, e.c, false };
+    else if (i > first && i <= ENTITY_MAX && e.c > 0 && e.c <= 0x10FFFF)
+        e = (struct escape){ ESCAPE_HTML, i + (i < left && p[i] == ';'), e.c, false };
     return e;
 }
 
-static struct escape backslash(const uint8_t *p, size_t left)
+static struct escape html_escape(const uint8_t *p, size_t left, bool final)
+{
+    struct escape e = { ESCAPE_NONE, 0, 0, false };
+
+    if (left < 2)
+        return (struct escape){ ESCAPE_CUT, 0, 0, false };
+    if (p[1] == '#')
+        return number_reference(p, left, final);
+    if ((uint8_t)((p[1] | 0x20) - 'a') >= 26)
+        return e;
+    for (size_t k = 0; k < BTZ_COUNT(entities); k++) {
+        size_t n, have;
+
+        if (entities[k].name[0] != p[1])
+            continue;
+        n = strlen(entities[k].name);
+        have = left - 1 < n ? left - 1 : n;
+        if (memcmp(p + 1, entities[k].name, have) != 0)
+            continue;
+        if (have == n)
+            return (struct escape){ ESCAPE_HTML, n + 1, entities[k].c, false };
+        e.kind = ESCAPE_CUT;
+    }
+    return e;
+}
+
+/* \u{1F600}: `p` is behind the bracket. */
+static struct escape braced(const uint8_t *p, size_t left)
+{
+    struct escape e = { ESCAPE_NONE, 0, 0, false };
+    size_t i = 0;
+
+    for (; i < left && i <= 8 && hex_digit(p[i]) >= 0; i++)
+        e.c = e.c << 4 | (uint32_t)hex_digit(p[i]);
+    if (i == left)
+        e.kind = ESCAPE_CUT;
+    else if (p[i] == '}' && i > 0 && i <= 8 && e.c > 0 && e.c <= 0x10FFFF)
+        e = (struct escape){ ESCAPE_BACKSLASH, i + 4, e.c, false };
+    return e;
+}
+
+/* \55 and \101; one digit is more often a group of a regular expression. */
+static struct escape octal(const uint8_t *p, size_t left, bool final)
+{
+    struct escape e = { ESCAPE_NONE, 0, 0, true };
+    size_t i = 1;
+
+    for (; i < left && i < 4 && p[i] >= '0' && p[i] <= '7' && e.c < 32; i++)
+        e.c = e.c << 3 | (uint32_t)(p[i] - '0');
+    if (i == left && i < 4 && e.c < 32 && !final)
+        e.kind = ESCAPE_CUT;
+    else if (i > 2)
+        e = (struct escape){ ESCAPE_BACKSLASH, i, e.c, true };
+    return e;
+}
+
+static struct escape backslash(const uint8_t *p, size_t left, bool final)
 {
     static const char from[] = "ntr\"'/\\", to[] = "\n\t\r\"'/\\";
     struct escape e = { ESCAPE_CUT, 0, 0, false };
@@ -120,6 +160,15 @@ static struct escape backslash(const uint8_t *p, size_t left)
         kind = hex_digits(p + 2, left - 2, 2, &e.c);
         e.len = 4;
         e.byte = true;
+    } else if (p[1] >= '0' && p[1] <= '7') {
+        return octal(p, left, final);
+    } else if (p[1] == 'u' && left > 2 && p[2] == '{') {
+        return braced(p + 3, left - 3);
+    } else if (p[1] == 'U') {
+        kind = hex_digits(p + 2, left - 2, 8, &e.c);
+        e.len = 10;
+        if (kind == ESCAPE_URL && (e.c == 0 || e.c > 0x10FFFF))
+            kind = ESCAPE_NONE;
     } else if (p[1] == 'u') {
         kind = hex_digits(p + 2, left - 2, 4, &e.c);
         e.len = 6;
@@ -147,14 +196,14 @@ static struct escape backslash(const uint8_t *p, size_t left)
     return e;
 }
 
-static struct escape escape_at(const uint8_t *p, size_t left)
+static struct escape escape_at(const uint8_t *p, size_t left, bool final)
 {
     struct escape e = { ESCAPE_NONE, 3, 0, true };
 
     if (p[0] == '&')
-        return html_escape(p, left);
+        return html_escape(p, left, final);
     if (p[0] == '\\')
-        return backslash(p, left);
+        return backslash(p, left, final);
     e.kind = hex_digits(p + 1, left - 1, 2, &e.c);
     return e;
 }
@@ -221,7 +270,7 @@ static void strip(const struct btz_view *in, struct unescaped *u, size_t *wait)
         if (i >= in->before && u->before == SIZE_MAX)
             u->before = start;
         if (is_escape_start(t.ptr[i])) {
-            e = escape_at(t.ptr + i, t.len - i);
+            e = escape_at(t.ptr + i, t.len - i, in->final);
             if (e.kind == ESCAPE_CUT && !in->final) { /* the view ends in front of it */
                 *wait = i;
                 break;
@@ -296,7 +345,7 @@ static bool has_escape(const struct btz_view *in)
     end = in->text.ptr + in->text.len;
     for (unsigned i = 0; i < sizeof starts; i++)
         for (p = in->text.ptr; (p = memchr(p, starts[i], (size_t)(end - p))); p++) {
-            enum escape_kind kind = escape_at(p, (size_t)(end - p)).kind;
+            enum escape_kind kind = escape_at(p, (size_t)(end - p), in->final).kind;
 
             if (kind != ESCAPE_NONE && (kind != ESCAPE_CUT || !in->final))
                 return true;
@@ -473,21 +522,63 @@ bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out)
     return false;
 }
 
-static bool is_text(struct btz_slice s)
+/* UTF-16 of ASCII: every second byte is NUL. */
+static void drop_nuls(struct btz_buf *out, size_t start)
 {
-    size_t at = 0, odd = 0, count = 0;
-    uint32_t c;
+    size_t nuls = 0, kept = start;
 
-    if (s.len < 6 || !btz_is_utf8(s))
-        return false;
-    while (btz_utf8_next(s, &at, &c)) {
-        if ((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7F)
-            return false;
-        odd += c >= 0x80;
-        count++;
+    for (size_t i = start; i < out->len; i++)
+        nuls += out->ptr[i] == 0;
+    if (nuls * 5 < (out->len - start) * 2)
+        return;
+    for (size_t i = start; i < out->len; i++)
+        if (out->ptr[i] != 0)
+            out->ptr[kept++] = out->ptr[i];
+    out->len = kept;
+}
+
+/*
+ * How much of out[start, ...) is text, in percent; 0 where that is too little to be one. A few odd bytes make no text
+ * unreadable: a space takes the place of each. Random bytes are printable for a third, and seldom UTF-8.
+ */
+static unsigned tidy(struct btz_buf *out, size_t start)
+{
+    size_t at = 0, odd = 0, count = 0, good = 0, bad = 0, wide = 0;
+    struct btz_slice s;
+
+    drop_nuls(out, start);
+    s = btz_slice_of(out->ptr + start, out->len - start);
+    if (s.len < 6)
+        return 0;
+    while (at < s.len) {
+        uint8_t *p = out->ptr + start + at;
+        size_t next = at;
+        uint32_t c;
+
+        if (*p >= 0x20 && *p < 0x7F) {
+            good++;
+            count++;
+            at++;
+        } else if (*p >= 0x80 && btz_utf8_next(s, &next, &c) &&
+                   btz_is_utf8(btz_slice_of(p, next - at))) {
+            wide += next - at;
+            odd++;
+            count++;
+            at = next;
+        } else {
+            bool blank = *p == '\n' || *p == '\t' || *p == '\r';
+
+            good += blank;
+            bad += !blank;
+            *p = blank ? *p : ' ';
+            at++;
+        }
     }
-    /* Random bytes seldom are UTF-8, and then of few letters. */
-    return odd * 2 <= count || count >= 12;
+    if (bad * 16 <= s.len) /* among much junk a wide character is one by chance */
+        good += wide;
+    if (good * 4 < s.len * 3 || (odd * 2 > count && count < 12))
+        return 0;
+    return (unsigned)(good * 100 / s.len);
 }
 
 static int sextet(uint8_t c)
@@ -548,17 +639,29 @@ enum btz_err btz_run_decode(const struct btz_view *view, const struct btz_run *r
     struct btz_slice in = btz_slice_sub(view->text, run->from, run->to - run->from);
     size_t start = out->len;
 
+    unsigned best = 0, best_skip = 0, good;
+
     *text = false;
     BTZ_TRY(btz_buf_reserve(out, in.len + 4));
     if (run->hex) {
         hex_from(in, out);
-        *text = is_text(btz_slice_of(out->ptr + start, out->len - start));
+        *text = tidy(out, start) > 0;
     }
     /* What stands in front of the run may have joined it. */
     for (unsigned skip = 0; !run->paired && !*text && skip < 4; skip++) {
         out->len = start;
         base64_from(in, skip, out);
-        *text = is_text(btz_slice_of(out->ptr + start, out->len - start));
+        good = tidy(out, start);
+        if (good > best) {
+            best = good;
+            best_skip = skip;
+        }
+        *text = good == 100;
+    }
+    if (!*text && best > 0) {
+        out->len = start;
+        base64_from(in, best_skip, out);
+        *text = tidy(out, start) > 0;
     }
     if (!*text)
         out->len = start;

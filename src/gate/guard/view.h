@@ -24,7 +24,7 @@ BTZ_CHECKED enum btz_err btz_view_plain(struct btz_view_room *room, struct btz_s
                                         size_t context, bool final, struct btz_view *out,
                                         size_t *wait);
 /*
- * Escapes taken off: HTML character references, %41, \u0041 and \x41, \n and alike. *changed false: there are none, and
+ * Escapes taken off: HTML character references, %41, \u0041, \x41 and \101, \n and alike. *changed false: there are none, and
  * nothing is written. *wait: offset in `in` of an escape that is not finished, or in.text.len.
  */
 BTZ_CHECKED enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view *in,
@@ -48,7 +48,7 @@ struct btz_run {
 };
 /* The next run that begins at or after *at and could be one; moves *at behind it. */
 bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out);
-/* Its text, when that is text: valid UTF-8 without control characters. False: it encodes none. */
+/* Its text, when three quarters of it are: a space for each byte that is none. False: it encodes none. */
 BTZ_CHECKED enum btz_err btz_run_decode(const struct btz_view *view, const struct btz_run *run,
                                         struct btz_buf *out, bool *is_text);
 
