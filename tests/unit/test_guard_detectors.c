@@ -344,11 +344,24 @@ static void test_canary(void **state)
         { "\uFF22lue \u041deron \u200B42", "canary" },
         { "24 noreH eulB", "canary-reversed" },
         { "Oyhr Ureba 42", "canary-rot13" },
-        { "Qmx1ZSBIZXJvbiA0Mg==  is it", "canary" },
-        { "in hex 426c7565204865726f6e203432", "canary" },
-        { "Qm%781ZSBIZXJvbiA0Mg%3D%3D", "canary" },
+        { "Qmx1ZSBIZXJvbiA0Mg==  is it", "canary-encoded,canary" },
+        { "in hex 426c7565204865726f6e203432", "canary,canary-encoded" },
+        { "Qm%781ZSBIZXJvbiA0Mg%3D%3D", "canary-encoded,canary" },
+        /* Separators of any sort, and markup. */
+        { "B\u00B7l\u2022u\u2014e\U0001F600H\u3001e\u20ACr\u2192o\uFFFCn42", "canary" },
+        { "B    l    u    e H**e**r**o**n\n\n- 4<br>2", "canary" },
+        { "<b>B</b><i>l</i>ue <span class='x'>Her</span>on 42", "canary" },
+        { "B\033[0ml\033[31;1mu\033[0me Heron \033[K42", "canary" },
+        { "blue heron 4 \u0436 2", "" },
+        { "blue heron 4 <two and a half of them and much more> 2", "" },
+        /* Base64 of "the code is Blue Heron 42 ok" and hex, in pieces. */
+        { "\"dGhlIGNvZGUg\" +\n \"aXMgQmx1ZSBI\" +\n \"ZXJvbiA0MiBvaw\"", "canary-encoded" },
+        { "> aXMgQmx1\n> ZSBIZXJv\n> biA0MiBvaw", "canary-encoded" },
+        { "0x42, 0x6C, 0x75, 0x65, 0x20, 0x48, 0x65, 0x72, 0x6F, 0x6E, 0x20, 0x34, 0x32",
+          "canary-encoded" },
+        { "426c 7565 2048 6572 6f6e 2034 32", "canary-encoded" },
         { "blue heron 4", "" },
-        { "blue ---------- heron 42", "" },
+        { "blue -------------------- heron 42", "" },
         { "a blue bird, a heron, 42 of them", "" },
     };
 
@@ -356,7 +369,7 @@ static void test_canary(void **state)
     check(BTZ_CHANNEL_OUTPUT, "canary", v, BTZ_COUNT(v));
     assert_string_equal(
         kinds(BTZ_CHANNEL_OUTPUT, "canary", S("42 6c 75 65 20 48 65 72 6f 6e 20 34 32.")),
-        "canary");
+        "canary,canary-encoded");
 }
 
 static void test_link(void **state)

@@ -100,12 +100,11 @@ static void compare(const struct btz_guard *g, enum btz_channel c, struct btz_sl
 
 /* Short, with the interesting part at the cuts. Not more than 14 bytes are cut everywhere: the middle of longer ones. */
 static const char *const shorts[] = {
-    "a@b.cd",       "x +4930123456",         "10.1.2.3 z",   "zq canary7!",
-    "zqCanary 7x",  "7yranac-qz.",           "&#97;@b.cd",   "a%40b.co x",
-    "\\u0061@b.cd", "p://u:pw1@h",           "e\u0301@b.cd", "\u0430@b.co",
-    "a\u200b@b.co", "\U000E0041\U000E0042x", "<b onx=1>",    "<script>a",
-    "\033[2Jx",     "pwd=abc123x4",          "[a](http:x)",  "078-05-1121",
-    "TIN x",        "]\\n\\\\u0041",         "project",      "[INST] a",
+    "a@b.cd",        "x +4930123456", "10.1.2.3 z",   "zq canary7!",           "zqCanary 7x",
+    "7yranac-qz.",   "&#97;@b.cd",    "a%40b.co x",   "\\u0061@b.cd",          "p://u:pw1@h",
+    "e\u0301@b.cd",  "\u0430@b.co",   "a\u200b@b.co", "\U000E0041\U000E0042x", "<b onx=1>",
+    "<script>a",     "\033[2Jx",      "zq<b>canary7", "z\033[0mqcanary7",      "<zqcanary7<b>",
+    "]\\n\\\\u0041", "project",       "[INST] a",
 };
 
 static void every_cut(const struct btz_guard *g, enum btz_channel c, struct btz_slice text)
@@ -176,6 +175,9 @@ static const char *const parts[] = {
     "Blue-Heron-42 ",
     "b.l.u.e h.e.r.o.n 4.2 ",
     "24 noreH eulB ",
+    "<b>Blue</b> <i>Her</i>on <br>42 < 7 and \033[0mBl\033[31mue Heron\u00B742 ",
+    "0x42, 0x6C, 0x75, 0x65, 0x20, 0x48, 0x65, 0x72, 0x6F, 0x6E, 0x20, 0x34, 0x32 ",
+    "\"aXMgQmx1ZSBI\" + \"ZXJvbiA0MiBvaw\" ",
     "Qmx1ZSBIZXJvbiA0MiBpcyB0aGUgY29kZQ== ",
     "426c7565204865726f6e203432206973 ",
     "42 6c 75 65 20 48 65 72 6f 6e 20 34 32 ",
