@@ -319,6 +319,18 @@ static void test_other_secrets(void **state)
           "" },
         { "skip-this and sk-short and AKIA", "" },
         { "The secretary said the token economy works", "" },
+        { "max_tokens=4096; tokenizer: cl100k_base;", "" },
+        { "secretName: my-tls-secret-2024", "" },
+        { "pwd: /home/user/project2/src", "" },
+        { "$ pwd > /tmp/out2.txt", "" },
+        { "pass # token -> user_id_42", "" },
+        { "token: JIRA-12345678 was closed", "" },
+        { "md5 token: d41d8cd98f00b204e9800998ecf8427e", "" },
+        { "<input name=\"csrf_token\" value=\"3f2a9c1d\">", "" },
+        { "primary key secret: customer_id_3", "" },
+        { "password1 = Tr0ub4dor&3xyz", "password" },
+        { "secretAccessKey: '/9f8E7d6C5B4a3928+1706Qz'", "password" },
+        { "token: d41d8cd98f00b204e9800998ecf8427e", "password" },
     };
     static const char begin[] = "-----BEGIN ", end[] = "-----END ";
     BTZ_BUF_RELEASE struct btz_buf pem = BTZ_BUF(4096);
