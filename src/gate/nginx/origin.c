@@ -73,6 +73,14 @@ static void answer_preflight(struct btz_nginx_ctx *c)
     ngx_http_finalize_request(r, rc);
 }
 
+bool btz_nginx_preflight(struct btz_nginx_ctx *c)
+{
+    if (!btz_slice_is(c->in.method, "OPTIONS") || !is_own(c))
+        return false;
+    answer_preflight(c);
+    return true;
+}
+
 bool btz_nginx_origin(struct btz_nginx_ctx *c)
 {
     const struct btz_incoming *in = &c->in;
@@ -81,12 +89,9 @@ bool btz_nginx_origin(struct btz_nginx_ctx *c)
     bool reads = btz_slice_is(in->method, "GET") || btz_slice_is(in->method, "HEAD");
 
     if (btz_slice_is(in->method, "OPTIONS")) {
-        if (is_own(c))
-            answer_preflight(c);
-        else
-            btz_nginx_fail(c, in->origin.len ? 403 : 405, "forbidden",
-                           in->origin.len ? "pages of this origin may not ask here"
-                                          : "OPTIONS is for browsers");
+        btz_nginx_fail(c, in->origin.len ? 403 : 405, "forbidden",
+                       in->origin.len ? "pages of this origin may not ask here"
+                                      : "OPTIONS is for browsers");
         return true;
     }
     /* A cookie goes along whoever makes the browser ask: the page must be ours. */
