@@ -80,7 +80,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_buf_t *sending_buf, *held_buf;
     ngx_chain_t sending_chain;
     bool headers_sent, last_pending, last_sent, broken, ended, busy, cut, upstream_failed,
-        cross_origin;
+        cross_origin, keepalive;
     struct btz_nginx_socket *socket;
     /* facts */
     uint64_t began_ns, own_ns, first_ns, request_bytes, response_bytes;
