@@ -77,6 +77,7 @@ struct btz_exchange {
     /* limits */
     struct btz_lease lease;
     bool reserved, shared;           /* shared: by Redis */
+    bool asked;                      /* Redis, and it may have reserved: no refusal is known */
     struct btz_redis_command *redis; /* in the arena, where limits are shared: it is large */
     /* where to */
     struct candidate candidates[BTZ_CANDIDATES];

@@ -601,6 +601,52 @@ static void test_client_gone(void **state)
     gate_close(&p);
 }
 
+static void end_with_redis(struct talk *t, const char *word)
+{
+    struct btz_end_facts facts = { .how = BTZ_END_CLIENT_GONE };
+    const struct btz_redis_command *redis = NULL;
+    bool found = false;
+
+    btz_exchange_end(t->x, &facts, &redis);
+    assert_int_equal(redis != NULL, word != NULL);
+    for (int i = 0; redis && i < redis->argc; i++)
+        found = found || btz_slice_is(btz_slice_of(redis->argv[i], redis->argv_len[i]), word);
+    assert_int_equal(found, word != NULL);
+    btz_exchange_free(t->x);
+    btz_buf_release(&t->out);
+}
+
+/* Redis may have reserved, whether or not its answer came: it is given back, but for what it refused. */
+static void test_shared_limits(void **state)
+{
+    static const char *const refusals[] = { "LIMIT 0 0 6 6 9 alice", "TWICE" };
+    struct gate_place p;
+    struct talk t;
+
+    (void)state;
+    gate_open(&p, ONE "  limits: [{each: principal, requests_per_minute: 6}]\n"
+                      "  shared_limits: 'unix:/nowhere'\n");
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    assert_int_equal(t.step, BTZ_STEP_LIMITS);
+    assert_null(btz_exchange_renew(t.x));
+    end_with_redis(&t, "release"); /* the client left */
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    assert_int_equal(btz_exchange_limited(t.x, false, btz_str("")), BTZ_STEP_REFUSE);
+    end_with_redis(&t, "release"); /* no answer in time */
+    for (size_t i = 0; i < BTZ_COUNT(refusals); i++) {
+        ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+        assert_int_equal(btz_exchange_limited(t.x, true, btz_str(refusals[i])), BTZ_STEP_REFUSE);
+        end_with_redis(&t, NULL);
+    }
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    t.step = btz_exchange_limited(t.x, true, btz_str("OK"));
+    assert_non_null(btz_exchange_renew(t.x));
+    (void)forward(&t);
+    answer(&t, 200, "application/json", SAID("hello"));
+    end_with_redis(&t, "settle");
+    gate_close(&p);
+}
+
 /* What the upstream would do elsewhere or later. */
 static void test_work_elsewhere(void **state)
 {
@@ -662,7 +708,7 @@ int main(void)
         cmocka_unit_test(test_list_of_models),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_durable),          cmocka_unit_test(test_pins),
         cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_guard_off),
+        cmocka_unit_test(test_guard_off),        cmocka_unit_test(test_shared_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
