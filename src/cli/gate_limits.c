@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
-#include "cli/cli.h"
+#include "cli/access_open.h"
 #include "gate/gate.h"
 
 #define ARENA_MAX (16u << 20)
@@ -134,15 +134,15 @@ static enum btz_err print_json(struct btz_cli *cli, const struct list *list)
 static enum btz_err show(struct btz_cli *cli, const struct args *args, struct btz_arena *arena,
                          struct list *list)
 {
-    const char *state = NULL, *path;
-    struct btz_gate_conf *conf;
+    const struct btz_gate_conf *conf;
+    struct btz_settings settings;
+    const char *path;
     struct btz_limits *l;
     struct stat st;
 
-    BTZ_TRY(btz_gate_conf_load(cli->config_path, btz_cli_env(), arena, &conf, &state));
-    if (cli->state_dir)
-        state = cli->state_dir;
-    path = btz_arena_printf(arena, "%s/gate/limits", state);
+    BTZ_TRY(btz_cli_access_settings(cli, arena, &settings));
+    conf = btz_settings_of(&settings, &btz_section_gate);
+    path = btz_arena_printf(arena, "%s/gate/limits", settings.state);
     if (!path)
         return BTZ_LIMIT;
     if (conf->shared_limits[0])

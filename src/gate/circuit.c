@@ -120,6 +120,12 @@ bool btz_circuit_may(struct btz_circuits *c, size_t which, uint64_t now_ms)
            atomic_compare_exchange_strong(&k->trial_until_ms, &trial, now_ms + 5000);
 }
 
+void btz_circuit_untried(struct btz_circuits *c, size_t which)
+{
+    if (which < c->count)
+        atomic_store(&c->page->circuit[which].trial_until_ms, 0);
+}
+
 void btz_circuit_ok(struct btz_circuits *c, size_t which)
 {
     struct circuit *k;

@@ -13,6 +13,8 @@ BTZ_CHECKED enum btz_err btz_circuits_open(const char *path, const char *const *
 void btz_circuits_close(struct btz_circuits *c);
 /* Open: left alone. When its time is over, one request at a time may try. */
 bool btz_circuit_may(struct btz_circuits *c, size_t which, uint64_t now_ms);
+/* The trial that may() allowed did not come to an end: another may try. */
+void btz_circuit_untried(struct btz_circuits *c, size_t which);
 void btz_circuit_ok(struct btz_circuits *c, size_t which);
 /* `after` failures in a row open it for `for_ms`; after 0: never. */
 void btz_circuit_failed(struct btz_circuits *c, size_t which, uint64_t after, uint64_t for_ms,

@@ -62,6 +62,14 @@ enum btz_step btz_exchange_refuse(struct btz_exchange *x, unsigned status, const
     return BTZ_STEP_REFUSE;
 }
 
+enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
+                                const char *message)
+{
+    if (!x->route) /* the words of the caller's protocol, and the name of the route in the entry */
+        x->route = btz_route_find(x->gate->conf, x->in->method, x->in->path, &x->arena);
+    return btz_exchange_refuse(x, status, code, "%s", message);
+}
+
 const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x)
 {
     return &x->answer;
@@ -317,7 +325,7 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
     char resource[320];
 
     if (tool.len == 0)
-        return BTZ_OK;
+        return offered ? btz_fail(BTZ_DENIED, "a tool without a name") : BTZ_OK;
     if (tool.len > 256)
         return btz_fail(BTZ_DENIED, "the name of a tool has more than 256 bytes");
     if (x->has_request && !offered && x->request.tool_count > 0) {

@@ -66,7 +66,7 @@ struct btz_exchange {
     struct btz_decision decision;
     const char *rule, *resource;
     double cost_bound;
-    uint64_t token_bound;
+    uint64_t token_bound, input_bound;
     /* the guard */
     struct btz_guard_session *session;
     const char *not_evaluated; /* why something was not */
@@ -77,6 +77,7 @@ struct btz_exchange {
     /* limits */
     struct btz_lease lease;
     bool reserved, shared;           /* shared: by Redis */
+    bool asked;                      /* Redis, and it may have reserved: no refusal is known */
     struct btz_redis_command *redis; /* in the arena, where limits are shared: it is large */
     /* where to */
     struct candidate candidates[BTZ_CANDIDATES];
@@ -95,7 +96,7 @@ struct btz_exchange {
     struct btz_buf collected;
     struct btz_usage usage;
     uint64_t out_bytes;
-    bool cut, responded, streamed, unwrap, raw_done;
+    bool cut, responded, streamed, stream_ended, raw_done;
     uint64_t response_cap;
     struct btz_sha256 request_hash, response_hash;
     uint8_t request_digest[BTZ_SHA256_LEN];

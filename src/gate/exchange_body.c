@@ -52,12 +52,37 @@ static void bound_cost(struct btz_exchange *x)
         out = 0;
     if (out > UINT64_MAX / 4)
         out = UINT64_MAX / 4;
+    x->input_bound = in;
     x->token_bound = in + out;
     x->cost_bound = m ? ((double)in * m->input_price + (double)out * m->output_price) / 1e6 : 0;
 }
 
+/*
+ * What a batch asks for runs later, without us: it may name any model and cost anything. So it is for those who may use all
+ * models, and for nobody where tokens or money are limited.
+ */
+static enum btz_step permit_batch(struct btz_exchange *x)
+{
+    const struct btz_limit_conf *limits = x->gate->conf->limits.items;
+
+    if (strcmp(x->route->name, "batch-create") != 0)
+        return BTZ_STEP_GO;
+    for (size_t i = 0; i < x->gate->conf->limits.count; i++)
+        if (limits[i].tokens_per_minute >= 0 || limits[i].budget >= 0)
+            return btz_exchange_refuse(x, 403, "forbidden",
+                                       "batches cannot be counted against limits of tokens or "
+                                       "money, so there are none here");
+    btz_exchange_decide(x, x->gate->invoke, "model/*", (struct btz_slice){ 0 }, NAN, &x->decision);
+    return x->decision.verdict == BTZ_VERDICT_ALLOW ? BTZ_STEP_GO
+                                                    : refuse_decision(x, "a batch of any model");
+}
+
 static enum btz_step permit(struct btz_exchange *x)
 {
+    enum btz_step step = permit_batch(x);
+
+    if (step != BTZ_STEP_GO)
+        return step;
     bound_cost(x);
     x->resource = resource_of(x);
     if (!x->resource)
@@ -70,6 +95,9 @@ static enum btz_step permit(struct btz_exchange *x)
     for (size_t i = 0; i < x->request.tool_count; i++)
         if (btz_exchange_tool(x, x->request.tools[i].name, true) != BTZ_OK)
             return btz_exchange_refuse(x, 403, "tool_forbidden", "%s", btz_error_detail());
+    if (json_object_get(x->request.root, "web_search_options") &&
+        btz_exchange_tool(x, btz_str("web_search"), true) != BTZ_OK)
+        return btz_exchange_refuse(x, 403, "tool_forbidden", "%s", btz_error_detail());
     for (size_t i = 0; x->route->mcp && i < x->request.call_count; i++) {
         if (btz_exchange_tool(x, x->request.calls[i].name, true) != BTZ_OK)
             return btz_exchange_refuse(x, 403, "tool_forbidden", "%s", btz_error_detail());
@@ -209,6 +237,7 @@ enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
         return btz_exchange_refuse(x, 413, "request_too_large",
                                    "the body has %zu bytes, %" PRId64 " are allowed", body.len,
                                    x->gate->conf->body_max);
+    x->now_ms = btz_gate_now_ms(x->gate); /* a body may take its time */
     step = read_body(x, body);
     if (step == BTZ_STEP_GO)
         step = permit(x);

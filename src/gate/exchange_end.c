@@ -14,11 +14,18 @@ static const char *guard_word(const struct btz_exchange *x)
                   records[i].hit.action == BTZ_GUARD_PSEUDONYMISE;
     if (x->blocked_out || (x->code && strcmp(x->code, "guard_blocked") == 0))
         return "blocked";
-    if (x->not_evaluated && x->scanned_in + x->scanned_out == 0)
+    if (x->scanned_in + x->scanned_out == 0)
         return "not-evaluated";
     if (changed)
         return "changed";
     return hits > 0 ? "observed" : "passed";
+}
+
+static const char *why_not(const struct btz_exchange *x)
+{
+    if (x->not_evaluated || x->scanned_in + x->scanned_out > 0)
+        return x->not_evaluated;
+    return x->code ? "refused before" : "there was no text";
 }
 
 static double cost_of(const struct btz_exchange *x, uint64_t in, uint64_t out)
@@ -28,19 +35,38 @@ static double cost_of(const struct btz_exchange *x, uint64_t in, uint64_t out)
     return m ? ((double)in * m->input_price + (double)out * m->output_price) / 1e6 : 0;
 }
 
-/* What the upstream said it used, else an estimate of what went through. */
-static void count_tokens(const struct btz_exchange *x, uint64_t *in, uint64_t *out)
+/*
+ * What the upstream said it used; where it did not come to say all of it, at least what was seen. Who leaves before the
+ * answer has had it made all the same: he pays what was reserved.
+ */
+static void count_tokens(const struct btz_exchange *x, enum btz_end how, uint64_t *in,
+                         uint64_t *out)
 {
+    uint64_t seen = (x->scanned_out + x->skipped_out) / 3;
+
     *in = *out = 0;
-    if (x->token_bound == 0)
+    if (x->token_bound == 0 || !x->forwarded)
         return;
-    if (x->usage.known) {
-        *in = x->usage.input_tokens;
-        *out = x->usage.output_tokens;
+    if (!x->responded && how == BTZ_END_CLIENT_GONE) {
+        *in = x->input_bound;
+        *out = x->token_bound - x->input_bound;
     } else if (x->responded && x->status < 400) {
-        *in = x->has_request ? btz_message_tokens(&x->request) : 0;
-        *out = x->out_bytes / 3;
+        *in = x->usage.known ? x->usage.input_tokens : x->input_bound;
+        *out = x->usage.known ? x->usage.output_tokens : 0;
+        if (seen > *out && (!x->usage.known || (x->streamed && !x->stream_ended)))
+            *out = seen;
     }
+}
+
+/* How an upstream did is not for clients to say by leaving. */
+static void judge_upstream(struct btz_exchange *x, enum btz_end how)
+{
+    if (!x->forwarded || x->responded)
+        return;
+    if (how == BTZ_END_CLIENT_GONE)
+        btz_circuit_untried(x->gate->circuits, x->candidates[x->current].upstream);
+    else
+        btz_exchange_attempted(x, 0);
 }
 
 void btz_exchange_record(struct btz_exchange *x, const char *phase,
@@ -79,7 +105,7 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
         .rule = x->rule,
         .reason = x->reason[0] ? x->reason : NULL,
         .guard = guard_word(x),
-        .guard_reason = x->not_evaluated,
+        .guard_reason = why_not(x),
         .request_bytes = facts->request_bytes,
         .response_bytes = facts->response_bytes,
         .scanned_in = x->scanned_in,
@@ -93,9 +119,9 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
         .cut = x->cut,
         .client_gone = facts->how == BTZ_END_CLIENT_GONE,
     };
-    out->guard_mode = x->mode == BTZ_RESPONSE_PASS ? "none"
-                      : x->streamed || x->raw      ? btz_guard_mode_name(x->gate->conf->guard.mode)
-                                                   : "whole";
+    out->guard_mode = x->mode == BTZ_RESPONSE_PASS || x->scanned_out == 0 ? "none"
+                      : x->streamed || x->raw ? btz_guard_mode_name(x->gate->conf->guard.mode)
+                                              : "whole";
     if (x->session)
         out->hits = btz_guard_records(x->session, &out->hit_count);
     if (x->body.len)
@@ -140,14 +166,14 @@ void btz_exchange_end(struct btz_exchange *x, const struct btz_end_facts *facts,
     x->ended = true;
     /* Streams count what they scanned when their lanes close. */
     x->streamed = x->stream != NULL;
+    x->stream_ended = x->stream && btz_protocol_stream_ended(x->stream);
     btz_protocol_stream_free(x->stream);
     x->stream = NULL;
     btz_exchange_close_text(x);
-    if (x->forwarded && !x->responded)
-        btz_exchange_attempted(x, 0);
-    count_tokens(x, &in, &out);
-    /* A request that reached an upstream counts, also where that answered with an error. */
-    release = !x->responded;
+    judge_upstream(x, facts->how);
+    count_tokens(x, facts->how, &in, &out);
+    /* A request that reached an upstream counts, also where that answered with an error, or nobody waited for it. */
+    release = !x->responded && (!x->forwarded || facts->how != BTZ_END_CLIENT_GONE);
     btz_exchange_settle(x, release, in + out, cost_of(x, in, out), redis);
     btz_exchange_record(x, "end", facts, &r);
     r.input_tokens = in;

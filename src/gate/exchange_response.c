@@ -31,7 +31,22 @@ static bool is_stream(struct btz_slice type)
            is_type(type, "application/jsonl");
 }
 
-/* Answers of these may be bytes that no detector of text reads. */
+/* Bytes that no detector of text reads, by what they say they are. Whatever else there is is read. */
+static bool is_bytes(struct btz_slice type)
+{
+    static const char *const kinds[] = { "audio/",           "video/",          "font/",
+                                         "image/",           "application/pdf", "application/zip",
+                                         "application/gzip", "multipart/" };
+
+    if (is_type(type, "image/svg"))
+        return false;
+    for (size_t i = 0; i < BTZ_COUNT(kinds); i++)
+        if (is_type(type, kinds[i]))
+            return true;
+    return false;
+}
+
+/* Answers of these may be something else than JSON. */
 static bool may_be_bytes(const struct btz_exchange *x)
 {
     return x->route->protocol == BTZ_PROTOCOL_SPEECH || x->route->protocol == BTZ_PROTOCOL_FILES ||
@@ -50,11 +65,14 @@ static bool is_error(const struct btz_exchange *x)
     return x->status >= 400;
 }
 
+static enum btz_err on_message(void *user, struct btz_message *m);
+
 static enum btz_step open_stream(struct btz_exchange *x)
 {
     struct btz_stream_options o = { .from = x->spoken,
                                     .to = x->route->protocol,
                                     .hide_usage = x->hide_usage,
+                                    .message = x->route->mcp ? on_message : NULL,
                                     .model = is_renamed(x) ? x->model : NULL };
 
     if (btz_protocol_stream_new(&o, &btz_exchange_lanes, x, &x->stream) != BTZ_OK)
@@ -109,14 +127,6 @@ static enum btz_step choose(struct btz_exchange *x, const struct btz_response_he
     if (is_encoded(head) && x->gate->conf->guard.enabled)
         return btz_exchange_refuse(x, 502, "upstream_encoding",
                                    "the upstream compressed its answer, though asked not to");
-    /* A list of tools is looked at as a whole; clients of MCP take it as JSON too. */
-    x->unwrap = !is_error(x) && x->route->mcp && is_stream(head->content_type) &&
-                btz_slice_is(x->request.mcp_method, "tools/list");
-    if (x->unwrap) {
-        x->response_type = "application/json";
-        x->mode = BTZ_RESPONSE_WHOLE;
-        return BTZ_STEP_GO;
-    }
     if (!is_error(x) && is_stream(head->content_type)) {
         x->mode = BTZ_RESPONSE_PIECES;
         return open_stream(x);
@@ -128,7 +138,7 @@ static enum btz_step choose(struct btz_exchange *x, const struct btz_response_he
     if (!may_be_bytes(x) && head->content_length != 0)
         return btz_exchange_refuse(x, 502, "upstream_answer",
                                    "the upstream answered with an unexpected type of content");
-    if (is_type(head->content_type, "text/")) {
+    if (!is_bytes(head->content_type)) {
         x->mode = BTZ_RESPONSE_PIECES;
         return open_text(x);
     }
@@ -258,28 +268,19 @@ static enum btz_step finish_error(struct btz_exchange *x, struct btz_buf *out)
     return step;
 }
 
-/* The data of the last event, in place. */
-static void unwrap(struct btz_buf *text)
+/* A message of an MCP server in a stream: whole, like one that is the answer itself. */
+static enum btz_err on_message(void *user, struct btz_message *m)
 {
-    struct btz_reader reader = { .in = btz_buf_slice(text) };
-    struct btz_slice line;
-    size_t len = 0;
-    bool ended = true;
+    struct btz_exchange *x = user;
+    struct btz_unpinned unpinned = { 0 };
+    enum btz_step step = btz_exchange_pins(x, m, &unpinned);
 
-    while (btz_read_line(&reader, &line)) {
-        struct btz_slice data = btz_slice_trim(line);
-
-        if (data.len == 0)
-            ended = true;
-        if (!btz_slice_has_prefix(data, btz_str("data:")))
-            continue;
-        data = btz_slice_trim(btz_slice_sub(data, 5, data.len));
-        len = ended ? 0 : len;
-        ended = false;
-        memmove(text->ptr + len, data.ptr, data.len);
-        len += data.len;
-    }
-    text->len = len;
+    if (step == BTZ_STEP_GO)
+        step = guard_parts(x, m);
+    if (step != BTZ_STEP_GO)
+        return btz_fail(BTZ_DENIED, "%s", x->reason);
+    btz_exchange_take_out(x, m, &unpinned);
+    return BTZ_OK;
 }
 
 static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
@@ -290,8 +291,6 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
 
     if (is_error(x))
         return finish_error(x, out);
-    if (x->unwrap)
-        unwrap(&x->collected);
     if (btz_response_read(x->spoken, btz_buf_slice(&x->collected), &x->arena, &m) != BTZ_OK)
         return btz_exchange_refuse(x, 502, "upstream_answer",
                                    "the upstream's answer cannot be read: %s", btz_error_detail());

@@ -154,19 +154,4 @@ static void lane_drop(void *user, struct btz_lane *lane)
     lane->user = NULL;
 }
 
-static enum btz_err lane_repeat(void *user, enum btz_channel channel, struct btz_slice text,
-                                struct btz_buf *out)
-{
-    struct btz_exchange *x = user;
-    bool changed;
-    enum btz_err err;
-
-    if (!btz_exchange_guards(x))
-        return btz_buf_add_slice(out, text);
-    err = btz_exchange_said(x, channel, text, &changed, out);
-    if (err != BTZ_OK)
-        return stop(x, err, "the answer was cut off by the guard");
-    return changed ? BTZ_OK : btz_buf_add_slice(out, text);
-}
-
-const struct btz_lane_ops btz_exchange_lanes = { lane_text, lane_drop, lane_repeat };
+const struct btz_lane_ops btz_exchange_lanes = { lane_text, lane_drop };

@@ -171,7 +171,13 @@ enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *princi
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body);
 const struct btz_redis_command *btz_exchange_redis(struct btz_exchange *x);
 enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct btz_slice answer);
+/* Every BTZ_RENEW_MS: what to send so that Redis does not take the request for a dead gateway's. NULL: nothing. */
+#define BTZ_RENEW_MS (BTZ_REDIS_LEASE_MS / 3)
+const struct btz_redis_command *btz_exchange_renew(struct btz_exchange *x);
 enum btz_step btz_exchange_durable(struct btz_exchange *x);
+/* Refuses for a reason of the transport's: REFUSE, and the answer is ready. Also before btz_exchange_head(). */
+enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
+                                const char *message);
 const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x);
 
 /* What goes upstream. `attempt` from 0; false: there is no other one to try. `last`: there is none after it, so its errors

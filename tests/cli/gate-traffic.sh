@@ -124,6 +124,11 @@ is "$(curl -sS --max-time 20 -o /dev/null -w '%{http_code}' -H 'Host: rebound.ex
 is "$(ask /v1/models -o models -w '%{http_code}')" 200 "the list of models is ours"
 is "$(code ask /.bartizan/who)" 404 "the daemon's door is no route"
 
+grep -qi '^x-content-type-options: nosniff' head && grep -qi "^content-security-policy: default-src 'none'; sandbox" head
+ok $? "nothing in it runs as a page"
+! grep -qi '^content-disposition' head
+ok $? "JSON is no download"
+
 # What goes upstream.
 seen >/dev/null
 chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' >/dev/null
@@ -180,6 +185,7 @@ stream plain 'mock:die=3; hello' >events
 ok $? "a stream whose upstream dies ends in good order"
 grep -q '"error"' events
 ok $? "and says so"
+is "$(ask /v1/chat/completions "$url/v1/chat/completions" -d '{"model":"plain","stream":true,"messages":[{"role":"user","content":"mock:die=3; hello"}]}' -o one -o two -w '%{num_connects},')" 1,0, "and its connection stays, as the answer said"
 is "$(code chat plain 'mock:die=1; hello')" 502 "an answer that broke off is none"
 
 # Reload while a stream is under way; what is wrong changes nothing.
@@ -203,6 +209,9 @@ is "$(code chat gone hello)" 502 "where there is no other, the client is told"
 curl -sS --max-time 20 -o /dev/null "http://127.0.0.1:$(cat mock2)/v1/chat/completions" -d '{"model":"m","messages":[{"role":"user","content":"mock:status=503,once=71; hello"}]}'
 is "$(code chat busy 'mock:status=503,once=71; hello')" 200 "one that is busy is replaced"
 is "$(ask /known -o /dev/null -w '%{http_code}')" 200 "a certificate of a known authority"
+ask /known -o /dev/null -D head
+grep -qi '^content-type: text/html' head && grep -qi '^content-disposition: attachment' head
+ok $? "a page of an upstream is one"
 is "$(ask /stranger -o /dev/null -w '%{http_code}')" 502 "of another it is refused"
 
 # HTTP/2.
@@ -216,8 +225,11 @@ grep -qi "^access-control-allow-origin: $https" head
 ok $? "our own pages may ask"
 is "$(curl -sS --max-time 20 -X OPTIONS -H 'Origin: https://evil.example' -H 'Access-Control-Request-Method: POST' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions")" 403 "others may not"
 is "$(curl -sS --max-time 20 -H 'Origin: https://evil.example' -H 'Cookie: __Host-bartizan=x' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 403 "nor with somebody's cookie"
-is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: __Host-bartizan=x' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "a cookie of nobody is nobody's"
+is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: __Host-bartizan=x' -H 'Content-Type: application/json' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "a cookie of nobody is nobody's"
 is "$(curl -sS --max-time 20 -H 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhcHAifQ.x' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "a token of nobody too"
+
+is "$(curl -sS --max-time 20 -H 'Sec-Fetch-Site: cross-site' -H 'Cookie: a=b' -o /dev/null -w '%{http_code}' "$url/v1/models")" 403 "a browser that asks for another site"
+is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: a=b' -H 'Content-Type: text/plain' -o answer -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 415 "nor what a form can send"
 
 # Bytes that no library would send.
 if command -v node >/dev/null; then
@@ -348,4 +360,29 @@ sed 's/bartizan on;/bartizan on; proxy_pass http:\/\/127.0.0.1;/' own.conf >bad.
 ok $? "a location that would not be guarded is no configuration"
 run 2 gate run --state state2 --upstream http://127.0.0.1:1 --listen localhost:0
 says .err "names upstreams already"
+
+# The quick start: an address and its key, no file.
+mkdir quick
+cd quick || exit 1
+BARTIZAN_UPSTREAM_KEY=sk-quick "$bartizan" gate run --state state --listen localhost:0 --http 127.0.0.1:0 --upstream "http://127.0.0.1:$(cat ../mock2)/v1" >urls 2>gate.err &
+gate=$!
+for _ in $(seq 400); do
+    [ "$(wc -l <urls)" -ge 2 ] && break
+    sleep 0.05
+done
+url=$(sed -n 2p urls)
+local_api /v1/services '{"name":"app"}' >/dev/null
+local_api /v1/bindings '{"role":"user","subject":"app"}' >/dev/null
+key=$(local_api /v1/keys '{"principal":"app","name":"k"}' | jq -r .secret)
+for _ in $(seq 100); do
+    [ "$(code chat any hello)" = 200 ] && break
+    sleep 0.05
+done
+curl -sS --max-time 20 -o /dev/null "http://127.0.0.1:$(cat ../mock2)/_seen"
+is "$(chat any hello | jq -r '.choices[0].message.content')" "Hello from the mock." "any model is that upstream's"
+curl -sS --max-time 20 "http://127.0.0.1:$(cat ../mock2)/_seen" | jq -r '.[].head' | grep -qi '^authorization: bearer sk-quick'
+ok $? "with its key"
+kill -TERM "$gate"
+wait "$gate" || true
+gate=
 done_testing

@@ -17,7 +17,7 @@ says .out "attacks in"
 [ ! -e .bartizan ]
 ok $? "a dry run leaves no trace"
 
-for id in ../../outside /tmp/outside .hidden "" "a b" "$(printf '%064d' 0)"; do
+for id in ../../outside /tmp/btz-no-such-run .hidden "" "a b" "$(printf '%064d' 0)"; do
     run 2 scan "--run=$id"
 done
 [ ! -e ../outside ] && [ ! -e .bartizan ]

@@ -58,7 +58,8 @@ static void test_settings(void **state)
         { "gate: {upstreams: [{name: a, url: 'http://x/../y'}]}", "url" },
         { "gate: {upstreams: [{name: a, url: 'http://x', credential: \"k\\ny\"}]}", "line end" },
         { "gate: {upstreams: [{name: a, url: 'http://x', headers: {'a b': c}}]}", "header" },
-        { "gate: {upstreams: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]}", "second upstream" },
+        { "gate: {upstreams: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]}",
+          "second upstream" },
         { TWO "  models: [{name: m, upstreams: [{upstream: a}]}]\n"
               "  routes: [{path: /score, upstream: a, resource: endpoint/score}]\n",
           NULL },

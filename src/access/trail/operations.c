@@ -16,7 +16,7 @@ static const char *const verdicts[] = { "allow", "deny", "error", "step-up", NUL
 static const char *const events[] = { "sign-in",     "sign-out", "step-up",  "refusal",
                                       "decision",    "change",   "approval", "elevation",
                                       "break-glass", "export",   "alarm",    "retention",
-                                      NULL };
+                                      "call",        NULL };
 static const char *const orders[] = { "newest", "oldest", NULL };
 static const char *const formats[] = { "jsonl", "ocsf", "syslog", NULL };
 

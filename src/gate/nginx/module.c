@@ -39,6 +39,8 @@ static void forget(void *data)
 
     if (c->timer.timer_set)
         ngx_del_timer(&c->timer);
+    if (c->renewal.timer_set)
+        ngx_del_timer(&c->renewal);
     if (c->redis_call)
         btz_nginx_redis_forget(c->redis_call);
     btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_CLIENT_GONE,

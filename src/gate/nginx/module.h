@@ -65,7 +65,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     enum btz_nginx_stage stage;
     enum btz_nginx_mode mode;
     struct btz_nginx_identity identity;
-    ngx_event_t timer;
+    ngx_event_t timer, renewal;
     ngx_msec_t durable_since;
     void *redis_call; /* under way; cleared when the request is gone */
     void *body_map;
@@ -80,7 +80,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_buf_t *sending_buf, *held_buf;
     ngx_chain_t sending_chain;
     bool headers_sent, last_pending, last_sent, broken, ended, busy, cut, upstream_failed,
-        cross_origin;
+        cross_origin, keepalive;
     struct btz_nginx_socket *socket;
     /* facts */
     uint64_t began_ns, own_ns, first_ns, request_bytes, response_bytes;
@@ -122,7 +122,8 @@ ngx_int_t btz_nginx_own_headers(struct btz_nginx_ctx *c);
 /* identify.c: asks the daemon, through an internal location; then btz_exchange_identified(). */
 ngx_int_t btz_nginx_identify(struct btz_nginx_ctx *c);
 
-/* origin.c: browsers. True: it was answered. */
+/* origin.c: browsers. True: it was answered. The question of one of our own pages needs no exchange. */
+bool btz_nginx_preflight(struct btz_nginx_ctx *c);
 bool btz_nginx_origin(struct btz_nginx_ctx *c);
 ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c);
 

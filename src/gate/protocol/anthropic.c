@@ -271,7 +271,17 @@ static const struct btz_shape_member request_members[] = {
     CACHE,
     LAST
 };
-const struct btz_shape btz_shape_messages_request = { request_members, NULL, NULL };
+
+/* The upstream would send the conversation to whatever address the caller names. */
+static enum btz_err enter_request(struct btz_walk *w, json_t *object, int *channel)
+{
+    (void)w, (void)channel;
+    if (json_object_get(object, "mcp_servers"))
+        return btz_fail(BTZ_INPUT,
+                        "mcp_servers: servers of tools are named by the settings, not by requests");
+    return BTZ_OK;
+}
+const struct btz_shape btz_shape_messages_request = { request_members, NULL, enter_request };
 
 /* ---- responses ---- */
 

@@ -221,7 +221,15 @@ static const struct btz_shape_member tool_members[] = {
     { "custom", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &custom_def },
     LAST
 };
-static const struct btz_shape tool = { tool_members, NULL, NULL };
+/* Tools of the provider have no name but their type: they need the permission as well. */
+static enum btz_err enter_tool(struct btz_walk *w, json_t *object, int *channel)
+{
+    (void)channel;
+    if (json_object_get(object, "function") || json_object_get(object, "custom"))
+        return BTZ_OK;
+    return btz_walk_tool(w, json_object_get(object, "type"), NULL, NULL);
+}
+static const struct btz_shape tool = { tool_members, NULL, enter_tool };
 
 static const struct btz_shape_member chosen_name_members[] = { ID("name"), LAST };
 static const struct btz_shape chosen_name = { chosen_name_members, NULL, NULL };

@@ -271,10 +271,16 @@ static enum btz_err enter_tool(struct btz_walk *w, json_t *object, int *channel)
 {
     const json_t *schema = json_object_get(object, "parameters");
 
+    const json_t *name = json_object_get(object, "name");
+
     *channel = BTZ_CHANNEL_TOOL_DESCRIPTION;
-    if (!json_is_string(json_object_get(object, "name")))
-        return BTZ_OK;
-    return btz_walk_tool(w, json_object_get(object, "name"), json_object_get(object, "description"),
+    /* The upstream would send the conversation to whatever address the caller names. */
+    if (json_object_get(object, "server_url") || json_object_get(object, "connector_id"))
+        return btz_fail(BTZ_INPUT,
+                        "tools: servers of tools are named by the settings, not by requests");
+    /* Tools of the provider have no name but their type: they need the permission as well. */
+    return btz_walk_tool(w, json_is_string(name) ? name : json_object_get(object, "type"),
+                         json_object_get(object, "description"),
                          schema ? schema : json_object_get(object, "input_schema"));
 }
 static const struct btz_shape_member tool_members[] = { ID("type"),

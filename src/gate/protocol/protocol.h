@@ -133,9 +133,7 @@ struct btz_lane_ops {
     enum btz_err (*text)(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
                          struct btz_buf *out);
     void (*drop)(void *user, struct btz_lane *lane);
-    /* Not called: streams remember what lanes released, and put it where a text is repeated. */
-    enum btz_err (*repeat)(void *user, enum btz_channel channel, struct btz_slice text,
-                           struct btz_buf *out);
+    /* Texts that repeat lanes (response.output_text.done and alike) become what was released. */
 };
 struct btz_protocol_stream;
 struct btz_stream_options {
