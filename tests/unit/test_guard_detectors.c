@@ -32,7 +32,9 @@ static const char *kinds(enum btz_channel c, const char *detector, struct btz_sl
 
     assert_int_equal(btz_guard_session_new(guard, &s), BTZ_OK);
     {
-        BTZ_BUF_RELEASE struct btz_buf ignored = test_whole(s, c, text);
+        struct btz_buf ignored = test_whole(s, c, text);
+
+        btz_buf_release(&ignored);
     }
     r = btz_guard_records(s, &count);
     out[0] = 0;
