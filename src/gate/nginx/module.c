@@ -39,6 +39,8 @@ static void forget(void *data)
 
     if (c->timer.timer_set)
         ngx_del_timer(&c->timer);
+    if (c->renewal.timer_set)
+        ngx_del_timer(&c->renewal);
     if (c->redis_call)
         btz_nginx_redis_forget(c->redis_call);
     btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_CLIENT_GONE,
@@ -219,6 +221,9 @@ static char *init_main(ngx_conf_t *cf, void *conf)
         return complain(cf, "guard");
     if (read_secrets(m, &env) != BTZ_OK)
         return complain(cf, "keys");
+    m->threads = ngx_thread_pool_add(cf, NULL);
+    if (!m->threads)
+        return NGX_CONF_ERROR;
     return load_variables(cf, m) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
