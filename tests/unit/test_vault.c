@@ -501,10 +501,9 @@ static void test_same_bytes_again(void **state)
     json_decref(a);
     access_do(&f, &f.local, "artifact.release", one("net", "1"));
     snprintf(path, sizeof path, "%s/upload", f.dir);
-    access_refused(
-        &f, &f.local, "artifact.import",
-        json_pack("{s:s, s:s, s:s}", "artifact", "net", "file", path, "kind", "model"),
-        BTZ_CONFLICT);
+    access_refused(&f, &f.local, "artifact.import",
+                   json_pack("{s:s, s:s, s:s}", "artifact", "net", "file", path, "kind", "model"),
+                   BTZ_CONFLICT);
     access_do(&f, &f.local, "artifact.fetch", one("net", "1"));
     json_decref(upload(&f, "other", 2 * MIB, 1));
     access_do(&f, &f.local, "artifact.fetch", one("net", "1"));

@@ -331,8 +331,7 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
     unsigned signs = 0;
 
     /* A tokenizer is no token, and the name of a secret no secret. */
-    if (m->id == ID_ASSIGNED &&
-        ((at < t.len && btz_is_alpha(t.ptr[at])) || is_public(v, m->at)))
+    if (m->id == ID_ASSIGNED && ((at < t.len && btz_is_alpha(t.ptr[at])) || is_public(v, m->at)))
         return BTZ_OK;
     for (; at < t.len && at < limit; at++)
         if (!btz_is_alnum(t.ptr[at]) && !strchr(" \t_.-'\"", t.ptr[at] ? t.ptr[at] : '\n'))
