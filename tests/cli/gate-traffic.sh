@@ -231,6 +231,13 @@ is "$(curl -sS --max-time 20 -H 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzd
 is "$(curl -sS --max-time 20 -H 'Sec-Fetch-Site: cross-site' -H 'Cookie: a=b' -o /dev/null -w '%{http_code}' "$url/v1/models")" 403 "a browser that asks for another site"
 is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: a=b' -H 'Content-Type: text/plain' -o answer -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 415 "nor what a form can send"
 
+# Strangers in numbers are turned away before they are work; who is known is not.
+for header in 'Authorization: Bearer btz_nonsense' 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhcHAifQ.x'; do
+    curl -sS --max-time 60 -Z --parallel-max 30 -H "$header" -o /dev/null -w '%{http_code}\n' "$url/v1/models?[1-400]" >codes 2>/dev/null
+    is "$(grep -vx 401 codes | sort -u)" 429 "many strangers at once are turned away (${#header})"
+    is "$(code ask /v1/models)" 200 "and a caller is not"
+done
+
 # Bytes that no library would send.
 if command -v node >/dev/null; then
     cat >raw.js <<'END'

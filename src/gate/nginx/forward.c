@@ -262,9 +262,12 @@ static ngx_int_t refused(ngx_http_request_t *r, struct btz_nginx_ctx *c)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     r->err_status = 0;
     r->main->count++;
-    btz_nginx_fail(c, status, status == 413 ? "request_too_large" : "bad_request",
-                   status == 413 ? "the body is larger than `body_max` allows"
-                                 : "the request could not be read");
+    if (status == NGX_HTTP_TOO_MANY_REQUESTS)
+        btz_nginx_fail(c, status, "rate_limited", "too many requests at a time from this address");
+    else
+        btz_nginx_fail(c, status, status == 413 ? "request_too_large" : "bad_request",
+                       status == 413 ? "the body is larger than `body_max` allows"
+                                     : "the request could not be read");
     return NGX_DONE;
 }
 
