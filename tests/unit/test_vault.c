@@ -298,7 +298,7 @@ static void test_life(void **state)
     a = upload(&f, "net", 1000, 3);
     assert_int_equal(json_integer_value(json_object_get(a, "version")), 3);
     json_decref(a);
-    a = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "state", "quarantined"));
+    a = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "status", "quarantined"));
     assert_int_equal(json_array_size(json_object_get(a, "items")), 1);
     json_decref(a);
     access_stop(&f);
