@@ -179,7 +179,7 @@ static enum btz_err write_request(const struct btz_upstream_conf *u, const struc
         { "Anthropic-Version", "$http_anthropic_version" },
         { "Anthropic-Beta", "$http_anthropic_beta" },
         { "OpenAI-Beta", "$http_openai_beta" },
-        { "Idempotency-Key", "$http_idempotency_key" },
+        { "Idempotency-Key", "$bartizan_idempotency" },
         { "Mcp-Session-Id", "$http_mcp_session_id" },
         { "Mcp-Protocol-Version", "$http_mcp_protocol_version" },
         { "Last-Event-Id", "$http_last_event_id" },

@@ -131,12 +131,14 @@ ok $? "JSON is no download"
 
 # What goes upstream.
 seen >/dev/null
-chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' >/dev/null
+chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' -H 'Idempotency-Key: guess-me' >/dev/null
 seen >requests
 grep -qi '^authorization: bearer sk-of-the-upstream' requests
 ok $? "the upstream gets its own key"
 ! grep -qF "$key" requests
 ok $? "and not the client's"
+grep -qiE '^idempotency-key: [0-9a-f]{64}$' requests
+ok $? "and a key of repetition that is this caller's alone"
 ! grep -qiE '^(cookie|x-forwarded-for|x-bartizan-local|te|openai-organization):' requests
 ok $? "nor what else the client said of itself"
 grep -qi '^accept-encoding: identity' requests && grep -qi '^openai-beta: x=1' requests

@@ -5,9 +5,7 @@
 
 #include "gate/exchange.h"
 
-#define STRANGERS_A_SECOND 20 /* refused with an entry, of one address */
-#define ASKED_A_SECOND                                                                             \
-    100 /* of the daemon, for one address: who turns out to be somebody is not counted */
+#define STRANGERS_A_SECOND 100 /* refused with an entry, or asked for, of one address */
 
 static void on_body(ngx_http_request_t *r);
 
@@ -260,7 +258,7 @@ static bool is_too_much(struct btz_nginx_ctx *c, enum btz_step step)
 
     if (step == BTZ_STEP_IDENTIFY) {
         c->identity.charged = true;
-        return btz_nginx_throttled(c, ASKED_A_SECOND);
+        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
     }
     c->identity.charged = false;
     if (step == BTZ_STEP_REFUSE && c->stage == BTZ_NGINX_HEAD &&
