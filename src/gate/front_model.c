@@ -31,6 +31,14 @@ static void take_address(const char *url, struct address *out)
              (int)host, rest);
 }
 
+/* ---- outermost level ------------------------------------------------------------------------------------------------ */
+
+/* Threads of each worker, for large bodies. */
+enum btz_err btz_front_models_main(struct btz_buf *out)
+{
+    return btz_buf_add_str(out, "thread_pool default threads=2 max_queue=256;\n");
+}
+
 /* ---- http level --------------------------------------------------------------------------------------------------- */
 
 enum btz_err btz_front_models_http(const struct btz_front_models *m, struct btz_buf *out)

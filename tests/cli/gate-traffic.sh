@@ -364,6 +364,55 @@ for _ in $(seq 100); do
 done
 is "$(chat plain hello | jq -r '.choices[0].message.content')" "Hello from the mock." "the module in another nginx"
 is "$(curl -sS --max-time 20 -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "guards there too"
+if command -v node >/dev/null; then
+    # One worker. The last byte of a large body is sent, then a small request: it is answered first, although the large one is
+    # refused as soon as it was read. Then clients that go away while theirs is being read.
+    cat >large.js <<'END'
+const net = require("net");
+const [port, key] = process.argv.slice(2);
+const ask = (text) => {
+  const body = JSON.stringify({ model: "plain", messages: [{ role: "user", content: text }] });
+  return `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nConnection: close\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+const large = ask("some words go on and on. ".repeat(340000) + "zanzibar-canary-41");
+const order = [];
+const connect = (name) => new Promise((resolve) => {
+  const s = net.connect(+port, "127.0.0.1", () => resolve(s));
+  s.over = new Promise((ended) => s.on("close", ended));
+  s.once("data", (d) => order.push(name + " " + d.toString("latin1", 9, 12)));
+  s.on("error", () => {});
+});
+const write = (s, bytes) => new Promise((resolve) => s.write(bytes, resolve));
+(async () => {
+  const a = await connect("large"), b = await connect("small");
+  await write(a, large.slice(0, -1));
+  await write(a, large.slice(-1));
+  await write(b, ask("hello"));
+  await Promise.all([a.over, b.over]);
+  for (let i = 0; i < 3; i++) {
+    const gone = await connect("gone");
+    await write(gone, large);
+    const c = await connect("between");
+    await write(c, ask("hello"));
+    gone.destroy();
+    await c.over;
+  }
+  const last = await connect("last");
+  await write(last, ask("hello"));
+  await last.over;
+  console.log(order.join(","));
+  process.exit();
+})();
+END
+    is "$(timeout 120 node large.js "$free" "$key")" "small 200,large 403,between 200,between 200,between 200,last 200" "a large body keeps nobody waiting"
+    for _ in $(seq 400); do # threads that still read for nobody
+        [ "$(code chat plain "$(head -c 70000 /dev/zero | tr '\0' ' ')" --max-time 60)" = 200 ] && break
+        sleep 0.05
+    done
+    ! grep -qE 'signal|alert' own.err
+    ok $? "nor do those who went away break anything"
+fi
 sed 's/bartizan on;/bartizan on; proxy_pass http:\/\/127.0.0.1;/' own.conf >bad.conf
 ! "$(command -v nginx || echo /usr/sbin/nginx)" -t -p "$work" -c "$work/bad.conf" 2>bad.err && grep -q 'would not be guarded' bad.err
 ok $? "a location that would not be guarded is no configuration"

@@ -225,6 +225,9 @@ static char *init_main(ngx_conf_t *cf, void *conf)
         return complain(cf, "no memory to count strangers in");
     if (read_secrets(m, &env) != BTZ_OK)
         return complain(cf, "keys");
+    m->threads = ngx_thread_pool_add(cf, NULL);
+    if (!m->threads)
+        return NGX_CONF_ERROR;
     return load_variables(cf, m) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 

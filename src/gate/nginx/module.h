@@ -35,6 +35,7 @@ struct btz_nginx_main { /* one a configuration: read in the master, shared by wh
     struct btz_gate_conf *conf;
     struct btz_guard *guard;
     struct btz_nginx_throttle *throttle;
+    ngx_thread_pool_t *threads; /* for large bodies */
     uint8_t snapshot_secret[32], pepper[32];
     bool has_secrets;
     ngx_int_t request_id, verified, certificate; /* indexes of variables */
@@ -58,6 +59,7 @@ struct btz_nginx_identity { /* what the daemon said; in the pool */
     uint32_t mfa_age_s;
 };
 struct btz_nginx_socket; /* websocket.c */
+struct btz_nginx_work;
 
 struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_http_request_t *r;
@@ -69,7 +71,8 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     struct btz_nginx_identity identity;
     ngx_event_t timer, renewal;
     ngx_msec_t durable_since;
-    void *redis_call; /* under way; cleared when the request is gone */
+    void *redis_call;            /* under way; cleared when the request is gone */
+    struct btz_nginx_work *work; /* work.c; in the pool, NULL until there is a large body */
     void *body_map;
     size_t body_map_len;
     /* forward */
@@ -107,6 +110,9 @@ void btz_nginx_answer(struct btz_nginx_ctx *c);
 void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code,
                     const char *message);
 void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step);
+
+/* work.c: large bodies, in a thread; then btz_exchange_worked(). */
+void btz_nginx_work(struct btz_nginx_ctx *c);
 
 /* forward.c */
 ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf);

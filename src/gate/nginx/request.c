@@ -290,6 +290,9 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step)
     case BTZ_STEP_WAIT:
         wait_durable(c);
         return;
+    case BTZ_STEP_WORK:
+        btz_nginx_work(c);
+        return;
     case BTZ_STEP_GO:
         if (c->stage == BTZ_NGINX_HEAD)
             read_body(c);
