@@ -114,6 +114,7 @@ struct btz_exchange {
     uint64_t sequence; /* of the begin record in durable mode */
     uint64_t wait_from_ms;
     bool begun, ended;
+    bool unrecorded; /* a stranger's, of too many: counted, not written down */
 };
 
 enum btz_dialect btz_exchange_dialect(const struct btz_exchange *x);

@@ -131,12 +131,14 @@ ok $? "JSON is no download"
 
 # What goes upstream.
 seen >/dev/null
-chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' >/dev/null
+chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' -H 'Idempotency-Key: guess-me' >/dev/null
 seen >requests
 grep -qi '^authorization: bearer sk-of-the-upstream' requests
 ok $? "the upstream gets its own key"
 ! grep -qF "$key" requests
 ok $? "and not the client's"
+grep -qiE '^idempotency-key: [0-9a-f]{64}$' requests
+ok $? "and a key of repetition that is this caller's alone"
 ! grep -qiE '^(cookie|x-forwarded-for|x-bartizan-local|te|openai-organization):' requests
 ok $? "nor what else the client said of itself"
 grep -qi '^accept-encoding: identity' requests && grep -qi '^openai-beta: x=1' requests
@@ -230,6 +232,13 @@ is "$(curl -sS --max-time 20 -H 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzd
 
 is "$(curl -sS --max-time 20 -H 'Sec-Fetch-Site: cross-site' -H 'Cookie: a=b' -o /dev/null -w '%{http_code}' "$url/v1/models")" 403 "a browser that asks for another site"
 is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: a=b' -H 'Content-Type: text/plain' -o answer -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 415 "nor what a form can send"
+
+# Strangers in numbers are turned away before they are work; who is known is not.
+for header in 'Authorization: Bearer btz_nonsense' 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhcHAifQ.x'; do
+    curl -sS --max-time 60 -Z --parallel-max 30 -H "$header" -o /dev/null -w '%{http_code}\n' "$url/v1/models?[1-400]" >codes 2>/dev/null
+    is "$(grep -vx 401 codes | sort -u)" 429 "many strangers at once are turned away (${#header})"
+    is "$(code ask /v1/models)" 200 "and a caller is not"
+done
 
 # Bytes that no library would send.
 if command -v node >/dev/null; then

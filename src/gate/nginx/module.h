@@ -27,12 +27,14 @@ struct btz_nginx_loc {
     ngx_uint_t role;
 };
 struct btz_nginx_redis;
+struct btz_nginx_throttle;
 struct btz_nginx_main { /* one a configuration: read in the master, shared by what it forks */
     ngx_str_t settings, state, origin, identify;
     ngx_str_t upstream, dialect; /* of the quick start */
     struct btz_arena arena;
     struct btz_gate_conf *conf;
     struct btz_guard *guard;
+    struct btz_nginx_throttle *throttle;
     ngx_thread_pool_t *threads; /* for large bodies */
     uint8_t snapshot_secret[32], pepper[32];
     bool has_secrets;
@@ -52,7 +54,7 @@ enum btz_nginx_mode {
     BTZ_NGINX_MODE_REFUSED /* the upstream's body is dropped for our answer */
 };
 struct btz_nginx_identity { /* what the daemon said; in the pool */
-    bool answered;
+    bool answered, charged;
     ngx_str_t principal, method;
     uint32_t mfa_age_s;
 };
@@ -132,6 +134,12 @@ ngx_int_t btz_nginx_identify(struct btz_nginx_ctx *c);
 bool btz_nginx_preflight(struct btz_nginx_ctx *c);
 bool btz_nginx_origin(struct btz_nginx_ctx *c);
 ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c);
+
+/* throttle.c: counts one more of the client's address. True: it had `most` or more within this second. */
+bool btz_nginx_throttled(struct btz_nginx_ctx *c, unsigned most);
+void btz_nginx_throttle_undo(struct btz_nginx_ctx *c); /* it was somebody */
+struct btz_nginx_throttle *btz_nginx_throttle_new(void);
+void btz_nginx_throttle_free(struct btz_nginx_throttle *t);
 
 /* websocket.c */
 ngx_int_t btz_nginx_websocket(struct btz_nginx_ctx *c);
