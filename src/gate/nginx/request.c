@@ -5,6 +5,8 @@
 
 #include "gate/exchange.h"
 
+#define STRANGERS_A_SECOND 100 /* refused with an entry, or asked for, of one address */
+
 static void on_body(ngx_http_request_t *r);
 
 /* ---- what the exchange is told -------------------------------------------------------------------------------------- */
@@ -240,9 +242,43 @@ static void ask_redis(struct btz_nginx_ctx *c)
         btz_nginx_step(c, btz_exchange_limited(c->x, false, btz_str("")));
 }
 
+/* No entry: it would be as many as a stranger likes. The counters of the metrics have it. */
+static void turn_away(struct btz_nginx_ctx *c)
+{
+    btz_exchange_deny(c->x, 429, "rate_limited", "too many requests of nobody from this address");
+    c->x->answer.retry_after_s = 1;
+    c->x->unrecorded = true;
+    btz_nginx_answer(c);
+}
+
+/* Is this a stranger of whom there were too many? */
+static bool is_too_much(struct btz_nginx_ctx *c, enum btz_step step)
+{
+    bool was = c->identity.charged;
+
+    if (step == BTZ_STEP_IDENTIFY) {
+        c->identity.charged = true;
+        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+    }
+    c->identity.charged = false;
+    if (step == BTZ_STEP_REFUSE && c->stage == BTZ_NGINX_HEAD &&
+        btz_exchange_answer(c->x)->status == NGX_HTTP_UNAUTHORIZED) {
+        if (was)
+            btz_nginx_throttle_undo(c);
+        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+    }
+    if (was)
+        btz_nginx_throttle_undo(c);
+    return false;
+}
+
 /* Holds one count of the request, which whatever is done here gives back. */
 void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step)
 {
+    if (is_too_much(c, step)) {
+        turn_away(c);
+        return;
+    }
     switch (step) {
     case BTZ_STEP_IDENTIFY:
         if (btz_nginx_identify(c) != NGX_OK)
@@ -253,6 +289,9 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step)
         return;
     case BTZ_STEP_WAIT:
         wait_durable(c);
+        return;
+    case BTZ_STEP_WORK:
+        btz_nginx_work(c);
         return;
     case BTZ_STEP_GO:
         if (c->stage == BTZ_NGINX_HEAD)
