@@ -118,7 +118,7 @@ static void exchange(struct gate_place *p, struct btz_slice body, bool stream)
     check(btz_exchange_new(p->gate, &in, &x) == BTZ_OK, "new");
     check(btz_exchange_head(x) == BTZ_STEP_GO, "head");
     at[1] = cpu_ns();
-    check(btz_exchange_body(x, body) == BTZ_STEP_GO, "body");
+    check(gate_body(x, body) == BTZ_STEP_GO, "body");
     at[2] = cpu_ns();
     check(btz_exchange_forward(x, 0, &f), "forward");
     btz_exchange_attempted(x, 200);

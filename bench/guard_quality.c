@@ -1,7 +1,8 @@
 /*
  * The injection classifier on sources it never saw: recall and false positives of each source, with exact 95 % intervals,
- * by weights that were trained without it and a threshold that was set without it; the same attacks disguised, through
- * the whole guard; attacks within long documents; time. One line of JSON a figure, fixed seeds.
+ * by weights that were trained without it and a threshold that was set without it; the guard as a whole, which is that
+ * classifier and all other detectors as built in; the same attacks disguised, through the whole guard; attacks within
+ * long documents; time. One line of JSON a figure, fixed seeds.
  * guard_quality [SOURCE [DATA]], folders as in the tests.
  */
 #include <math.h>
@@ -36,11 +37,76 @@ static void count(struct tally *t, bool hit)
     t->hits += hit;
 }
 
+/* ---- what the other detectors do ------------------------------------------------------------------------------------- */
+
+/* `acts`: masks or blocks, for its own reasons (a key that stands in an attack is one). `order`: does so because somebody
+ * gives orders or hides them. */
+struct others {
+    bool acts, order;
+};
+
+static bool is_about_orders(const char *id)
+{
+    static const char *const ids[] = { "injection-pattern", "injection-order", "hidden", "ansi" };
+
+    for (size_t i = 0; i < BTZ_COUNT(ids); i++)
+        if (strcmp(id, ids[i]) == 0)
+            return true;
+    return false;
+}
+
+static enum btz_err ask_others(const struct btz_guard *g, const struct btz_train_text *t,
+                               struct others *o)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(1 << 24);
+    const struct btz_guard_record *records;
+    struct btz_guard_session *s;
+    size_t n;
+    bool changed;
+    enum btz_err err;
+
+    BTZ_TRY(btz_guard_session_new(g, &s));
+    err = btz_guard_text(s, t->channel, t->raw, &changed, &out);
+    records = btz_guard_records(s, &n);
+    for (size_t i = 0; i < n; i++) {
+        bool acts = records[i].hit.action >= BTZ_GUARD_MASK;
+
+        o->acts = o->acts || acts;
+        o->order = o->order || (acts && is_about_orders(records[i].hit.detector->id));
+    }
+    btz_guard_session_free(s);
+    return err == BTZ_DENIED ? BTZ_OK : err;
+}
+
+/* Every text through a guard whose classifier only writes down. */
+static enum btz_err all_others(const struct btz_train_set *s, struct others *others)
+{
+    struct btz_guard_rule_conf rule = { .detector = "injection",
+                                        .action = BTZ_GUARD_OBSERVE,
+                                        .threshold = 1 };
+    struct btz_guard_conf conf = { .enabled = true,
+                                   .classifier = "",
+                                   .calibration = "",
+                                   .rules = { &rule, 1 },
+                                   .hold_max = 1 << 20 };
+    struct btz_guard *g;
+    enum btz_err err;
+
+    BTZ_TRY(btz_guard_new(&conf, &g));
+    err = BTZ_OK;
+    for (size_t i = 0; err == BTZ_OK && i < s->count; i++)
+        err = ask_others(g, &s->texts[i], &others[i]);
+    btz_guard_free(g);
+    return err;
+}
+
 /* ---- each source left out ------------------------------------------------------------------------------------------- */
 
 enum pool { POOL_OWN, POOL_PUBLIC, POOL_ALL, POOL_PLAIN, POOL_TRIGGER, POOLS };
 static const char *const pool_names[POOLS] = { "own-injections", "public-injections",
                                                "all-injections", "ordinary", "trigger-words" };
+enum { CLASSIFIER, GUARD, JUDGES };
+static const char *const judge_names[JUDGES] = { "", "guard-" };
 
 static void pool_add(struct tally *pool, const struct btz_train_set *s,
                      const struct btz_train_text *t, enum btz_class_head h, bool hit)
@@ -59,27 +125,46 @@ static void pool_add(struct tally *pool, const struct btz_train_set *s,
     }
 }
 
-static void report(const struct btz_train_set *s, enum btz_class_head h, const double *margin)
+static void print_judged(enum btz_class_head h, const char *source, int judge, const char *what,
+                         struct tally t)
 {
-    struct tally pool[POOLS] = { 0 };
+    char name[64];
+
+    snprintf(name, sizeof name, "%s%s", judge_names[judge], what);
+    print_share(btz_class_head_name(h), source, name, t);
+}
+
+/* The guard judges a text in the channel that it came in, so there are no figures of it for texts of the other head. */
+static void report(const struct btz_train_set *s, enum btz_class_head h, const double *margin,
+                   const struct others *others)
+{
+    struct tally pool[JUDGES][POOLS] = { { { 0 } } };
 
     for (size_t k = 0; k < s->sources; k++) {
         double threshold = btz_train_threshold(s, h, margin, (int)k);
-        struct tally tally[2] = { 0 };
+        struct tally tally[JUDGES][2] = { { { 0 } } };
 
         for (size_t i = 0; i < s->count; i++) {
             const struct btz_train_text *t = &s->texts[i];
+            bool hit = margin[i] >= threshold;
+            bool whole = hit || (t->injection ? others[i].order : others[i].acts);
 
             if (t->source != k || isnan(margin[i]))
                 continue;
-            count(&tally[t->injection], margin[i] >= threshold);
-            pool_add(pool, s, t, h, margin[i] >= threshold);
+            count(&tally[CLASSIFIER][t->injection], hit);
+            pool_add(pool[CLASSIFIER], s, t, h, hit);
+            if (btz_class_head_of(t->channel) == h)
+                count(&tally[GUARD][t->injection], whole);
+            pool_add(pool[GUARD], s, t, h, whole);
         }
-        print_share(btz_class_head_name(h), s->source[k].name, "recall", tally[1]);
-        print_share(btz_class_head_name(h), s->source[k].name, "false-positives", tally[0]);
+        for (int j = 0; j < JUDGES; j++) {
+            print_judged(h, s->source[k].name, j, "recall", tally[j][1]);
+            print_judged(h, s->source[k].name, j, "false-positives", tally[j][0]);
+        }
     }
-    for (int p = 0; p < POOLS; p++)
-        print_share(btz_class_head_name(h), "pooled", pool_names[p], pool[p]);
+    for (int j = 0; j < JUDGES; j++)
+        for (int p = 0; p < POOLS; p++)
+            print_judged(h, "pooled", j, pool_names[p], pool[j][p]);
 }
 
 /* ---- disguises, through the guard ------------------------------------------------------------------------------------ */
@@ -369,14 +454,16 @@ static enum btz_err measure(const struct btz_train_set *s)
 {
     BTZ_FREE double *margin = calloc(s->count + 1, sizeof *margin);
     BTZ_FREE double *weight = calloc(BTZ_CLASS_SLOTS + 1, sizeof *weight);
+    BTZ_FREE struct others *others = calloc(s->count + 1, sizeof *others);
 
-    if (!margin || !weight)
+    if (!margin || !weight || !others)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(all_others(s, others));
     BTZ_TRY(btz_train_leave_one_out(s, BTZ_CLASS_INDIRECT, &btz_train_defaults, margin));
-    report(s, BTZ_CLASS_INDIRECT, margin);
+    report(s, BTZ_CLASS_INDIRECT, margin, others);
     BTZ_TRY(bury(s, margin, weight));
     BTZ_TRY(btz_train_leave_one_out(s, BTZ_CLASS_DIRECT, &btz_train_defaults, margin));
-    report(s, BTZ_CLASS_DIRECT, margin);
+    report(s, BTZ_CLASS_DIRECT, margin, others);
     BTZ_TRY(disguises(s, margin, weight));
     return cost_of(s);
 }

@@ -39,9 +39,10 @@ struct btz_conf_key {
     const char *name;
     enum btz_conf_kind kind;
     size_t offset;
-    const char *fallback;       /* default in YAML spelling; NULL: zero value */
-    const char *help;           /* one sentence, for the commented file and the reference */
-    double min, max;            /* INT, REAL and DURATION (ms); both 0: unbounded */
+    const char *fallback; /* default in YAML spelling; NULL: zero value */
+    const char *example;  /* for the commented file, where there is no default; NULL: the name */
+    const char *help;     /* one sentence, for the commented file and the reference */
+    double min, max;      /* INT, REAL and DURATION (ms); both 0: unbounded */
     const char *const *choices; /* ENUM: NULL-terminated */
     const struct btz_conf_struct *of;
     bool required;

@@ -137,6 +137,8 @@ static enum btz_err sample(const struct btz_conf_key *key, struct btz_buf *out)
 {
     if (key->fallback)
         return btz_buf_add_str(out, key->fallback);
+    if (key->example)
+        return btz_buf_add_str(out, key->example);
     switch (key->kind) {
     case BTZ_CONF_BOOL:
         return btz_buf_add_str(out, "false");

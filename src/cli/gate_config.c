@@ -38,8 +38,10 @@ static enum btz_err write_parts(const struct btz_cli_gate *g, int part, struct b
     models.origin = g->access->origin;
     if (part == PART_ALL)
         BTZ_TRY(btz_buf_add_str(out, "# at the outermost level, before `events`\n"));
-    if (part == PART_MAIN || part == PART_ALL)
+    if (part == PART_MAIN || part == PART_ALL) {
         BTZ_TRY(btz_buf_printf(out, "load_module \"%s\";\n", models.module));
+        BTZ_TRY(btz_front_models_main(out));
+    }
     if (part == PART_ALL)
         BTZ_TRY(btz_buf_add_str(out, "\n# in `http`\n"));
     if (part == PART_HTTP || part == PART_ALL) {

@@ -62,6 +62,14 @@ enum btz_step btz_exchange_refuse(struct btz_exchange *x, unsigned status, const
     return BTZ_STEP_REFUSE;
 }
 
+enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
+                                const char *message)
+{
+    if (!x->route) /* the words of the caller's protocol, and the name of the route in the entry */
+        x->route = btz_route_find(x->gate->conf, x->in->method, x->in->path, &x->arena);
+    return btz_exchange_refuse(x, status, code, "%s", message);
+}
+
 const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x)
 {
     return &x->answer;

@@ -61,7 +61,10 @@ struct btz_exchange {
     struct btz_slice body;
     struct btz_message request;
     bool has_request;
-    const char *model; /* as it was asked for; after ROUTE the one it goes to */
+    bool was_read;      /* the body, and it is a request */
+    enum btz_step work; /* what reading and guarding it came to */
+    uint64_t tokens_in; /* at most, before masks */
+    const char *model;  /* as it was asked for; after ROUTE the one it goes to */
     const struct btz_model_conf *model_conf;
     struct btz_decision decision;
     const char *rule, *resource;
@@ -77,6 +80,7 @@ struct btz_exchange {
     /* limits */
     struct btz_lease lease;
     bool reserved, shared;           /* shared: by Redis */
+    bool asked;                      /* Redis, and it may have reserved: no refusal is known */
     struct btz_redis_command *redis; /* in the arena, where limits are shared: it is large */
     /* where to */
     struct candidate candidates[BTZ_CANDIDATES];
@@ -110,6 +114,7 @@ struct btz_exchange {
     uint64_t sequence; /* of the begin record in durable mode */
     uint64_t wait_from_ms;
     bool begun, ended;
+    bool unrecorded; /* a stranger's, of too many: counted, not written down */
 };
 
 enum btz_dialect btz_exchange_dialect(const struct btz_exchange *x);

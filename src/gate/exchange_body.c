@@ -38,7 +38,7 @@ static const char *resource_of(struct btz_exchange *x)
 static void bound_cost(struct btz_exchange *x)
 {
     const struct btz_model_conf *m = x->model_conf;
-    uint64_t in = x->has_request ? btz_message_tokens(&x->request) : 0;
+    uint64_t in = x->tokens_in;
     uint64_t out = x->request.max_tokens ? x->request.max_tokens
                    : m                   ? (uint64_t)m->max_tokens
                                          : 4096;
@@ -193,20 +193,21 @@ static bool needs_model(const struct btz_exchange *x)
     return strcmp(x->route->action, "model.invoke") == 0;
 }
 
-static enum btz_step read_body(struct btz_exchange *x, struct btz_slice body)
+static enum btz_step read_body(struct btz_exchange *x)
 {
     enum btz_err err;
 
-    x->body = body;
-    btz_sha256(body, x->request_digest);
-    if (body.len == 0 && !needs_model(x))
+    btz_sha256(x->body, x->request_digest);
+    if (x->body.len == 0 && !needs_model(x))
         return BTZ_STEP_GO;
-    err = btz_request_read(x->route->protocol, x->in->content_type, body, &x->arena, &x->request);
+    err =
+        btz_request_read(x->route->protocol, x->in->content_type, x->body, &x->arena, &x->request);
     if (err == BTZ_LIMIT)
         return btz_exchange_refuse(x, 413, "request_too_large", "%s", btz_error_detail());
     if (err != BTZ_OK)
         return btz_exchange_refuse(x, 400, "invalid_request", "%s", btz_error_detail());
     x->has_request = true;
+    x->tokens_in = btz_message_tokens(&x->request);
     if (needs_model(x) && x->request.model.len == 0)
         return btz_exchange_refuse(x, 400, "invalid_request", "`model` is missing");
     if (x->request.model.len > 256)
@@ -229,20 +230,26 @@ static enum btz_step read_body(struct btz_exchange *x, struct btz_slice body)
     return BTZ_STEP_GO;
 }
 
-enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
+/* Touches nothing that other exchanges touch: see gate.h. */
+void btz_exchange_work(struct btz_exchange *x)
 {
-    enum btz_step step = BTZ_STEP_GO;
+    x->work = read_body(x);
+    x->was_read = x->work == BTZ_STEP_GO;
+    if (x->was_read)
+        x->work = guard_request(x);
+}
 
-    if ((int64_t)body.len > x->gate->conf->body_max)
-        return btz_exchange_refuse(x, 413, "request_too_large",
-                                   "the body has %zu bytes, %" PRId64 " are allowed", body.len,
-                                   x->gate->conf->body_max);
+/* Who may not ask at all is told so, and not what the guard thinks of it. */
+enum btz_step btz_exchange_worked(struct btz_exchange *x)
+{
+    enum btz_step step;
+
     x->now_ms = btz_gate_now_ms(x->gate); /* a body may take its time */
-    step = read_body(x, body);
+    if (!x->was_read)
+        return x->work;
+    step = permit(x);
     if (step == BTZ_STEP_GO)
-        step = permit(x);
-    if (step == BTZ_STEP_GO)
-        step = guard_request(x);
+        step = x->work;
     if (step == BTZ_STEP_GO)
         step = reroute(x);
     if (step == BTZ_STEP_GO && x->route->protocol == BTZ_PROTOCOL_MODELS &&
@@ -255,4 +262,17 @@ enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
     if (step == BTZ_STEP_GO)
         step = btz_exchange_begin_record(x);
     return step;
+}
+
+enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
+{
+    if ((int64_t)body.len > x->gate->conf->body_max)
+        return btz_exchange_refuse(x, 413, "request_too_large",
+                                   "the body has %zu bytes, %" PRId64 " are allowed", body.len,
+                                   x->gate->conf->body_max);
+    x->body = body;
+    if (body.len > BTZ_WORK_MIN)
+        return BTZ_STEP_WORK;
+    btz_exchange_work(x);
+    return btz_exchange_worked(x);
 }

@@ -186,7 +186,8 @@ void btz_exchange_end(struct btz_exchange *x, const struct btz_end_facts *facts,
     if (r.request_body.len)
         r.response_body =
             x->mode == BTZ_RESPONSE_PIECES ? btz_buf_slice(&x->kept) : btz_buf_slice(&x->collected);
-    write_record(x, &r);
+    if (!x->unrecorded)
+        write_record(x, &r);
     btz_metrics_end(x->gate->metrics, &r);
     count_detectors(x);
 }

@@ -69,6 +69,7 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
                                 x->body.len, x->in->request_id, x->now_ms, &x->arena, x->redis);
         if (err != BTZ_OK)
             return btz_exchange_refuse(x, 503, "limits_unavailable", "%s", btz_error_detail());
+        x->asked = true;
         return BTZ_STEP_LIMITS;
     }
     err = btz_limits_reserve(x->gate->limits, &who, x->token_bound, millionths(x->cost_bound),
@@ -95,12 +96,21 @@ enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct 
         return btz_exchange_refuse(x, 503, "limits_unavailable",
                                    "the shared limits cannot be reached");
     err = btz_redis_answer(x->gate->limits, answer, &why);
+    x->asked = err == BTZ_INPUT;
     if (err == BTZ_LIMIT)
         return refuse_limit(x, &why);
     if (err != BTZ_OK)
         return btz_exchange_refuse(x, 503, "limits_unavailable", "%s", btz_error_detail());
     x->reserved = true;
     return btz_exchange_begin_record(x);
+}
+
+const struct btz_redis_command *btz_exchange_renew(struct btz_exchange *x)
+{
+    if (!x->shared || !x->reserved ||
+        btz_redis_renew(x->in->request_id, &x->arena, x->redis) != BTZ_OK)
+        return NULL;
+    return x->redis;
 }
 
 /* What it cost takes the place of what it might have cost; nothing reached an upstream: it is given back. */
@@ -110,9 +120,10 @@ void btz_exchange_settle(struct btz_exchange *x, bool release, uint64_t tokens, 
     struct btz_limit_subject who = btz_exchange_subject(x);
     uint64_t now_ms = btz_gate_now_ms(x->gate);
 
-    if (!x->reserved)
+    /* What was asked for in vain is given back too: the answer may have come late, or not at all. */
+    if (!x->reserved && !x->asked)
         return;
-    x->reserved = false;
+    x->reserved = x->asked = false;
     if (!x->shared) {
         if (release)
             btz_limits_release(x->gate->limits, &x->lease, now_ms);

@@ -172,6 +172,8 @@ static enum btz_err write_processes(const struct btz_front_options *o, const cha
         BTZ_TRY(btz_buf_add_str(out, "worker_processes auto;\n"));
     else
         BTZ_TRY(btz_buf_printf(out, "worker_processes %" PRId64 ";\n", workers));
+    if (models)
+        BTZ_TRY(btz_front_models_main(out));
     return btz_buf_printf(out,
                           "daemon off;\n"
                           "worker_shutdown_timeout %s;\n"

@@ -64,6 +64,7 @@ BTZ_CHECKED enum btz_err btz_front_check_pair(const char *certificate, const cha
 
 bool btz_front_has_models(const struct btz_front_models *m);
 /* What stands at the level of http, in a server, and a server of its own for the plain listener. */
+BTZ_CHECKED enum btz_err btz_front_models_main(struct btz_buf *out);
 BTZ_CHECKED enum btz_err btz_front_models_http(const struct btz_front_models *m,
                                                struct btz_buf *out);
 BTZ_CHECKED enum btz_err btz_front_models_server(const struct btz_front_models *m,

@@ -31,6 +31,14 @@ static void take_address(const char *url, struct address *out)
              (int)host, rest);
 }
 
+/* ---- outermost level ------------------------------------------------------------------------------------------------ */
+
+/* Threads of each worker, for large bodies. */
+enum btz_err btz_front_models_main(struct btz_buf *out)
+{
+    return btz_buf_add_str(out, "thread_pool default threads=2 max_queue=256;\n");
+}
+
 /* ---- http level --------------------------------------------------------------------------------------------------- */
 
 enum btz_err btz_front_models_http(const struct btz_front_models *m, struct btz_buf *out)
@@ -46,6 +54,14 @@ enum btz_err btz_front_models_http(const struct btz_front_models *m, struct btz_
                            m->settings, m->state, m->origin));
     if (m->quick)
         BTZ_TRY(btz_buf_printf(out, "    bartizan_upstream \"%s\";\n", m->quick));
+    BTZ_TRY(btz_buf_add_str(
+        out, /* Whoever has one address of IPv6 has 2^64 of them: they count as one. */
+        "    map $binary_remote_addr $bartizan_client {\n"
+        "        \"~(?s)^\\x00{10}\\xff\\xff(?<btz_four>.{4})\\z\" $btz_four;\n"
+        "        \"~(?s)^(?<btz_network>.{8}).{8}\\z\" $btz_network;\n"
+        "        default $binary_remote_addr;\n"
+        "    }\n"
+        "    limit_conn_zone $bartizan_client zone=bartizan_models:4m;\n"));
     for (size_t i = 0; i < m->conf->upstreams.count; i++) {
         take_address(u[i].url, &at);
         /* Servers in front of models close idle connections after 5 s; a request must not meet one that closes. */
@@ -81,7 +97,7 @@ static enum btz_err add_pattern(struct btz_buf *out, const char *path)
     return BTZ_OK;
 }
 
-static enum btz_err write_guarded(const struct btz_front_models *m, struct btz_buf *out)
+static enum btz_err write_guarded(const struct btz_front_models *m, bool local, struct btz_buf *out)
 {
     const struct btz_route_conf *routes = m->conf->routes.items;
 
@@ -94,6 +110,7 @@ static enum btz_err write_guarded(const struct btz_front_models *m, struct btz_b
     return btz_buf_printf(out,
                           ")$\" {\n"
                           "            bartizan on;\n"
+                          "%s"
                           "            client_max_body_size %" PRId64 ";\n"
                           "            client_body_buffer_size 256k;\n"
                           "            client_body_timeout 30s;\n"
@@ -102,6 +119,11 @@ static enum btz_err write_guarded(const struct btz_front_models *m, struct btz_b
                           "            error_page 413 =413 @btz_next;\n"
                           "        }\n"
                           "        location @btz_next { bartizan next; }\n",
+                          /* This machine's own programs are one address. */
+                          local ? ""
+                                : "            limit_conn bartizan_models 512;\n"
+                                  "            limit_conn_status 429;\n"
+                                  "            error_page 429 =429 @btz_next;\n",
                           m->conf->body_max);
 }
 
@@ -165,7 +187,7 @@ static enum btz_err write_request(const struct btz_upstream_conf *u, const struc
         { "Anthropic-Version", "$http_anthropic_version" },
         { "Anthropic-Beta", "$http_anthropic_beta" },
         { "OpenAI-Beta", "$http_openai_beta" },
-        { "Idempotency-Key", "$http_idempotency_key" },
+        { "Idempotency-Key", "$bartizan_idempotency" },
         { "Mcp-Session-Id", "$http_mcp_session_id" },
         { "Mcp-Protocol-Version", "$http_mcp_protocol_version" },
         { "Last-Event-Id", "$http_last_event_id" },
@@ -237,15 +259,20 @@ static enum btz_err write_upstream(const struct btz_upstream_conf *u, struct btz
         u->connect_ms, u->idle_ms, u->idle_ms);
 }
 
-enum btz_err btz_front_models_server(const struct btz_front_models *m, struct btz_buf *out)
+static enum btz_err write_server(const struct btz_front_models *m, bool local, struct btz_buf *out)
 {
     const struct btz_upstream_conf *u = m->conf->upstreams.items;
 
     BTZ_TRY(write_who(m, out));
-    BTZ_TRY(write_guarded(m, out));
+    BTZ_TRY(write_guarded(m, local, out));
     for (size_t i = 0; i < m->conf->upstreams.count; i++)
         BTZ_TRY(write_upstream(&u[i], out));
     return BTZ_OK;
+}
+
+enum btz_err btz_front_models_server(const struct btz_front_models *m, struct btz_buf *out)
+{
+    return write_server(m, false, out);
 }
 
 /* ---- the plain listener ------------------------------------------------------------------------------------------- */
@@ -269,6 +296,6 @@ enum btz_err btz_front_models_plain(const struct btz_front_models *m, const char
              "            return 404 '{\"error\":{\"message\":\"there is no such route\","
              "\"type\":\"unknown_route\"}}\\n';\n"
              "        }\n"));
-    BTZ_TRY(btz_front_models_server(m, out));
+    BTZ_TRY(write_server(m, true, out));
     return btz_buf_add_str(out, "    }\n");
 }

@@ -145,6 +145,7 @@ enum btz_step {
     BTZ_STEP_IDENTIFY, /* ask the daemon who it is (tokens, sessions, certificates), then btz_exchange_identified() */
     BTZ_STEP_LIMITS, /* send btz_exchange_redis() to Redis, then btz_exchange_limited() */
     BTZ_STEP_WAIT,   /* durable mode: call btz_exchange_durable() again in a millisecond */
+    BTZ_STEP_WORK, /* a large body: btz_exchange_work() in any thread, then btz_exchange_worked() in this one */
 };
 struct btz_incoming { /* borrowed for the life of the exchange, but for `body` */
     const char *request_id;
@@ -167,11 +168,24 @@ BTZ_CHECKED enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_i
 enum btz_step btz_exchange_head(struct btz_exchange *x);
 enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *principal,
                                       const char *method, uint32_t mfa_age_s);
-/* The whole body: read, guarded, decided, reserved. */
+/* The whole body: read, guarded, decided, reserved. WORK: one of more than BTZ_WORK_MIN bytes, of which nothing was done
+ * yet, because it would keep others waiting. */
+#define BTZ_WORK_MIN ((size_t)64 << 10)
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body);
+/* Reads the body and guards its texts. In any thread, while nothing else is done with this exchange; of the gate it uses
+ * what never changes (guard, settings), so that other exchanges go on. */
+void btz_exchange_work(struct btz_exchange *x);
+/* In the thread of the gate, once: permission, then what the guard said, then the rest. */
+enum btz_step btz_exchange_worked(struct btz_exchange *x);
 const struct btz_redis_command *btz_exchange_redis(struct btz_exchange *x);
 enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct btz_slice answer);
+/* Every BTZ_RENEW_MS: what to send so that Redis does not take the request for a dead gateway's. NULL: nothing. */
+#define BTZ_RENEW_MS (BTZ_REDIS_LEASE_MS / 3)
+const struct btz_redis_command *btz_exchange_renew(struct btz_exchange *x);
 enum btz_step btz_exchange_durable(struct btz_exchange *x);
+/* Refuses for a reason of the transport's: REFUSE, and the answer is ready. Also before btz_exchange_head(). */
+enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
+                                const char *message);
 const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x);
 
 /* What goes upstream. `attempt` from 0; false: there is no other one to try. `last`: there is none after it, so its errors

@@ -12,10 +12,10 @@ static const char *const body_modes[] = { "none", "blocked", "all", NULL };
 
 static const struct btz_conf_key upstream_keys[] = {
     { KEY(btz_upstream_conf, name, name, STRING, "Name of the upstream: a-z, 0-9 and -."),
-      .required = true },
+      .required = true, .example = "model-server" },
     { KEY(btz_upstream_conf, url, url, STRING,
           "Where it is, without /v1: https://api.openai.com, http://127.0.0.1:11434."),
-      .required = true },
+      .required = true, .example = "http://127.0.0.1:11434" },
     { KEY(btz_upstream_conf, dialect, dialect, ENUM,
           "What it speaks: openai, anthropic, ollama, mcp or plain; where clients speak another, "
           "openai and anthropic are translated into each other."),
@@ -48,7 +48,8 @@ static const struct btz_conf_struct upstream = { "upstream", sizeof(struct btz_u
                                                  upstream_keys, BTZ_COUNT(upstream_keys) };
 
 static const struct btz_conf_key served_keys[] = {
-    { KEY(btz_served_conf, upstream, upstream, STRING, "Name of the upstream."), .required = true },
+    { KEY(btz_served_conf, upstream, upstream, STRING, "Name of the upstream."), .required = true,
+      .example = "model-server" },
     { KEY(btz_served_conf, model, model, STRING,
           "What the model is called there; empty: the same."),
       .fallback = "\"\"" },
@@ -63,7 +64,7 @@ static const struct btz_conf_struct served = { "way to serve a model",
 static const struct btz_conf_key model_keys[] = {
     { KEY(btz_model_conf, name, name, STRING,
           "Model as clients ask for it, perhaps with a star at the end."),
-      .required = true },
+      .required = true, .example = "small" },
     { KEY(btz_model_conf, upstreams, upstreams, STRUCTS,
           "Who serves it; none: the only upstream there is."),
       .of = &served },
@@ -85,13 +86,14 @@ static const struct btz_conf_struct model = { "model", sizeof(struct btz_model_c
 static const struct btz_conf_key route_keys[] = {
     { KEY(btz_route_conf, path, path, STRING,
           "Path; with a / at its end everything below it: /score, /rerank/."),
-      .required = true },
+      .required = true, .example = "/score" },
     { KEY(btz_route_conf, methods, methods, STRINGS, "Methods; none: POST.") },
-    { KEY(btz_route_conf, upstream, upstream, STRING, "Upstream that answers."), .required = true },
+    { KEY(btz_route_conf, upstream, upstream, STRING, "Upstream that answers."), .required = true,
+      .example = "model-server" },
     { KEY(btz_route_conf, action, action, STRING, "Permission that callers need."),
       .fallback = "endpoint.use" },
-    { KEY(btz_route_conf, resource, resource, STRING, "On what: endpoint/score."),
-      .required = true },
+    { KEY(btz_route_conf, resource, resource, STRING, "On what: endpoint/score."), .required = true,
+      .example = "endpoint/score" },
     { KEY(btz_route_conf, websocket, websocket, BOOL,
           "Connections may become WebSockets; messages of the server are read whole."),
       .fallback = "false" },
@@ -109,8 +111,10 @@ static const struct btz_conf_struct pin = { "pin", sizeof(struct btz_pin_conf), 
                                             BTZ_COUNT(pin_keys) };
 
 static const struct btz_conf_key mcp_keys[] = {
-    { KEY(btz_mcp_conf, name, name, STRING, "Name: it is served at /mcp/NAME."), .required = true },
-    { KEY(btz_mcp_conf, upstream, upstream, STRING, "Upstream that answers."), .required = true },
+    { KEY(btz_mcp_conf, name, name, STRING, "Name: it is served at /mcp/NAME."), .required = true,
+      .example = "files" },
+    { KEY(btz_mcp_conf, upstream, upstream, STRING, "Upstream that answers."), .required = true,
+      .example = "model-server" },
     { KEY(btz_mcp_conf, path, path, STRING, "Path there."), .fallback = "/mcp" },
     { KEY(btz_mcp_conf, pins, pins, STRUCTS, "Descriptions of tools that were looked at."),
       .of = &pin },

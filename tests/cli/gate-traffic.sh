@@ -124,14 +124,21 @@ is "$(curl -sS --max-time 20 -o /dev/null -w '%{http_code}' -H 'Host: rebound.ex
 is "$(ask /v1/models -o models -w '%{http_code}')" 200 "the list of models is ours"
 is "$(code ask /.bartizan/who)" 404 "the daemon's door is no route"
 
+grep -qi '^x-content-type-options: nosniff' head && grep -qi "^content-security-policy: default-src 'none'; sandbox" head
+ok $? "nothing in it runs as a page"
+! grep -qi '^content-disposition' head
+ok $? "JSON is no download"
+
 # What goes upstream.
 seen >/dev/null
-chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' >/dev/null
+chat plain hello -H 'Cookie: a=b' -H 'X-Forwarded-For: 1.2.3.4' -H 'X-Bartizan-Local: 1' -H 'TE: trailers' -H 'Accept-Encoding: gzip' -H 'OpenAI-Beta: x=1' -H 'OpenAI-Organization: org' -H 'Idempotency-Key: guess-me' >/dev/null
 seen >requests
 grep -qi '^authorization: bearer sk-of-the-upstream' requests
 ok $? "the upstream gets its own key"
 ! grep -qF "$key" requests
 ok $? "and not the client's"
+grep -qiE '^idempotency-key: [0-9a-f]{64}$' requests
+ok $? "and a key of repetition that is this caller's alone"
 ! grep -qiE '^(cookie|x-forwarded-for|x-bartizan-local|te|openai-organization):' requests
 ok $? "nor what else the client said of itself"
 grep -qi '^accept-encoding: identity' requests && grep -qi '^openai-beta: x=1' requests
@@ -180,6 +187,7 @@ stream plain 'mock:die=3; hello' >events
 ok $? "a stream whose upstream dies ends in good order"
 grep -q '"error"' events
 ok $? "and says so"
+is "$(ask /v1/chat/completions "$url/v1/chat/completions" -d '{"model":"plain","stream":true,"messages":[{"role":"user","content":"mock:die=3; hello"}]}' -o one -o two -w '%{num_connects},')" 1,0, "and its connection stays, as the answer said"
 is "$(code chat plain 'mock:die=1; hello')" 502 "an answer that broke off is none"
 
 # Reload while a stream is under way; what is wrong changes nothing.
@@ -203,6 +211,9 @@ is "$(code chat gone hello)" 502 "where there is no other, the client is told"
 curl -sS --max-time 20 -o /dev/null "http://127.0.0.1:$(cat mock2)/v1/chat/completions" -d '{"model":"m","messages":[{"role":"user","content":"mock:status=503,once=71; hello"}]}'
 is "$(code chat busy 'mock:status=503,once=71; hello')" 200 "one that is busy is replaced"
 is "$(ask /known -o /dev/null -w '%{http_code}')" 200 "a certificate of a known authority"
+ask /known -o /dev/null -D head
+grep -qi '^content-type: text/html' head && grep -qi '^content-disposition: attachment' head
+ok $? "a page of an upstream is one"
 is "$(ask /stranger -o /dev/null -w '%{http_code}')" 502 "of another it is refused"
 
 # HTTP/2.
@@ -216,8 +227,18 @@ grep -qi "^access-control-allow-origin: $https" head
 ok $? "our own pages may ask"
 is "$(curl -sS --max-time 20 -X OPTIONS -H 'Origin: https://evil.example' -H 'Access-Control-Request-Method: POST' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions")" 403 "others may not"
 is "$(curl -sS --max-time 20 -H 'Origin: https://evil.example' -H 'Cookie: __Host-bartizan=x' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 403 "nor with somebody's cookie"
-is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: __Host-bartizan=x' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "a cookie of nobody is nobody's"
+is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: __Host-bartizan=x' -H 'Content-Type: application/json' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "a cookie of nobody is nobody's"
 is "$(curl -sS --max-time 20 -H 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhcHAifQ.x' -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "a token of nobody too"
+
+is "$(curl -sS --max-time 20 -H 'Sec-Fetch-Site: cross-site' -H 'Cookie: a=b' -o /dev/null -w '%{http_code}' "$url/v1/models")" 403 "a browser that asks for another site"
+is "$(curl -sS --max-time 20 -H "Origin: $https" -H 'X-Bartizan-CSRF: 1' -H 'Cookie: a=b' -H 'Content-Type: text/plain' -o answer -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 415 "nor what a form can send"
+
+# Strangers in numbers are turned away before they are work; who is known is not.
+for header in 'Authorization: Bearer btz_nonsense' 'Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhcHAifQ.x'; do
+    curl -sS --max-time 60 -Z --parallel-max 30 -H "$header" -o /dev/null -w '%{http_code}\n' "$url/v1/models?[1-400]" >codes 2>/dev/null
+    is "$(grep -vx 401 codes | sort -u)" 429 "many strangers at once are turned away (${#header})"
+    is "$(code ask /v1/models)" 200 "and a caller is not"
+done
 
 # Bytes that no library would send.
 if command -v node >/dev/null; then
@@ -343,6 +364,55 @@ for _ in $(seq 100); do
 done
 is "$(chat plain hello | jq -r '.choices[0].message.content')" "Hello from the mock." "the module in another nginx"
 is "$(curl -sS --max-time 20 -o /dev/null -w '%{http_code}' "$url/v1/chat/completions" -d '{}')" 401 "guards there too"
+if command -v node >/dev/null; then
+    # One worker. The last byte of a large body is sent, then a small request: it is answered first, although the large one is
+    # refused as soon as it was read. Then clients that go away while theirs is being read.
+    cat >large.js <<'END'
+const net = require("net");
+const [port, key] = process.argv.slice(2);
+const ask = (text) => {
+  const body = JSON.stringify({ model: "plain", messages: [{ role: "user", content: text }] });
+  return `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nConnection: close\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+const large = ask("some words go on and on. ".repeat(340000) + "zanzibar-canary-41");
+const order = [];
+const connect = (name) => new Promise((resolve) => {
+  const s = net.connect(+port, "127.0.0.1", () => resolve(s));
+  s.over = new Promise((ended) => s.on("close", ended));
+  s.once("data", (d) => order.push(name + " " + d.toString("latin1", 9, 12)));
+  s.on("error", () => {});
+});
+const write = (s, bytes) => new Promise((resolve) => s.write(bytes, resolve));
+(async () => {
+  const a = await connect("large"), b = await connect("small");
+  await write(a, large.slice(0, -1));
+  await write(a, large.slice(-1));
+  await write(b, ask("hello"));
+  await Promise.all([a.over, b.over]);
+  for (let i = 0; i < 3; i++) {
+    const gone = await connect("gone");
+    await write(gone, large);
+    const c = await connect("between");
+    await write(c, ask("hello"));
+    gone.destroy();
+    await c.over;
+  }
+  const last = await connect("last");
+  await write(last, ask("hello"));
+  await last.over;
+  console.log(order.join(","));
+  process.exit();
+})();
+END
+    is "$(timeout 120 node large.js "$free" "$key")" "small 200,large 403,between 200,between 200,between 200,last 200" "a large body keeps nobody waiting"
+    for _ in $(seq 400); do # threads that still read for nobody
+        [ "$(code chat plain "$(head -c 70000 /dev/zero | tr '\0' ' ')" --max-time 60)" = 200 ] && break
+        sleep 0.05
+    done
+    ! grep -qE 'signal|alert' own.err
+    ok $? "nor do those who went away break anything"
+fi
 sed 's/bartizan on;/bartizan on; proxy_pass http:\/\/127.0.0.1;/' own.conf >bad.conf
 ! "$(command -v nginx || echo /usr/sbin/nginx)" -t -p "$work" -c "$work/bad.conf" 2>bad.err && grep -q 'would not be guarded' bad.err
 ok $? "a location that would not be guarded is no configuration"

@@ -17,10 +17,10 @@ says .out "attacks in"
 [ ! -e .bartizan ]
 ok $? "a dry run leaves no trace"
 
-for id in ../../outside /tmp/btz-no-such-run .hidden "" "a b" "$(printf '%064d' 0)"; do
+for id in ../../btz-no-such-run /tmp/btz-no-such-run .hidden "" "a b" "$(printf '%064d' 0)"; do
     run 2 scan "--run=$id"
 done
-[ ! -e ../outside ] && [ ! -e .bartizan ]
+[ ! -e ../btz-no-such-run ] && [ ! -e .bartizan ]
 ok $? "a name of a run leads nowhere else"
 
 run 2 scan --resume

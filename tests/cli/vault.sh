@@ -186,7 +186,7 @@ run 5 access artifact check model forged --vkey vkey
 # ---- from a file, by the owner ----
 run 0 access artifact upload owned second --kind dataset
 run 0 access artifact release owned 1
-run 0 access artifact list --state released --format json
+run 0 access artifact list --status released --format json
 is "$(jq -r '[.items[].name]|sort|join(" ")' .out)" "net owned" "what is released"
 run 3 access artifact show owned 7
 

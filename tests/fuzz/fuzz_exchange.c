@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 .content_length = (int64_t)body.len };
     if (btz_exchange_new(p->gate, &in, &x) != BTZ_OK)
         return 0;
-    if (btz_exchange_head(x) == BTZ_STEP_GO && btz_exchange_body(x, body) == BTZ_STEP_GO &&
+    if (btz_exchange_head(x) == BTZ_STEP_GO && gate_body(x, body) == BTZ_STEP_GO &&
         btz_exchange_forward(x, 0, &f))
         respond(x, answer, data[1]);
     btz_exchange_end(x, &facts, NULL);

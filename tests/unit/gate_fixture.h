@@ -127,6 +127,17 @@ static inline void gate_open(struct gate_place *p, const char *yaml)
         fail_msg("%s", btz_error_detail());
 }
 
+/* The body, whether it is large or small. */
+static inline enum btz_step gate_body(struct btz_exchange *x, struct btz_slice body)
+{
+    enum btz_step step = btz_exchange_body(x, body);
+
+    if (step != BTZ_STEP_WORK)
+        return step;
+    btz_exchange_work(x);
+    return btz_exchange_worked(x);
+}
+
 static inline int gate_remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)st, (void)type, (void)at;

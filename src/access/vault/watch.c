@@ -13,10 +13,20 @@
 #define ORPHAN_MS     3600000u
 #define PAGE          200
 #define HEX           (2 * BTZ_SHA256_LEN)
+#define UNPROVEN      16 /* files that are remembered as touched while they were read */
+#define UNPROVEN_MAX  5  /* readings that prove nothing, until it is an alarm */
 
+struct unproven {
+    char hex[HEX + 1];
+    unsigned times;
+};
 struct btz_vault_watch {
     struct btz_access *a;
-    char hex[HEX + 1]; /* of the file that is being read; "" none */
+    char hex[HEX + 1];  /* of the file that is being read; "" none */
+    char last[HEX + 1]; /* suspect that was read last: the next one after it has its turn */
+    bool suspect;       /* what is being read looked touched */
+    struct unproven unproven[UNPROVEN];
+    unsigned unproven_next;
     int fd;
     struct btz_sha256 hash;
     struct btz_file_seen seen; /* when reading began */
@@ -45,6 +55,7 @@ static void drop(struct btz_vault_watch *w, uint8_t digest[BTZ_SHA256_LEN])
         close(w->fd);
     w->fd = -1;
     w->hex[0] = '\0';
+    w->suspect = false;
 }
 
 void btz_vault_watch_free(struct btz_vault_watch *w)
@@ -83,9 +94,13 @@ static enum btz_err keep_row(void *user, const struct btz_value *v, size_t count
     return BTZ_OK;
 }
 
-/* Missing or of another size: no need to read it. `suspect` gets one that must be read. */
+struct suspects { /* in the order of their names; "" none */
+    char first[HEX + 1], next[HEX + 1];
+};
+
+/* Missing or of another size: no need to read it. `out` gets those that must be read. */
 static enum btz_err look_at(struct btz_vault_watch *w, struct btz_store *s, const struct row *r,
-                            char suspect[HEX + 1])
+                            struct suspects *out)
 {
     struct btz_file_seen seen;
     enum btz_err err = btz_vault_look(w->a, r->hex, &seen);
@@ -101,12 +116,15 @@ static enum btz_err look_at(struct btz_vault_watch *w, struct btz_store *s, cons
     BTZ_TRY(err);
     if (seen.size != r->seen.size)
         return btz_vault_alarm(w->a, s, r->hex, "its size is another one");
-    snprintf(suspect, HEX + 1, "%s", r->hex);
+    if (!out->first[0])
+        memcpy(out->first, r->hex, sizeof out->first);
+    if (!out->next[0] && strcmp(r->hex, w->last) > 0)
+        memcpy(out->next, r->hex, sizeof out->next);
     return BTZ_OK;
 }
 
 static enum btz_err look_at_all(struct btz_vault_watch *w, struct btz_store *s,
-                                char suspect[HEX + 1])
+                                struct suspects *out)
 {
     char after[HEX + 1] = "";
     struct page *p = calloc(1, sizeof *p);
@@ -121,7 +139,7 @@ static enum btz_err look_at_all(struct btz_vault_watch *w, struct btz_store *s,
                               "hex > ? AND damaged_ms = 0 ORDER BY hex LIMIT ?",
                               v, 2, keep_row, p);
         for (size_t i = 0; i < p->count && err == BTZ_OK; i++)
-            err = look_at(w, s, &p->rows[i], suspect);
+            err = look_at(w, s, &p->rows[i], out);
         if (p->count < PAGE)
             break;
         memcpy(after, p->rows[PAGE - 1].hex, sizeof after);
@@ -148,7 +166,8 @@ static enum btz_err begin(struct btz_vault_watch *w, const char *hex)
     return BTZ_OK;
 }
 
-static enum btz_err choose(struct btz_vault_watch *w, struct btz_store *s, const char *suspect)
+static enum btz_err choose(struct btz_vault_watch *w, struct btz_store *s,
+                           const char suspect[HEX + 1])
 {
     uint64_t now = btz_access_now_ms(w->a);
     const struct btz_value v[] = { btz_value_int(
@@ -158,10 +177,16 @@ static enum btz_err choose(struct btz_vault_watch *w, struct btz_store *s, const
     uint8_t unused[BTZ_SHA256_LEN];
 
     btz_arena_init(&arena, 65536);
-    /* What looks touched goes before what is merely due. */
-    if (suspect[0] && strcmp(suspect, w->hex) != 0) {
-        drop(w, unused);
-        return begin(w, suspect);
+    /* What looks touched goes before what is merely due, one after the other: one that is touched again and again
+     * must not keep the others from being read. */
+    if (suspect[0] && !w->suspect) {
+        memcpy(w->last, suspect, sizeof w->last);
+        if (strcmp(suspect, w->hex) != 0) {
+            drop(w, unused);
+            BTZ_TRY(begin(w, suspect));
+        }
+        w->suspect = true;
+        return BTZ_OK;
     }
     if (w->hex[0])
         return BTZ_OK;
@@ -185,6 +210,34 @@ static enum btz_err prove(struct btz_vault_watch *w, struct btz_store *s, const 
     return err;
 }
 
+/* Proves nothing: it was touched in the meantime. Nobody has a reason to do so for ever. */
+static enum btz_err touched(struct btz_vault_watch *w, struct btz_store *s, const char hex[HEX + 1])
+{
+    struct unproven *u = NULL;
+    char why[80];
+
+    for (size_t i = 0; i < UNPROVEN; i++)
+        if (strcmp(w->unproven[i].hex, hex) == 0)
+            u = &w->unproven[i];
+    if (!u) {
+        u = &w->unproven[w->unproven_next++ % UNPROVEN];
+        memcpy(u->hex, hex, sizeof u->hex);
+        u->times = 0;
+    }
+    if (++u->times < UNPROVEN_MAX)
+        return BTZ_OK;
+    u->hex[0] = '\0';
+    snprintf(why, sizeof why, "it was touched in each of %d readings", UNPROVEN_MAX);
+    return btz_vault_alarm(w->a, s, hex, why);
+}
+
+static void forget(struct btz_vault_watch *w, const char *hex)
+{
+    for (size_t i = 0; i < UNPROVEN; i++)
+        if (strcmp(w->unproven[i].hex, hex) == 0)
+            w->unproven[i].hex[0] = '\0';
+}
+
 /* Its end was reached. What was touched while it was read proves nothing: the next turn begins anew. */
 static enum btz_err conclude(struct btz_vault_watch *w, struct btz_store *s)
 {
@@ -197,7 +250,8 @@ static enum btz_err conclude(struct btz_vault_watch *w, struct btz_store *s)
     btz_hex(digest, sizeof digest, found);
     if (strcmp(found, hex) == 0) {
         if (btz_vault_look(w->a, hex, &now) != BTZ_OK || !btz_seen_equal(&now, &w->seen))
-            return BTZ_OK;
+            return touched(w, s, hex);
+        forget(w, hex);
         return prove(w, s, hex);
     }
     snprintf(why, sizeof why, "the content is another one (sha256:%s)", found);
@@ -291,10 +345,10 @@ static enum btz_err sweep(struct btz_vault_watch *w, struct btz_store *s)
 
 static enum btz_err turn(struct btz_vault_watch *w, struct btz_store *s, uint64_t read_max)
 {
-    char suspect[HEX + 1] = "";
+    struct suspects found = { .first = "" };
 
-    BTZ_TRY(look_at_all(w, s, suspect));
-    BTZ_TRY(choose(w, s, suspect));
+    BTZ_TRY(look_at_all(w, s, &found));
+    BTZ_TRY(choose(w, s, found.next[0] ? found.next : found.first));
     BTZ_TRY(read_on(w, s, read_max));
     return sweep(w, s);
 }

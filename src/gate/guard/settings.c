@@ -12,7 +12,7 @@ static const char *const modes[] = { "window", "hold", "observe", NULL };
 static const struct btz_conf_key rule_keys[] = {
     { KEY(btz_guard_rule_conf, detector, detector, STRING,
           "Detector that this is about, or \"*\" (`bartizan gate check --detectors` lists them)."),
-      .required = true },
+      .required = true, .example = "canary" },
     { KEY(btz_guard_rule_conf, channels, channels, STRINGS,
           "Where: user, system, assistant, tool-result, document, image-text, tool-description, "
           "output, reasoning, tool-arguments, raw; none: everywhere.") },

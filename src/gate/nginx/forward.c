@@ -14,6 +14,7 @@ enum variable {
     VARIABLE_CONNECTION,
     VARIABLE_TOKEN,
     VARIABLE_COOKIE,
+    VARIABLE_IDEMPOTENCY,
 };
 
 static const struct btz_upstream_conf *upstream_of(const struct btz_nginx_ctx *c)
@@ -62,6 +63,39 @@ static ngx_str_t token(struct btz_nginx_ctx *c)
     return out;
 }
 
+static ngx_str_t client_header(ngx_http_request_t *r, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (h[i].key.len == n && ngx_strncasecmp(h[i].key.data, (u_char *)name, n) == 0)
+                return h[i].value;
+    }
+    return (ngx_str_t)ngx_null_string;
+}
+
+/* All callers are one for the upstream: whoever guesses the key of another's request must not get its answer. */
+static ngx_str_t idempotency(struct btz_nginx_ctx *c)
+{
+    ngx_str_t value = client_header(c->r, "idempotency-key"), out = ngx_null_string;
+    uint8_t digest[BTZ_SHA256_LEN];
+    struct btz_sha256 hash;
+
+    if (value.len == 0 || !c->x || !c->x->id || btz_sha256_init(&hash) != BTZ_OK)
+        return out;
+    btz_sha256_add(&hash, btz_slice_of(c->x->id, strlen(c->x->id) + 1));
+    btz_sha256_add(&hash, btz_slice_of(value.data, value.len));
+    btz_sha256_end(&hash, digest);
+    out.data = ngx_pnalloc(c->r->pool, 2 * sizeof digest);
+    if (!out.data)
+        return out;
+    out.len = (size_t)(ngx_hex_dump(out.data, digest, sizeof digest) - out.data);
+    return out;
+}
+
 static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
 {
     switch (which) {
@@ -77,6 +111,8 @@ static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
         return text_of(c->in.upgrade ? "websocket" : "");
     case VARIABLE_CONNECTION:
         return text_of(c->in.upgrade ? "upgrade" : "");
+    case VARIABLE_IDEMPOTENCY:
+        return idempotency(c);
     case VARIABLE_COOKIE: /* one credential at a time */
         return token(c).len ? (ngx_str_t)ngx_null_string
                             : (ngx_str_t){ c->in.cookie.len, (u_char *)c->in.cookie.ptr };
@@ -131,6 +167,7 @@ ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf)
         { ngx_string("bartizan_connection"), VARIABLE_CONNECTION },
         { ngx_string("bartizan_token"), VARIABLE_TOKEN },
         { ngx_string("bartizan_cookie"), VARIABLE_COOKIE },
+        { ngx_string("bartizan_idempotency"), VARIABLE_IDEMPOTENCY },
     };
     ngx_str_t headers = ngx_string("bartizan_header_");
     ngx_http_variable_t *v;
@@ -199,22 +236,10 @@ static bool put_uri(struct btz_nginx_ctx *c)
     return true;
 }
 
-static ngx_str_t client_accept(ngx_http_request_t *r)
-{
-    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
-        ngx_table_elt_t *h = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (h[i].key.len == 6 && ngx_strncasecmp(h[i].key.data, (u_char *)"accept", 6) == 0)
-                return h[i].value;
-    }
-    return (ngx_str_t)ngx_null_string;
-}
-
 static bool prepare(struct btz_nginx_ctx *c)
 {
     c->forwarded = true;
-    c->accept = c->forward.accept ? text_of(c->forward.accept) : client_accept(c->r);
+    c->accept = c->forward.accept ? text_of(c->forward.accept) : client_header(c->r, "accept");
     c->content_type = c->forward.content_type
                           ? text_of(c->forward.content_type)
                           : (ngx_str_t){ c->in.content_type.len, (u_char *)c->in.content_type.ptr };
@@ -262,9 +287,12 @@ static ngx_int_t refused(ngx_http_request_t *r, struct btz_nginx_ctx *c)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     r->err_status = 0;
     r->main->count++;
-    btz_nginx_fail(c, status, status == 413 ? "request_too_large" : "bad_request",
-                   status == 413 ? "the body is larger than `body_max` allows"
-                                 : "the request could not be read");
+    if (status == NGX_HTTP_TOO_MANY_REQUESTS)
+        btz_nginx_fail(c, status, "rate_limited", "too many requests at a time from this address");
+    else
+        btz_nginx_fail(c, status, status == 413 ? "request_too_large" : "bad_request",
+                       status == 413 ? "the body is larger than `body_max` allows"
+                                     : "the request could not be read");
     return NGX_DONE;
 }
 

@@ -39,6 +39,8 @@ static void forget(void *data)
 
     if (c->timer.timer_set)
         ngx_del_timer(&c->timer);
+    if (c->renewal.timer_set)
+        ngx_del_timer(&c->renewal);
     if (c->redis_call)
         btz_nginx_redis_forget(c->redis_call);
     btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_CLIENT_GONE,
@@ -138,6 +140,7 @@ static void release_main(void *data)
     struct btz_nginx_main *m = data;
 
     btz_guard_free(m->guard);
+    btz_nginx_throttle_free(m->throttle);
     btz_wipe(m->snapshot_secret, sizeof m->snapshot_secret);
     btz_wipe(m->pepper, sizeof m->pepper);
     btz_arena_release(&m->arena);
@@ -217,8 +220,14 @@ static char *init_main(ngx_conf_t *cf, void *conf)
         m->state = (ngx_str_t){ ngx_strlen(state), (u_char *)state };
     if (btz_guard_new(&m->conf->guard, &m->guard) != BTZ_OK)
         return complain(cf, "guard");
+    m->throttle = btz_nginx_throttle_new();
+    if (!m->throttle)
+        return complain(cf, "no memory to count strangers in");
     if (read_secrets(m, &env) != BTZ_OK)
         return complain(cf, "keys");
+    m->threads = ngx_thread_pool_add(cf, NULL);
+    if (!m->threads)
+        return NGX_CONF_ERROR;
     return load_variables(cf, m) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 

@@ -27,12 +27,15 @@ struct btz_nginx_loc {
     ngx_uint_t role;
 };
 struct btz_nginx_redis;
+struct btz_nginx_throttle;
 struct btz_nginx_main { /* one a configuration: read in the master, shared by what it forks */
     ngx_str_t settings, state, origin, identify;
     ngx_str_t upstream, dialect; /* of the quick start */
     struct btz_arena arena;
     struct btz_gate_conf *conf;
     struct btz_guard *guard;
+    struct btz_nginx_throttle *throttle;
+    ngx_thread_pool_t *threads; /* for large bodies */
     uint8_t snapshot_secret[32], pepper[32];
     bool has_secrets;
     ngx_int_t request_id, verified, certificate; /* indexes of variables */
@@ -51,11 +54,12 @@ enum btz_nginx_mode {
     BTZ_NGINX_MODE_REFUSED /* the upstream's body is dropped for our answer */
 };
 struct btz_nginx_identity { /* what the daemon said; in the pool */
-    bool answered;
+    bool answered, charged;
     ngx_str_t principal, method;
     uint32_t mfa_age_s;
 };
 struct btz_nginx_socket; /* websocket.c */
+struct btz_nginx_work;
 
 struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_http_request_t *r;
@@ -65,9 +69,10 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     enum btz_nginx_stage stage;
     enum btz_nginx_mode mode;
     struct btz_nginx_identity identity;
-    ngx_event_t timer;
+    ngx_event_t timer, renewal;
     ngx_msec_t durable_since;
-    void *redis_call; /* under way; cleared when the request is gone */
+    void *redis_call;            /* under way; cleared when the request is gone */
+    struct btz_nginx_work *work; /* work.c; in the pool, NULL until there is a large body */
     void *body_map;
     size_t body_map_len;
     /* forward */
@@ -80,7 +85,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_buf_t *sending_buf, *held_buf;
     ngx_chain_t sending_chain;
     bool headers_sent, last_pending, last_sent, broken, ended, busy, cut, upstream_failed,
-        cross_origin;
+        cross_origin, keepalive;
     struct btz_nginx_socket *socket;
     /* facts */
     uint64_t began_ns, own_ns, first_ns, request_bytes, response_bytes;
@@ -106,6 +111,9 @@ void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code,
                     const char *message);
 void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step);
 
+/* work.c: large bodies, in a thread; then btz_exchange_worked(). */
+void btz_nginx_work(struct btz_nginx_ctx *c);
+
 /* forward.c */
 ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf);
 void btz_nginx_forward(struct btz_nginx_ctx *c);
@@ -122,9 +130,16 @@ ngx_int_t btz_nginx_own_headers(struct btz_nginx_ctx *c);
 /* identify.c: asks the daemon, through an internal location; then btz_exchange_identified(). */
 ngx_int_t btz_nginx_identify(struct btz_nginx_ctx *c);
 
-/* origin.c: browsers. True: it was answered. */
+/* origin.c: browsers. True: it was answered. The question of one of our own pages needs no exchange. */
+bool btz_nginx_preflight(struct btz_nginx_ctx *c);
 bool btz_nginx_origin(struct btz_nginx_ctx *c);
 ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c);
+
+/* throttle.c: counts one more of the client's address. True: it had `most` or more within this second. */
+bool btz_nginx_throttled(struct btz_nginx_ctx *c, unsigned most);
+void btz_nginx_throttle_undo(struct btz_nginx_ctx *c); /* it was somebody */
+struct btz_nginx_throttle *btz_nginx_throttle_new(void);
+void btz_nginx_throttle_free(struct btz_nginx_throttle *t);
 
 /* websocket.c */
 ngx_int_t btz_nginx_websocket(struct btz_nginx_ctx *c);

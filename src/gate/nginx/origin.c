@@ -1,6 +1,8 @@
 /* Browsers: pages of our own origin may ask with a cookie, others only with a key, and none reads what is not for it. */
 #include "gate/nginx/module.h"
 
+#include "gate/exchange.h"
+
 static bool is_own(const struct btz_nginx_ctx *c)
 {
     const ngx_str_t *own = &c->main->origin;
@@ -9,19 +11,60 @@ static bool is_own(const struct btz_nginx_ctx *c)
            ngx_memcmp(own->data, c->in.origin.ptr, own->len) == 0;
 }
 
-static bool has_csrf_header(ngx_http_request_t *r)
+static ngx_str_t header(ngx_http_request_t *r, const char *name)
 {
-    static const char name[] = "x-bartizan-csrf";
-
     for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
         ngx_table_elt_t *h = part->elts;
 
         for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (h[i].key.len == sizeof name - 1 &&
-                ngx_strncasecmp(h[i].key.data, (u_char *)name, sizeof name - 1) == 0)
-                return h[i].value.len == 1 && h[i].value.data[0] == '1';
+            if (h[i].key.len == strlen(name) &&
+                ngx_strncasecmp(h[i].key.data, (u_char *)name, h[i].key.len) == 0)
+                return h[i].value;
     }
-    return false;
+    return (ngx_str_t)ngx_null_string;
+}
+
+static bool has_csrf_header(ngx_http_request_t *r)
+{
+    ngx_str_t value = header(r, "x-bartizan-csrf");
+
+    return value.len == 1 && value.data[0] == '1';
+}
+
+/* A page of elsewhere makes the browser ask: it says so, one way or the other. */
+static bool is_from_elsewhere(struct btz_nginx_ctx *c)
+{
+    ngx_str_t site = header(c->r, "sec-fetch-site");
+    struct btz_slice said = btz_slice_of(site.data, site.len);
+
+    return (c->in.origin.len && !is_own(c)) ||
+           (said.len && !btz_slice_is(said, "same-origin") && !btz_slice_is(said, "none"));
+}
+
+static bool is_type(struct btz_slice type, const char *name)
+{
+    size_t end = btz_slice_find(type, btz_str(";"), 0), n = strlen(name);
+
+    type = btz_slice_trim(btz_slice_sub(type, 0, end));
+    return type.len == n && ngx_strncasecmp((u_char *)type.ptr, (u_char *)name, n) == 0;
+}
+
+/* A form of any page can send these without asking first. Who carries a key cannot be such a form. */
+static bool is_form(struct btz_nginx_ctx *c)
+{
+    struct btz_slice type = c->in.content_type;
+    const struct btz_route *route;
+
+    if (type.len == 0)
+        return c->in.content_length > 0 || c->r->headers_in.chunked;
+    if (is_type(type, "application/x-www-form-urlencoded") || is_type(type, "text/plain"))
+        return true;
+    if (!is_type(type, "multipart/form-data"))
+        return false;
+    route = btz_route_find(c->main->conf, c->in.method, c->in.path, &c->x->arena);
+    return route && route->protocol != BTZ_PROTOCOL_IMAGES &&
+           route->protocol != BTZ_PROTOCOL_TRANSCRIBE && route->protocol != BTZ_PROTOCOL_FILES &&
+           route->protocol != BTZ_PROTOCOL_PASS;
 }
 
 ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c)
@@ -73,20 +116,26 @@ static void answer_preflight(struct btz_nginx_ctx *c)
     ngx_http_finalize_request(r, rc);
 }
 
+bool btz_nginx_preflight(struct btz_nginx_ctx *c)
+{
+    if (!btz_slice_is(c->in.method, "OPTIONS") || !is_own(c))
+        return false;
+    answer_preflight(c);
+    return true;
+}
+
 bool btz_nginx_origin(struct btz_nginx_ctx *c)
 {
     const struct btz_incoming *in = &c->in;
-    bool by_cookie =
-        in->cookie.len && !in->authorization.len && !in->x_api_key.len && !in->api_key.len;
+    bool has_key = in->authorization.len || in->x_api_key.len || in->api_key.len;
+    bool by_cookie = in->cookie.len && !has_key;
+    bool by_browser = by_cookie || (in->client_cert.len && !has_key);
     bool reads = btz_slice_is(in->method, "GET") || btz_slice_is(in->method, "HEAD");
 
     if (btz_slice_is(in->method, "OPTIONS")) {
-        if (is_own(c))
-            answer_preflight(c);
-        else
-            btz_nginx_fail(c, in->origin.len ? 403 : 405, "forbidden",
-                           in->origin.len ? "pages of this origin may not ask here"
-                                          : "OPTIONS is for browsers");
+        btz_nginx_fail(c, in->origin.len ? 403 : 405, "forbidden",
+                       in->origin.len ? "pages of this origin may not ask here"
+                                      : "OPTIONS is for browsers");
         return true;
     }
     /* A cookie goes along whoever makes the browser ask: the page must be ours. */
@@ -94,6 +143,16 @@ bool btz_nginx_origin(struct btz_nginx_ctx *c)
                       (!reads && !has_csrf_header(c->r)))) {
         btz_nginx_fail(c, 403, "forbidden",
                        "with a cookie, Origin and X-Bartizan-CSRF: 1 are needed");
+        return true;
+    }
+    /* So does a client certificate. */
+    if (by_browser && is_from_elsewhere(c)) {
+        btz_nginx_fail(c, 403, "forbidden", "pages of this origin may not ask here");
+        return true;
+    }
+    if (by_browser && !reads && is_form(c)) {
+        btz_nginx_fail(c, 415, "unsupported_media_type",
+                       "without a key, bodies are application/json");
         return true;
     }
     return false;

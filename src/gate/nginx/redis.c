@@ -168,6 +168,7 @@ static void finish(struct call *call, bool reached, struct btz_slice answer)
     if (call->timer.timer_set)
         ngx_del_timer(&call->timer);
     call->done = NULL;
+    call->command = NULL; /* the asker's: it may be gone before the server answers */
     /* A worker that ends has no requests any more. */
     if (done && !call->redis->closing)
         done(call->user, reached, answer);

@@ -5,6 +5,8 @@
 
 #include "gate/exchange.h"
 
+#define STRANGERS_A_SECOND 100 /* refused with an entry, or asked for, of one address */
+
 static void on_body(ngx_http_request_t *r);
 
 /* ---- what the exchange is told -------------------------------------------------------------------------------------- */
@@ -69,7 +71,7 @@ static bool wants_upgrade(ngx_http_request_t *r)
            ngx_strncasecmp(upgrade->value.data, (u_char *)websocket, sizeof websocket - 1) == 0;
 }
 
-static bool read_head(struct btz_nginx_ctx *c)
+static bool read_head(struct btz_nginx_ctx *c, bool *twice)
 {
     ngx_http_request_t *r = c->r;
     struct btz_incoming *in = &c->in;
@@ -84,7 +86,8 @@ static bool read_head(struct btz_nginx_ctx *c)
         in->client_cert = slice(btz_nginx_variable(r, c->main->certificate));
     in->upgrade = wants_upgrade(r);
     in->content_length = r->headers_in.content_length_n;
-    return in->request_id && in->address_text && read_headers(r, in);
+    *twice = !read_headers(r, in);
+    return in->request_id && in->address_text;
 }
 
 /* ---- the body ------------------------------------------------------------------------------------------------------- */
@@ -197,12 +200,35 @@ static void wait_durable(struct btz_nginx_ctx *c)
     ngx_add_timer(&c->timer, 1);
 }
 
+/* Requests that last longer than what they hold in Redis hold it on. */
+static void on_renewal(ngx_event_t *e)
+{
+    struct btz_nginx_ctx *c = e->data;
+    const struct btz_redis_command *command = c->ended ? NULL : btz_exchange_renew(c->x);
+
+    if (!command)
+        return;
+    if (c->main->redis)
+        btz_nginx_redis_send(c->main->redis, command, NULL, NULL);
+    ngx_add_timer(&c->renewal, BTZ_RENEW_MS);
+}
+
+static void hold_on(struct btz_nginx_ctx *c)
+{
+    c->renewal.handler = on_renewal;
+    c->renewal.data = c;
+    c->renewal.log = c->r->connection->log;
+    c->renewal.cancelable = 1;
+    ngx_add_timer(&c->renewal, BTZ_RENEW_MS);
+}
+
 static void on_redis(void *user, bool reached, struct btz_slice answer)
 {
     struct btz_nginx_ctx *c = user;
     ngx_connection_t *connection = c->r->connection;
 
     c->redis_call = NULL;
+    hold_on(c);
     btz_nginx_step(c, btz_exchange_limited(c->x, reached, answer));
     ngx_http_run_posted_requests(connection);
 }
@@ -216,9 +242,43 @@ static void ask_redis(struct btz_nginx_ctx *c)
         btz_nginx_step(c, btz_exchange_limited(c->x, false, btz_str("")));
 }
 
+/* No entry: it would be as many as a stranger likes. The counters of the metrics have it. */
+static void turn_away(struct btz_nginx_ctx *c)
+{
+    btz_exchange_deny(c->x, 429, "rate_limited", "too many requests of nobody from this address");
+    c->x->answer.retry_after_s = 1;
+    c->x->unrecorded = true;
+    btz_nginx_answer(c);
+}
+
+/* Is this a stranger of whom there were too many? */
+static bool is_too_much(struct btz_nginx_ctx *c, enum btz_step step)
+{
+    bool was = c->identity.charged;
+
+    if (step == BTZ_STEP_IDENTIFY) {
+        c->identity.charged = true;
+        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+    }
+    c->identity.charged = false;
+    if (step == BTZ_STEP_REFUSE && c->stage == BTZ_NGINX_HEAD &&
+        btz_exchange_answer(c->x)->status == NGX_HTTP_UNAUTHORIZED) {
+        if (was)
+            btz_nginx_throttle_undo(c);
+        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+    }
+    if (was)
+        btz_nginx_throttle_undo(c);
+    return false;
+}
+
 /* Holds one count of the request, which whatever is done here gives back. */
 void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step)
 {
+    if (is_too_much(c, step)) {
+        turn_away(c);
+        return;
+    }
     switch (step) {
     case BTZ_STEP_IDENTIFY:
         if (btz_nginx_identify(c) != NGX_OK)
@@ -229,6 +289,9 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step)
         return;
     case BTZ_STEP_WAIT:
         wait_durable(c);
+        return;
+    case BTZ_STEP_WORK:
+        btz_nginx_work(c);
         return;
     case BTZ_STEP_GO:
         if (c->stage == BTZ_NGINX_HEAD)
@@ -293,7 +356,7 @@ void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code, 
     ngx_str_t copy;
 
     if (c->x) {
-        btz_exchange_refuse(c->x, status, code, "%s", message);
+        btz_exchange_deny(c->x, status, code, message);
         btz_nginx_answer(c);
         return;
     }
@@ -312,17 +375,25 @@ static void begin(struct btz_nginx_ctx *c)
 {
     uint64_t begun = btz_clock_ns();
     enum btz_step step;
+    bool twice;
 
-    if (!read_head(c)) {
+    if (!read_head(c, &twice)) {
+        btz_nginx_fail(c, 500, "internal", "no memory");
+        return;
+    }
+    if (!twice && btz_nginx_preflight(c))
+        return;
+    /* First of all the exchange: what is refused from here on stands in the ledger. */
+    if (!c->main->gate || btz_exchange_new(c->main->gate, &c->in, &c->x) != BTZ_OK) {
+        btz_nginx_fail(c, 503, "unavailable", "the gateway is not ready");
+        return;
+    }
+    if (twice) {
         btz_nginx_fail(c, 400, "bad_request", "a header that says who asks came twice");
         return;
     }
     if (btz_nginx_origin(c))
         return;
-    if (!c->main->gate || btz_exchange_new(c->main->gate, &c->in, &c->x) != BTZ_OK) {
-        btz_nginx_fail(c, 503, "unavailable", "the gateway is not ready");
-        return;
-    }
     step = btz_exchange_head(c->x);
     c->own_ns += btz_clock_ns() - begun;
     btz_nginx_step(c, step);

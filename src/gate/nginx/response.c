@@ -77,6 +77,60 @@ static void drop_headers(ngx_http_request_t *r)
         ngx_http_clear_location(r);
 }
 
+static bool is_word(ngx_str_t text, const char *word)
+{
+    size_t n = strlen(word);
+
+    if (word[n - 1] == '*') {
+        n--;
+        return text.len >= n && ngx_strncasecmp(text.data, (u_char *)word, n) == 0;
+    }
+    return text.len == n && ngx_strncasecmp(text.data, (u_char *)word, n) == 0;
+}
+
+/* Types that a browser shows without running anything in them. */
+static bool is_inert(const ngx_http_request_t *r)
+{
+    static const char *const inert[] = {
+        "application/json",   "text/event-stream", "application/x-ndjson",
+        "application/ndjson", "application/jsonl", "audio/*",
+        "image/png",          "image/jpeg",        "image/gif",
+        "image/webp",         "image/avif",        "image/bmp",
+    };
+    ngx_str_t type = r->headers_out.content_type;
+
+    for (size_t i = 0; i < type.len; i++)
+        if (type.data[i] == ';' || type.data[i] == ' ')
+            type.len = i;
+    for (size_t i = 0; i < BTZ_COUNT(inert); i++)
+        if (is_word(type, inert[i]))
+            return true;
+    return r->headers_out.status == NGX_HTTP_NO_CONTENT ||
+           r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
+}
+
+/* Models and tools answer from the origin of the account pages: nothing they say may run there as a page or a script. */
+static ngx_int_t contain(ngx_http_request_t *r)
+{
+    static const ngx_str_t nosniff = ngx_string("nosniff"), attachment = ngx_string("attachment"),
+                           policy = ngx_string("default-src 'none'; sandbox; "
+                                               "frame-ancestors 'none'");
+
+    if (btz_nginx_add_header(r, "X-Content-Type-Options", nosniff) != NGX_OK ||
+        btz_nginx_add_header(r, "Content-Security-Policy", policy) != NGX_OK)
+        return NGX_ERROR;
+    if (is_inert(r))
+        return NGX_OK;
+    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (is_word(h[i].key, "content-disposition"))
+                h[i].hash = 0;
+    }
+    return btz_nginx_add_header(r, "Content-Disposition", attachment);
+}
+
 /* What every response of ours says. */
 ngx_int_t btz_nginx_own_headers(struct btz_nginx_ctx *c)
 {
@@ -96,6 +150,8 @@ ngx_int_t btz_nginx_own_headers(struct btz_nginx_ctx *c)
         return NGX_ERROR;
     if (guard && btz_nginx_add_header(r, "X-Bartizan-Guard",
                                       btz_nginx_str(r->pool, btz_str(guard))) != NGX_OK)
+        return NGX_ERROR;
+    if (contain(r) != NGX_OK)
         return NGX_ERROR;
     return btz_nginx_origin_headers(c);
 }
@@ -199,6 +255,7 @@ static ngx_int_t send_headers(struct btz_nginx_ctx *c)
     ngx_http_request_t *r = c->r;
 
     c->headers_sent = true;
+    c->keepalive = r->keepalive;
     if (type)
         set_type(r, type);
     if (btz_nginx_own_headers(c) != NGX_OK)
@@ -352,6 +409,10 @@ static void feed(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
     } else if (final) {
         c->last_pending = true;
         c->broken = c->upstream_failed && btz_exchange_breaks(c->x);
+        /* nginx would close after an upstream that broke off; but this answer says that the connection stays, and it has
+         * an end, so that the client's next request would meet one that closes. */
+        if (c->upstream_failed && !c->broken)
+            c->r->keepalive = c->keepalive;
         btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_DONE,
                       (unsigned)c->r->headers_out.status);
     }

@@ -71,8 +71,11 @@ static size_t part_of(const struct btz_frames *f, size_t there)
 
 static void read_frames(struct btz_nginx_socket *s, struct btz_slice bytes)
 {
+    struct btz_frames *f = &s->server.frames;
+
     while (bytes.len && !s->server.broken) {
-        size_t n = part_of(&s->server.frames, bytes.len);
+        size_t n = part_of(f, bytes.len);
+        uint64_t messages = f->messages;
         struct btz_slice part = btz_slice_sub(bytes, 0, n);
 
         if (btz_frames_feed(&s->server.frames, part, MESSAGE_MAX, take_text, s) != BTZ_OK ||
@@ -81,6 +84,8 @@ static void read_frames(struct btz_nginx_socket *s, struct btz_slice bytes)
             return;
         }
         bytes = btz_slice_sub(bytes, n, bytes.len - n);
+        if (f->messages > messages && !f->text) /* binary: nobody reads it */
+            btz_exchange_passed(s->ctx->x, f->bytes_in_message);
         if (is_between(&s->server.frames)) {
             if (btz_buf_add_slice(&s->ready, btz_buf_slice(&s->held)) != BTZ_OK) {
                 refuse(s);
@@ -147,6 +152,18 @@ static ssize_t receive_client(ngx_connection_t *connection, u_char *out, size_t 
     return n;
 }
 
+/* What came with the request, before there was an answer to it, goes upstream without being received by us. */
+static bool read_early(struct btz_nginx_socket *s)
+{
+    struct btz_nginx_ctx *c = s->ctx;
+    ngx_buf_t *b = c->r->header_in;
+    size_t early = b ? (size_t)(b->last - b->pos) : 0;
+
+    c->request_bytes += early;
+    return btz_frames_feed(&s->client.frames, btz_slice_of(early ? b->pos : NULL, early),
+                           MESSAGE_MAX, count_text, s) == BTZ_OK;
+}
+
 static void release(void *data)
 {
     struct btz_nginx_socket *s = data;
@@ -176,6 +193,8 @@ ngx_int_t btz_nginx_websocket(struct btz_nginx_ctx *c)
     s->ctx = c;
     s->held = s->text = s->ready = BTZ_BUF(2 * MESSAGE_MAX);
     c->socket = s;
+    if (!read_early(s))
+        return NGX_ERROR;
     take_side(&s->client, c->r->connection, receive_client);
     take_side(&s->server, u->peer.connection, receive_server);
     cleanup->handler = release;

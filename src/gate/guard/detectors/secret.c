@@ -280,6 +280,49 @@ static bool is_secret(struct btz_slice value, bool vendor)
     return digits > 0 && letters > 0 && entropy(value.ptr, value.len) >= 28;
 }
 
+/* "/home/a", "user_id_42", "ABC-1234": where something lies, what something is called, a ticket. */
+static bool is_name(struct btz_slice value)
+{
+    size_t upper = 0, odd = 0, at = 0, joints = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        upper += btz_is_upper(value.ptr[i]);
+        odd += value.ptr[i] == '+' || value.ptr[i] == '=';
+    }
+    if (value.ptr[0] == '/' && odd == 0 && upper <= 3)
+        return true;
+    while (at < value.len && btz_is_upper(value.ptr[at]))
+        at++;
+    if (at >= 2 && at <= 10 && at < value.len && value.ptr[at] == '-') {
+        for (at++; at < value.len && btz_is_digit(value.ptr[at]);)
+            at++;
+        return at == value.len;
+    }
+    for (at = 0; at < value.len && (btz_is_lower(value.ptr[at]) || value.ptr[at] == '_'); at++)
+        joints += value.ptr[at] == '_';
+    if (joints == 0 || value.len - at > 4)
+        return false;
+    while (at < value.len && btz_is_digit(value.ptr[at]))
+        at++;
+    return at == value.len;
+}
+
+/* "md5 token", "csrf_token": a sum, or what a page says to everybody. */
+static bool is_public(const struct btz_view *v, size_t at)
+{
+    static const char *const before[] = { "md5", "sha1", "sha256", "checksum", "csrf", "xsrf" };
+
+    if (at > 0 && strchr(" _-", v->folded[at - 1] ? v->folded[at - 1] : '\n'))
+        at--;
+    for (size_t i = 0; i < BTZ_COUNT(before); i++) {
+        size_t n = strlen(before[i]);
+
+        if (at >= n && memcmp(v->folded + at - n, before[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
                              struct btz_found *found)
 {
@@ -287,9 +330,14 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
     size_t at = m->at + m->len, limit = at + FILLER_MAX, from, to;
     unsigned signs = 0;
 
+    /* A tokenizer is no token, and the name of a secret no secret. */
+    if (m->id == ID_ASSIGNED && ((at < t.len && btz_is_alpha(t.ptr[at])) || is_public(v, m->at)))
+        return BTZ_OK;
     for (; at < t.len && at < limit; at++)
         if (!btz_is_alnum(t.ptr[at]) && !strchr(" \t_.-'\"", t.ptr[at] ? t.ptr[at] : '\n'))
             break;
+    if (at < t.len && t.ptr[at] == '>' && t.ptr[at - 1] == '-')
+        return BTZ_OK;
     for (; at < t.len && signs < 3 && t.ptr[at] && strchr("=:>|,?", t.ptr[at]); at++)
         signs += t.ptr[at] != ',' || signs == 0;
     if (signs == 0)
@@ -304,7 +352,8 @@ static enum btz_err value_of(const struct btz_view *v, const struct btz_mark *m,
         btz_found_wait(found, from);
     while (to > from && strchr(".,:!?", t.ptr[to - 1]))
         to--;
-    if (!is_secret(btz_slice_of(t.ptr + from, to - from), m->id == ID_VENDOR))
+    if (!is_secret(btz_slice_of(t.ptr + from, to - from), m->id == ID_VENDOR) ||
+        is_name(btz_slice_of(t.ptr + from, to - from)))
         return BTZ_OK;
     return btz_found_hit(found, from, to, m->id == ID_VENDOR ? "vendor-key" : "password", 0.8);
 }
