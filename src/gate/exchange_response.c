@@ -382,6 +382,39 @@ static enum btz_step over_limit(struct btz_exchange *x, struct btz_buf *out)
     return cut(x, "response_too_large", "the answer is too large");
 }
 
+/*
+ * The last look, at the bytes themselves: names of members, identifiers and comments are no texts that detectors read, and
+ * hold a canary as well. What rules say about canaries counts instead where they say something.
+ */
+static bool leaks(const struct btz_exchange *x, struct btz_slice sent)
+{
+    const struct btz_guard_conf *guard = &x->gate->conf->guard;
+    const struct btz_guard_rule_conf *rules = guard->rules.items;
+    const char *const *canaries = guard->canaries.items;
+
+    if (!guard->enabled || guard->mode == BTZ_GUARD_MODE_WATCH)
+        return false;
+    for (size_t i = 0; i < guard->rules.count; i++)
+        if (strcmp(rules[i].detector, "canary") == 0 || strcmp(rules[i].detector, "*") == 0)
+            return false;
+    for (size_t i = 0; i < guard->canaries.count; i++)
+        if (btz_slice_has(sent, canaries[i]))
+            return true;
+    return false;
+}
+
+static enum btz_step stop_leak(struct btz_exchange *x, size_t from, struct btz_buf *out)
+{
+    out->len = from;
+    x->blocked_out = true;
+    if (x->mode == BTZ_RESPONSE_WHOLE)
+        return block_answer(x, "the answer was blocked by the guard");
+    if (btz_problem_event(btz_exchange_dialect(x), "guard_blocked",
+                          "the answer was cut off by the guard", x->in->request_id, out) != BTZ_OK)
+        out->len = from;
+    return cut(x, "guard_blocked", "the answer was cut off by the guard");
+}
+
 static void note_sent(struct btz_exchange *x, const struct btz_buf *out, size_t from)
 {
     struct btz_slice sent = btz_slice_sub(btz_buf_slice(out), from, out->len);
@@ -411,6 +444,8 @@ enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece
         step = over_limit(x, out);
     else if (final)
         step = finish_whole(x, out);
+    if (leaks(x, btz_slice_sub(btz_buf_slice(out), from, out->len)))
+        step = stop_leak(x, from, out);
     note_sent(x, out, from);
     return step;
 }
