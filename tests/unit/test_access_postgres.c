@@ -198,7 +198,7 @@ static void test_the_vault(void **state)
     access_must(btz_file_write(file, btz_str("WEIGHTS"), 0600));
     access_refused(&f, &f.local, "artifact.fetch",
                    json_pack("{s:s, s:s}", "artifact", "net", "version", "latest"), BTZ_CONFLICT);
-    out = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "state", "damaged"));
+    out = access_ok(&f, &f.local, "artifact.list", json_pack("{s:s}", "status", "damaged"));
     assert_int_equal(json_array_size(json_object_get(out, "items")), 2);
     json_decref(out);
     access_must(btz_file_write(file, btz_str("weights"), 0600));
