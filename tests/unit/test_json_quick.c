@@ -173,7 +173,7 @@ static void test_mutations(void **state)
             case 0:
                 memmove(text + at + 1, text + at, len - at);
                 len++;
-                /* fall through */
+                __attribute__((fallthrough));
             case 1:
                 if (at < len)
                     text[at] = bytes[next(&seed) % (sizeof bytes - 1)];
