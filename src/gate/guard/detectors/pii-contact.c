@@ -37,7 +37,8 @@ static enum btz_err email(const struct btz_view *v, size_t at, struct btz_found 
     if (dot == SIZE_MAX || dot == at + 1 || to - dot < 3)
         return BTZ_OK;
     for (size_t i = dot + 1; i < to; i++)
-        if (!btz_is_alpha(t.ptr[i]) && t.ptr[i] < 0x80 && memcmp(t.ptr + dot, ".xn--", 5) != 0)
+        if (!btz_is_alpha(t.ptr[i]) && t.ptr[i] < 0x80 &&
+            (to - dot < 5 || memcmp(t.ptr + dot, ".xn--", 5) != 0))
             return BTZ_OK;
     return btz_found_hit(found, from, to, "email", 1);
 }
