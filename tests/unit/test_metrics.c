@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "gate/journal/counters.h"
@@ -226,6 +227,62 @@ static void test_reload(void **state)
 #define THREADS 4
 #define EACH    3000
 
+/* Workers that meet their first requests of a route at once: each name takes one place. */
+static void test_named_at_once(void **state)
+{
+    char *folder = make_folder();
+    json_t *s;
+
+    (void)state;
+    for (int turn = 0; turn < 20; turn++) {
+        struct btz_metrics *m = open_at(folder);
+        pid_t pids[2];
+        struct {
+            _Atomic int n;
+        } *ready =
+            mmap(NULL, sizeof *ready, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        int status;
+
+        assert_true(ready != MAP_FAILED);
+        for (size_t i = 0; i < BTZ_COUNT(pids); i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) {
+                struct btz_metrics *mine = open_at(folder);
+                struct btz_call_record r = chat();
+                char name[32];
+
+                r.route = name;
+                for (int n = 0; n < 5; n++) {
+                    snprintf(name, sizeof name, "turn-%d-%d", turn, n);
+                    atomic_fetch_add(&ready->n, 1);
+                    while (atomic_load(&ready->n) < (int)BTZ_COUNT(pids) * (n + 1)) {
+                    }
+                    btz_metrics_end(mine, &r);
+                }
+                _exit(0);
+            }
+        }
+        for (size_t i = 0; i < BTZ_COUNT(pids); i++) {
+            waitpid(pids[i], &status, 0);
+            assert_int_equal(status, 0);
+        }
+        s = samples(m); /* fails where a sample stands twice */
+        for (int n = 0; n < 5; n++) {
+            char sample[96];
+
+            snprintf(sample, sizeof sample,
+                     "bartizan_gate_requests_total{\"outcome\":\"ok\",\"route\":\"turn-%d-%d\"}",
+                     turn, n);
+            assert_true(prometheus_value(s, sample) == BTZ_COUNT(pids));
+        }
+        json_decref(s);
+        btz_metrics_close(m);
+        munmap(ready, sizeof *ready);
+    }
+    remove_tree(folder);
+    free(folder);
+}
+
 static void *count_many(void *user)
 {
     struct btz_call_record r = chat();
@@ -315,9 +372,10 @@ static void test_live(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counted), cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_bounded), cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_at_once), cmocka_unit_test(test_live),
+        cmocka_unit_test(test_counted),       cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_bounded),       cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_named_at_once), cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_live),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,46 +62,67 @@ static enum btz_err map_file(int fd, const char *path, struct btz_counters **out
 }
 
 /* One of another version begins anew: counters may be reset, and who reads them knows that. */
-static enum btz_err open_file(const char *path, struct btz_counters **out)
+static enum btz_err open_file(const char *path, struct btz_metrics *m)
 {
     for (int turn = 0;; turn++) {
-        BTZ_CLOSE_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         enum btz_err err;
 
         if (fd < 0)
             return btz_fail_errno(BTZ_IO, "open %s", path);
         while (flock(fd, LOCK_EX) < 0)
-            if (errno != EINTR)
+            if (errno != EINTR) {
+                (void)close(fd);
                 return btz_fail_errno(BTZ_IO, "lock %s", path);
-        err = map_file(fd, path, out);
+            }
+        err = map_file(fd, path, &m->c);
         if (err == BTZ_INPUT && turn == 0)
             (void)unlink(path);
         flock(fd, LOCK_UN);
+        if (err == BTZ_OK)
+            m->fd = fd;
+        else
+            (void)close(fd);
         if (err != BTZ_INPUT || turn > 0)
             return err;
     }
 }
 
-/* The place of a name, taken when it is new and there is one; `count` when there is none. */
-static size_t place_of(struct btz_name *names, size_t count, const char *text, bool add)
+/* The place of a name; `count` when there is none. */
+static size_t place_of(const struct btz_name *names, size_t count, const char *text)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t state = atomic_load_explicit(&names[i].state, memory_order_acquire);
-
-        if (state == 2 && strncmp(names[i].text, text, sizeof names[i].text - 1) == 0)
+    for (size_t i = 0;
+         i < count && atomic_load_explicit(&names[i].there, memory_order_acquire) != 0; i++)
+        if (strncmp(names[i].text, text, sizeof names[i].text - 1) == 0)
             return i;
-        if (state != 0)
-            continue;
-        if (!add)
-            return count;
-        if (atomic_compare_exchange_strong(&names[i].state, &state, 1)) {
-            snprintf(names[i].text, sizeof names[i].text, "%s", text);
-            atomic_store_explicit(&names[i].state, 2, memory_order_release);
-            return i;
-        }
-        i--; /* somebody took it: perhaps for the same name */
-    }
     return count;
+}
+
+/* The same, taken when it is new and there is one free. One writer at a time, or a name could stand in two places; who is
+ * killed in here has let go of the file, and the place he was writing is still free. */
+static size_t place_for(struct btz_metrics *m, struct btz_name *names, size_t count,
+                        const char *text)
+{
+    size_t i = place_of(names, count, text);
+
+    if (i < count)
+        return i;
+    pthread_mutex_lock(&m->naming);
+    while (flock(m->fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            goto end;
+    i = place_of(names, count, text);
+    for (size_t k = 0; i == count && k < count; k++) {
+        if (atomic_load(&names[k].there) != 0)
+            continue;
+        snprintf(names[k].text, sizeof names[k].text, "%s", text);
+        atomic_store_explicit(&names[k].there, 1, memory_order_release);
+        i = k;
+    }
+    flock(m->fd, LOCK_UN);
+end:
+    pthread_mutex_unlock(&m->naming);
+    return i;
 }
 
 static void take_worker(struct btz_metrics *m)
@@ -132,15 +153,16 @@ enum btz_err btz_metrics_open(const char *path, const char *const *models, size_
     if (!m)
         return btz_fail(BTZ_LIMIT, "out of memory");
     m->worker = BTZ_WORKERS;
-    err = open_file(path, &m->c);
+    pthread_mutex_init(&m->naming, NULL);
+    err = open_file(path, m);
     if (err != BTZ_OK) {
         free(m);
         return err;
     }
     for (size_t i = 0; i < model_count; i++)
-        (void)place_of(m->c->model, BTZ_MODELS, models[i], true);
+        (void)place_for(m, m->c->model, BTZ_MODELS, models[i]);
     for (size_t i = 0; i < upstream_count; i++)
-        (void)place_of(m->c->upstream, BTZ_UPSTREAMS, upstreams[i], true);
+        (void)place_for(m, m->c->upstream, BTZ_UPSTREAMS, upstreams[i]);
     if (upstream_count > 0)
         take_worker(m);
     *out = m;
@@ -156,6 +178,8 @@ void btz_metrics_close(struct btz_metrics *m)
         atomic_store(&m->c->worker[m->worker].pid, 0);
     }
     munmap(m->c, sizeof *m->c);
+    (void)close(m->fd);
+    pthread_mutex_destroy(&m->naming);
     free(m);
 }
 
@@ -252,7 +276,7 @@ static size_t model_of(const struct btz_counters *c, const char *name)
         const struct btz_name *n = &c->model[i];
         size_t len;
 
-        if (atomic_load_explicit(&n->state, memory_order_acquire) != 2)
+        if (atomic_load_explicit(&n->there, memory_order_acquire) == 0)
             break;
         if (strcmp(n->text, name) == 0)
             return i;
@@ -390,9 +414,9 @@ void btz_metrics_end(struct btz_metrics *m, const struct btz_call_record *r)
 {
     struct btz_counters *c = m->c;
     enum btz_outcome outcome = outcome_of(r);
-    size_t route = r->route ? place_of(c->route, BTZ_ROUTES, r->route, true) : BTZ_ROUTES;
+    size_t route = r->route ? place_for(m, c->route, BTZ_ROUTES, r->route) : BTZ_ROUTES;
     size_t upstream =
-        r->upstream ? place_of(c->upstream, BTZ_UPSTREAMS, r->upstream, false) : BTZ_UPSTREAMS;
+        r->upstream ? place_of(c->upstream, BTZ_UPSTREAMS, r->upstream) : BTZ_UPSTREAMS;
 
     if (m->worker < BTZ_WORKERS && atomic_load(&c->worker[m->worker].in_flight) > 0)
         atomic_fetch_sub_explicit(&c->worker[m->worker].in_flight, 1, memory_order_relaxed);

@@ -2,11 +2,12 @@
 #ifndef BTZ_JOURNAL_COUNTERS_H
 #define BTZ_JOURNAL_COUNTERS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "gate/journal/journal.h"
 
-#define BTZ_COUNTERS_MAGIC UINT64_C(0x3173726574636d62) /* "bmcters1" */
+#define BTZ_COUNTERS_MAGIC UINT64_C(0x3273726574636d62) /* "bmcters2" */
 #define BTZ_MODELS         128
 #define BTZ_UPSTREAMS      64
 #define BTZ_ROUTES         128
@@ -58,7 +59,7 @@ enum btz_refused_for {
 enum btz_buckets { BTZ_OF_TOKENS, BTZ_OF_SECONDS, BTZ_OF_OVERHEAD, BTZ_BUCKET_KINDS };
 
 struct btz_name {
-    _Atomic uint32_t state; /* 0 free, 1 being written, 2 there */
+    _Atomic uint32_t there; /* 0 free */
     char text[124];
 };
 struct btz_histogram {
@@ -95,7 +96,9 @@ struct btz_counters {
 
 struct btz_metrics {
     struct btz_counters *c;
-    size_t worker; /* BTZ_WORKERS: none, in-flight is not counted */
+    int fd;                 /* locked while a name is added */
+    pthread_mutex_t naming; /* the same between threads, whose lock is one */
+    size_t worker;          /* BTZ_WORKERS: none, in-flight is not counted */
 };
 
 extern const double btz_bounds[BTZ_BUCKET_KINDS][BTZ_BUCKETS - 1]; /* 0: no such bound */
