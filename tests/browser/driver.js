@@ -30,6 +30,8 @@ async function until(what, probe, ms = 15000) {
                 return last;
         } catch (error) {
             last = error;
+            if (error.final) // it will not come
+                break;
         }
         await sleep(40);
     }

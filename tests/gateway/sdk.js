@@ -127,8 +127,13 @@ async function openaiOther(w, client, OpenAI) {
         is(await (await client.files.content('file-mock')).text(), 'Hello from the mock.', 'content');
         is((await client.files.delete('file-mock')).deleted, true, 'deleted');
     });
-    await test('openai: batches, moderations, images, speech and transcription', async () => {
-        is((await client.batches.create({ input_file_id: 'file-mock', endpoint: '/v1/chat/completions', completion_window: '24h' })).id, 'batch_mock', 'batch');
+    await test('openai: batches, for who may call any model', async () => {
+        const batch = { input_file_id: 'file-mock', endpoint: '/v1/chat/completions', completion_window: '24h' };
+        const all = new OpenAI({ apiKey: w.service('batcher', ['user'], 'model.invoke model/*', 'endpoint.use *'), baseURL: `${w.url}/v1`, maxRetries: 0 });
+        is((await all.batches.create(batch)).id, 'batch_mock', 'batch');
+        is((await client.batches.create(batch).catch((error) => error)).status, 403, 'status of one who may call some');
+    });
+    await test('openai: moderations, images, speech and transcription', async () => {
         is((await client.moderations.create({ model: 'mock-mod', input: 'a word' })).results[0].flagged, false, 'moderation');
         is((await client.images.generate({ model: 'mock-image', prompt: 'a tower' })).data[0].b64_json, 'iVBORw0KGgo=', 'image');
         is((await (await client.audio.speech.create({ model: 'mock-tts', voice: 'alloy', input: 'a word' })).arrayBuffer()).byteLength, 10, 'speech');

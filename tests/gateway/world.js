@@ -174,10 +174,13 @@ class Gateway {
 
     async run() {
         this.gone = undefined;
-        this.process = child(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state], {
+        const started = this.process = child(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state], {
             cwd: this.dir, env: credentials, stdio: ['ignore', fs.openSync(path.join(this.dir, 'gate.log'), 'a'), fs.openSync(path.join(this.dir, 'gate.err'), 'a')],
         });
-        this.process.on('exit', (code) => (this.gone = code ?? -1));
+        started.on('exit', (code) => {
+            if (this.process === started) // not an earlier one whose end is told late
+                this.gone = code ?? -1;
+        });
         await until('the gateway', async () => {
             if (this.gone !== undefined)
                 throw Object.assign(new Error(`gate run ended with ${this.gone}`), { final: true });
