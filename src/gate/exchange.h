@@ -62,7 +62,8 @@ struct btz_exchange {
     struct btz_message request;
     bool has_request;
     bool was_read;      /* the body, and it is a request */
-    enum btz_step work; /* what reading and guarding it came to */
+    bool guarded;       /* and the guard has read it */
+    enum btz_step work; /* what that came to */
     uint64_t tokens_in; /* at most, before masks */
     const char *model;  /* as it was asked for; after ROUTE the one it goes to */
     const struct btz_model_conf *model_conf;
@@ -126,6 +127,10 @@ void btz_exchange_decide(struct btz_exchange *x, int action, const char *resourc
                          struct btz_slice tool, double cost, struct btz_decision *out);
 /* Its rule's id, in the arena; NULL without memory. */
 const char *btz_exchange_rule(struct btz_exchange *x, const struct btz_decision *d);
+/* exchange_body.c: REFUSE, for what x->decision says about `what`. */
+enum btz_step btz_exchange_refuse_decision(struct btz_exchange *x, const char *what);
+/* What is asked for, as the policy names it; in the arena. NULL: no memory. */
+const char *btz_exchange_resource(struct btz_exchange *x);
 /* exchange_target.c: candidates for x->model; GO or REFUSE. */
 enum btz_step btz_exchange_target(struct btz_exchange *x);
 /* exchange_limits.c */

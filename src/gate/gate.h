@@ -145,7 +145,8 @@ enum btz_step {
     BTZ_STEP_IDENTIFY, /* ask the daemon who it is (tokens, sessions, certificates), then btz_exchange_identified() */
     BTZ_STEP_LIMITS, /* send btz_exchange_redis() to Redis, then btz_exchange_limited() */
     BTZ_STEP_WAIT,   /* durable mode: call btz_exchange_durable() again in a millisecond */
-    BTZ_STEP_WORK, /* a large body: btz_exchange_work() in any thread, then btz_exchange_worked() in this one */
+    BTZ_STEP_WORK, /* a large body: btz_exchange_work() in any thread, then btz_exchange_worked() in this one, which may
+                    * say WORK again */
 };
 struct btz_incoming { /* borrowed for the life of the exchange, but for `body` */
     const char *request_id;
@@ -172,10 +173,11 @@ enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *princi
  * yet, because it would keep others waiting. */
 #define BTZ_WORK_MIN ((size_t)64 << 10)
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body);
-/* Reads the body and guards its texts. In any thread, while nothing else is done with this exchange; of the gate it uses
- * what never changes (guard, settings), so that other exchanges go on. */
+/* Reads the body; the second time guards its texts. In any thread, while nothing else is done with this exchange; of the
+ * gate it uses what never changes (guard, settings), so that other exchanges go on. */
 void btz_exchange_work(struct btz_exchange *x);
-/* In the thread of the gate, once: permission, then what the guard said, then the rest. */
+/* In the thread of the gate, after each time: permission, so that WORK goes on only for who may ask; then what the guard
+ * said, then the rest. */
 enum btz_step btz_exchange_worked(struct btz_exchange *x);
 const struct btz_redis_command *btz_exchange_redis(struct btz_exchange *x);
 enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct btz_slice answer);

@@ -132,10 +132,11 @@ static inline enum btz_step gate_body(struct btz_exchange *x, struct btz_slice b
 {
     enum btz_step step = btz_exchange_body(x, body);
 
-    if (step != BTZ_STEP_WORK)
-        return step;
-    btz_exchange_work(x);
-    return btz_exchange_worked(x);
+    while (step == BTZ_STEP_WORK) {
+        btz_exchange_work(x);
+        step = btz_exchange_worked(x);
+    }
+    return step;
 }
 
 static inline int gate_remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
