@@ -297,6 +297,8 @@ static enum btz_step known(struct btz_exchange *x)
     if (step == BTZ_STEP_GO)
         step = check_upgrade(x);
     if (step == BTZ_STEP_GO)
+        step = btz_exchange_check_session(x);
+    if (step == BTZ_STEP_GO)
         step = check_size(x);
     if (step == BTZ_STEP_GO && x->gate->conf->audit.mode == BTZ_AUDIT_DURABLE &&
         btz_journal_ready(x->gate->journal) != BTZ_OK)

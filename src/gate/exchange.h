@@ -106,6 +106,8 @@ struct btz_exchange {
     uint8_t request_digest[BTZ_SHA256_LEN];
     struct btz_buf kept; /* of the response, where the audit keeps bodies */
     const char *response_type;
+    struct btz_slice session_in; /* Mcp-Session-Id: the server's own */
+    const char *session_out;     /* the one for the client */
     char guard_header[160];
     /* answer of the gateway itself */
     struct btz_answer answer;
@@ -149,6 +151,9 @@ void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t relea
 extern const struct btz_lane_ops btz_exchange_lanes;
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
+/* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */
+enum btz_step btz_exchange_check_session(struct btz_exchange *x);
+enum btz_step btz_exchange_take_session(struct btz_exchange *x, struct btz_slice id);
 /* pins.c: descriptions of tools in an answer of an MCP server. */
 struct btz_unpinned {
     bool *is; /* for each tool of the message; arena */
