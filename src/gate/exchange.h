@@ -98,9 +98,12 @@ struct btz_exchange {
     struct btz_protocol_stream *stream;
     struct btz_guard_stream *raw;
     struct btz_buf collected;
+    struct btz_buf finished; /* of a large one: what a thread made of it */
+    struct btz_slice *calls; /* tools that a whole answer wants called; arena */
+    size_t call_count;
     struct btz_usage usage;
     uint64_t out_bytes;
-    bool cut, responded, streamed, stream_ended, raw_done;
+    bool cut, responded, streamed, stream_ended, raw_done, nothing_sent;
     uint64_t response_cap;
     struct btz_sha256 request_hash, response_hash;
     uint8_t request_digest[BTZ_SHA256_LEN];
@@ -149,6 +152,8 @@ BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_chan
                                            struct btz_buf *out);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
+/* exchange_response.c: btz_exchange_work() of an answer. */
+void btz_exchange_work_answer(struct btz_exchange *x);
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
 /* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */

@@ -208,10 +208,23 @@ static enum btz_step guard_parts(struct btz_exchange *x, struct btz_message *m)
     return BTZ_STEP_GO;
 }
 
-static enum btz_step guard_calls(struct btz_exchange *x, const struct btz_message *m)
+/* Names outlive the message, and masks that are written over them. */
+static enum btz_step keep_calls(struct btz_exchange *x, const struct btz_message *m)
 {
-    for (size_t i = 0; !x->route->mcp && i < m->call_count; i++)
-        if (btz_exchange_tool(x, m->calls[i].name, false) != BTZ_OK)
+    if (x->route->mcp || m->call_count == 0)
+        return BTZ_STEP_GO;
+    x->calls = btz_arena_array(&x->arena, m->call_count, sizeof *x->calls);
+    for (size_t i = 0; x->calls && i < m->call_count; i++)
+        if (btz_arena_copy(&x->arena, m->calls[i].name, &x->calls[i]) != BTZ_OK)
+            x->calls = NULL;
+    x->call_count = x->calls ? m->call_count : 0;
+    return x->calls ? BTZ_STEP_GO : btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+}
+
+static enum btz_step permit_calls(struct btz_exchange *x)
+{
+    for (size_t i = 0; i < x->call_count; i++)
+        if (btz_exchange_tool(x, x->calls[i], false) != BTZ_OK)
             return block_answer(x, btz_error_detail());
     return BTZ_STEP_GO;
 }
@@ -288,6 +301,7 @@ static enum btz_err on_message(void *user, struct btz_message *m)
     return BTZ_OK;
 }
 
+/* In any thread: permission for the calls in it is asked afterwards. */
 static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
 {
     struct btz_message m = { 0 };
@@ -303,7 +317,7 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
     /* Tools are judged as they came, and taken out when nothing points into them any more. */
     step = btz_exchange_pins(x, &m, &unpinned);
     if (step == BTZ_STEP_GO)
-        step = guard_calls(x, &m);
+        step = keep_calls(x, &m);
     if (step == BTZ_STEP_GO)
         step = guard_parts(x, &m);
     if (step == BTZ_STEP_GO)
@@ -447,12 +461,39 @@ enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece
         step = x->stream ? feed_stream(x, piece, final, out) : feed_text(x, piece, final, out);
     else if (btz_buf_add_slice(&x->collected, piece) != BTZ_OK)
         step = over_limit(x, out);
+    else if (final && x->collected.len > BTZ_WORK_MIN)
+        return BTZ_STEP_WORK;
     else if (final)
         step = finish_whole(x, out);
+    if (step == BTZ_STEP_GO && x->call_count > 0) {
+        step = permit_calls(x);
+        out->len = step == BTZ_STEP_GO ? out->len : from;
+    }
     if (leaks(x, btz_slice_sub(btz_buf_slice(out), from, out->len)))
         step = stop_leak(x, from, out);
     note_sent(x, out, from);
     return step;
+}
+
+void btz_exchange_work_answer(struct btz_exchange *x)
+{
+    x->work = finish_whole(x, &x->finished);
+    if (x->work == BTZ_STEP_GO && leaks(x, btz_buf_slice(&x->finished)))
+        x->work = stop_leak(x, 0, &x->finished);
+    if (x->work == BTZ_STEP_GO)
+        note_sent(x, &x->finished, 0);
+}
+
+enum btz_step btz_exchange_answered(struct btz_exchange *x, struct btz_buf *out)
+{
+    if (x->work == BTZ_STEP_GO)
+        x->work = permit_calls(x);
+    if (x->work == BTZ_STEP_GO)
+        x->work = emit(x, btz_buf_slice(&x->finished), out);
+    if (x->work != BTZ_STEP_GO)
+        x->nothing_sent = true;
+    btz_buf_release(&x->finished);
+    return x->work;
 }
 
 /* What cannot be cut off with words any more: the head is out, or there are frames instead of an answer. */

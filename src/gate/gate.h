@@ -174,7 +174,7 @@ enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *princi
  * yet, because it would keep others waiting. */
 #define BTZ_WORK_MIN ((size_t)64 << 10)
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body);
-/* Reads the body; the second time guards its texts. In any thread, while nothing else is done with this exchange; of the
+/* Reads the body; the second time guards its texts; then an answer. In any thread, while nothing else is done with this exchange; of the
  * gate it uses what never changes (guard, settings), so that other exchanges go on. */
 void btz_exchange_work(struct btz_exchange *x);
 /* In the thread of the gate, after each time: permission, so that WORK goes on only for who may ask; then what the guard
@@ -220,10 +220,12 @@ struct btz_response_head {
 };
 enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,
                                     enum btz_response_mode *mode);
-/* Appends what goes to the client. REFUSE in mode WHOLE: btz_exchange_answer(). REFUSE in mode PIECES: send `out` (error
+/* Appends what goes to the client. WORK in mode WHOLE: it is large, and btz_exchange_answered() has it when
+ * btz_exchange_work() is done. REFUSE in mode WHOLE: btz_exchange_answer(). REFUSE in mode PIECES: send `out` (error
  * event and end), close upstream. */
 enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece, bool final,
                                   struct btz_buf *out);
+enum btz_step btz_exchange_answered(struct btz_exchange *x, struct btz_buf *out);
 /* Text of no protocol has no words for a cut: its connection is broken off then, or it would look whole. */
 bool btz_exchange_breaks(const struct btz_exchange *x);
 /* LIMIT: more than the limits of the caller allow; they must not go on, and nothing after them. */

@@ -84,6 +84,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     struct btz_buf sending, pending, whole;
     ngx_buf_t *sending_buf, *held_buf;
     ngx_chain_t sending_chain;
+    bool answering; /* a thread has the answer */
     bool headers_sent, last_pending, last_sent, broken, ended, busy, cut, upstream_failed,
         cross_origin, keepalive;
     struct btz_nginx_socket *socket;
@@ -113,6 +114,10 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step);
 
 /* work.c: large bodies, in a thread; then btz_exchange_worked(). */
 void btz_nginx_work(struct btz_nginx_ctx *c);
+/* The same for an answer: false: no thread takes it. When it is done the body filter is called with nothing; then
+ * btz_nginx_worked_answer() appends to c->pending. */
+bool btz_nginx_work_answer(struct btz_nginx_ctx *c);
+enum btz_step btz_nginx_worked_answer(struct btz_nginx_ctx *c);
 
 /* forward.c */
 ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf);

@@ -205,8 +205,13 @@ static void wait_durable(struct btz_nginx_ctx *c)
 static void on_renewal(ngx_event_t *e)
 {
     struct btz_nginx_ctx *c = e->data;
-    const struct btz_redis_command *command = c->ended ? NULL : btz_exchange_renew(c->x);
+    const struct btz_redis_command *command;
 
+    if (c->r->aio) { /* a thread has the exchange; it is done long before the lease is */
+        ngx_add_timer(&c->renewal, 100);
+        return;
+    }
+    command = c->ended ? NULL : btz_exchange_renew(c->x);
     if (!command)
         return;
     if (c->main->redis)

@@ -449,6 +449,18 @@ static void feed(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
     }
 }
 
+static ngx_int_t send_whole(struct btz_nginx_ctx *c, enum btz_step step)
+{
+    c->first_ns = btz_clock_ns();
+    if (step != BTZ_STEP_GO)
+        return replace_response(c);
+    c->r->headers_out.content_length_n = (off_t)c->pending.len;
+    c->response_bytes = c->pending.len;
+    c->last_pending = true;
+    btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
+    return send_headers(c);
+}
+
 /* The whole of a response was read. */
 static ngx_int_t end_whole(struct btz_nginx_ctx *c)
 {
@@ -462,14 +474,27 @@ static ngx_int_t end_whole(struct btz_nginx_ctx *c)
     else
         step = btz_exchange_pieces(c->x, btz_buf_slice(&c->whole), true, &c->pending);
     btz_buf_release(&c->whole);
-    c->first_ns = btz_clock_ns();
-    if (step != BTZ_STEP_GO)
-        return replace_response(c);
-    c->r->headers_out.content_length_n = (off_t)c->pending.len;
-    c->response_bytes = c->pending.len;
-    c->last_pending = true;
-    btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
-    return send_headers(c);
+    if (step == BTZ_STEP_WORK) {
+        c->answering = btz_nginx_work_answer(c);
+        if (c->answering)
+            return NGX_OK;
+        step = btz_exchange_refuse(c->x, 503, "overloaded",
+                                   "too many large answers are being read; try again");
+    }
+    return send_whole(c, step);
+}
+
+/* Its thread may still be at it. */
+static ngx_int_t wait_whole(struct btz_nginx_ctx *c)
+{
+    ngx_int_t rc;
+
+    c->r->buffered |= BTZ_NGINX_BUFFERED;
+    if (c->r->aio)
+        return NGX_AGAIN;
+    c->answering = false;
+    rc = send_whole(c, btz_nginx_worked_answer(c));
+    return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
 }
 
 static ngx_int_t collect(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
@@ -559,7 +584,9 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     begun = btz_clock_ns();
     if (c->cut) /* beginning to read sets the length anew */
         cut_upstream(c);
-    rc = guard_chain(c, in);
+    rc = c->answering ? wait_whole(c) : guard_chain(c, in);
+    if (rc == NGX_OK && c->answering)
+        rc = wait_whole(c);
     c->own_ns += btz_clock_ns() - begun;
     if (rc == NGX_OK && c->headers_sent)
         return push(c);
