@@ -152,6 +152,8 @@ BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_chan
                                            struct btz_buf *out);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
+/* exchange_response.c: notes that and why an answer was cut off. REFUSE. */
+enum btz_step btz_exchange_cut(struct btz_exchange *x, const char *code, const char *why);
 /* exchange_response.c: btz_exchange_work() of an answer. */
 void btz_exchange_work_answer(struct btz_exchange *x);
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */

@@ -332,7 +332,7 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
 
 /* ---- pieces --------------------------------------------------------------------------------------------------------------- */
 
-static enum btz_step cut(struct btz_exchange *x, const char *code, const char *why)
+enum btz_step btz_exchange_cut(struct btz_exchange *x, const char *code, const char *why)
 {
     x->cut = true;
     x->verdict = "deny";
@@ -355,10 +355,10 @@ static enum btz_step feed_stream(struct btz_exchange *x, struct btz_slice piece,
     if (err == BTZ_OK)
         return BTZ_STEP_GO;
     if (err == BTZ_DENIED)
-        return cut(x, "guard_blocked", "the answer was cut off by the guard");
+        return btz_exchange_cut(x, "guard_blocked", "the answer was cut off by the guard");
     x->verdict = "error";
     x->not_evaluated = "the upstream's stream cannot be read";
-    return cut(x, "upstream_answer", btz_error_detail());
+    return btz_exchange_cut(x, "upstream_answer", btz_error_detail());
 }
 
 void btz_exchange_close_text(struct btz_exchange *x)
@@ -388,7 +388,7 @@ static enum btz_step feed_text(struct btz_exchange *x, struct btz_slice piece, b
     if (err == BTZ_OK)
         return BTZ_STEP_GO;
     x->blocked_out = true;
-    return cut(x, "guard_blocked", "the answer was cut off by the guard");
+    return btz_exchange_cut(x, "guard_blocked", "the answer was cut off by the guard");
 }
 
 static enum btz_step over_limit(struct btz_exchange *x, struct btz_buf *out)
@@ -398,7 +398,7 @@ static enum btz_step over_limit(struct btz_exchange *x, struct btz_buf *out)
     if (btz_problem_event(btz_exchange_dialect(x), "response_too_large", "the answer is too large",
                           x->in->request_id, out) != BTZ_OK)
         btz_buf_clear(out);
-    return cut(x, "response_too_large", "the answer is too large");
+    return btz_exchange_cut(x, "response_too_large", "the answer is too large");
 }
 
 /*
@@ -431,7 +431,7 @@ static enum btz_step stop_leak(struct btz_exchange *x, size_t from, struct btz_b
     if (btz_problem_event(btz_exchange_dialect(x), "guard_blocked",
                           "the answer was cut off by the guard", x->in->request_id, out) != BTZ_OK)
         out->len = from;
-    return cut(x, "guard_blocked", "the answer was cut off by the guard");
+    return btz_exchange_cut(x, "guard_blocked", "the answer was cut off by the guard");
 }
 
 static void note_sent(struct btz_exchange *x, const struct btz_buf *out, size_t from)
@@ -494,48 +494,6 @@ enum btz_step btz_exchange_answered(struct btz_exchange *x, struct btz_buf *out)
         x->nothing_sent = true;
     btz_buf_release(&x->finished);
     return x->work;
-}
-
-/* What cannot be cut off with words any more: the head is out, or there are frames instead of an answer. */
-static enum btz_err break_off(struct btz_exchange *x, enum btz_err err, const char *code,
-                              const char *why)
-{
-    (void)cut(x, code, why);
-    return btz_fail(err, "%s", x->reason);
-}
-
-enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes)
-{
-    x->out_bytes += bytes;
-    if (x->out_bytes > x->response_cap)
-        return break_off(x, BTZ_LIMIT, "response_too_large", "the answer is too large");
-    x->skipped_out += bytes;
-    x->released_out += bytes;
-    return BTZ_OK;
-}
-
-enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
-{
-    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(BTZ_EXCHANGE_CAP);
-    bool changed = false;
-    enum btz_err err = BTZ_OK;
-
-    x->out_bytes += text.len;
-    if (x->out_bytes > x->response_cap)
-        return break_off(x, BTZ_DENIED, "response_too_large", "the answers are too large");
-    if (!btz_exchange_guards(x)) {
-        btz_exchange_range(x, 0, text.len, text.len);
-        return BTZ_OK;
-    }
-    err = btz_exchange_text(x, BTZ_CHANNEL_OUTPUT, text, &changed, &out);
-    btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? text.len : 0,
-                       err == BTZ_OK ? text.len : 0, text.len);
-    if (err == BTZ_OK && !changed)
-        return BTZ_OK;
-    /* A frame cannot be written anew: what would be masked is not let through. */
-    x->blocked_out = true;
-    return break_off(x, BTZ_DENIED, "guard_blocked",
-                     "a message of the server was stopped by the guard");
 }
 
 /* ---- headers --------------------------------------------------------------------------------------------------------------- */

@@ -134,6 +134,12 @@ struct btz_journal *btz_gate_journal(struct btz_gate *g);
 struct btz_metrics *btz_gate_metrics(struct btz_gate *g);
 const struct btz_gate_conf *btz_gate_settings(const struct btz_gate *g);
 
+/* Writes down a request that the transport refused by itself. False: a status that is no refusal of that kind, and nothing
+ * was written. `in` NULL: only says whether it is one. (refused.c) */
+struct btz_incoming;
+bool btz_gate_refused(struct btz_gate *g, const struct btz_incoming *in, unsigned status,
+                      uint64_t took_us);
+
 /* ---- an exchange (exchange.c, exchange_response.c) ------------------------------------------------------------------- */
 
 struct btz_exchange;
@@ -232,8 +238,12 @@ bool btz_exchange_breaks(const struct btz_exchange *x);
 BTZ_CHECKED enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes);
 /* Mcp-Session-Id for the client in place of the server's; NULL: none. */
 const char *btz_exchange_session(const struct btz_exchange *x);
-/* WebSocket: text messages of the server, whole. DENIED: close. */
+/* WebSocket: text messages, whole, of the server and of the client. Frames are not written anew: what a rule would mask
+ * is not let through. DENIED: close. */
 BTZ_CHECKED enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text);
+BTZ_CHECKED enum btz_err btz_exchange_asked(struct btz_exchange *x, struct btz_slice text);
+/* May he still use the route that he has a connection of? DENIED: no; the reason is that of the entry. */
+BTZ_CHECKED enum btz_err btz_exchange_still(struct btz_exchange *x);
 /* Value of the header that says whether the guard ran: "evaluated", "window", "not-evaluated; reason", "off". */
 const char *btz_exchange_guard_header(const struct btz_exchange *x);
 /* The content type for the client where it differs (translation); NULL: as it is. */

@@ -16,7 +16,9 @@
 #include "gate/gate.h"
 
 #define BTZ_NGINX_DURABLE_MS 2000
-#define BTZ_NGINX_BUFFERED   0x08 /* bit of r->buffered: we hold something that is still to be sent */
+#define BTZ_NGINX_STRANGERS                                                                        \
+    100 /* refused with an entry, or asked for, of one address in a second */
+#define BTZ_NGINX_BUFFERED 0x08 /* bit of r->buffered: we hold something that is still to be sent */
 
 enum btz_nginx_role {
     BTZ_NGINX_OFF,
@@ -58,7 +60,10 @@ struct btz_nginx_identity { /* what the daemon said; in the pool */
     ngx_str_t principal, method;
     uint32_t mfa_age_s;
 };
-struct btz_nginx_socket; /* websocket.c */
+struct btz_nginx_socket; /* refusals.c: what nginx calls when a request is over. */
+ngx_int_t btz_nginx_log(ngx_http_request_t *r);
+
+/* websocket.c */
 struct btz_nginx_work;
 
 struct btz_nginx_ctx { /* one a request, in its pool */

@@ -5,8 +5,6 @@
 
 #include "gate/exchange.h"
 
-#define STRANGERS_A_SECOND 100 /* refused with an entry, or asked for, of one address */
-
 static void on_body(ngx_http_request_t *r);
 
 /* ---- what the exchange is told -------------------------------------------------------------------------------------- */
@@ -264,14 +262,14 @@ static bool is_too_much(struct btz_nginx_ctx *c, enum btz_step step)
 
     if (step == BTZ_STEP_IDENTIFY) {
         c->identity.charged = true;
-        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+        return btz_nginx_throttled(c, BTZ_NGINX_STRANGERS);
     }
     c->identity.charged = false;
     if (step == BTZ_STEP_REFUSE && c->stage == BTZ_NGINX_HEAD &&
         btz_exchange_answer(c->x)->status == NGX_HTTP_UNAUTHORIZED) {
         if (was)
             btz_nginx_throttle_undo(c);
-        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+        return btz_nginx_throttled(c, BTZ_NGINX_STRANGERS);
     }
     if (was)
         btz_nginx_throttle_undo(c);

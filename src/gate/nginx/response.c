@@ -596,7 +596,12 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 ngx_int_t btz_nginx_filters(ngx_conf_t *cf)
 {
-    (void)cf;
+    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    ngx_http_handler_pt *log = ngx_array_push(&core->phases[NGX_HTTP_LOG_PHASE].handlers);
+
+    if (!log)
+        return NGX_ERROR;
+    *log = btz_nginx_log;
     next_header = ngx_http_top_header_filter;
     ngx_http_top_header_filter = header_filter;
     next_body = ngx_http_top_body_filter;
