@@ -247,7 +247,8 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
                                    .text_index = s->texts++,
                                    .text = text,
                                    .to = text.len,
-                                   .reverse = btz_channel_is_output(channel) };
+                                   .reverse = btz_channel_is_output(channel),
+                                   .form = btz_release_form(channel) };
     size_t start = out->len;
     enum btz_err err = text.len > BTZ_GUARD_TEXT_MAX
                            ? btz_fail(BTZ_LIMIT, "a text of %zu bytes", text.len)

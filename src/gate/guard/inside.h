@@ -106,7 +106,11 @@ struct btz_release {
     size_t stop;  /* out: where a blocked hit begins, or SIZE_MAX: nothing from there on goes out */
     bool changed; /* out */
     bool reverse; /* pseudonyms are turned back */
+    /* in and out: is it JSON, in whose strings values must be written? Told by its first character. */
+    enum btz_guard_form { BTZ_FORM_UNKNOWN, BTZ_FORM_TEXT, BTZ_FORM_JSON } form;
 };
+/* What is known of a text's form before any of it was read. */
+enum btz_guard_form btz_release_form(enum btz_channel channel);
 /* Lowers `to` so that no union of hits, and no pseudonym, lies across it. Only what acts counts. */
 size_t btz_release_bound(const struct btz_release *r, size_t to, bool final);
 /* Appends text[from, to) with masks and names in it; notes what it found. */

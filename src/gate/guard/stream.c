@@ -18,6 +18,7 @@ struct btz_guard_stream {
     size_t read_at;     /* not before the text is so long */
     struct btz_buf all; /* for detectors of whole texts */
     bool wants_all, hold, only_watch, denied, ended;
+    enum btz_guard_form form;
     uint64_t fed, scanned, gone, origin; /* origin: where text[context] stands in all of it */
 };
 
@@ -31,6 +32,7 @@ enum btz_err btz_guard_stream_new(struct btz_guard_session *s, enum btz_channel 
         return btz_fail(BTZ_LIMIT, "out of memory for a guarded stream");
     t->session = s;
     t->channel = channel;
+    t->form = btz_release_form(channel);
     t->index = s->texts++;
     t->text.max = BTZ_GUARD_TEXT_MAX;
     t->all.max = WHOLE_MAX;
@@ -139,7 +141,8 @@ static enum btz_err advance(struct btz_guard_stream *t, struct btz_scan *scan, b
                                    .text = scan->text,
                                    .from = t->released,
                                    .to = scan->text.len,
-                                   .reverse = btz_channel_is_output(t->channel) };
+                                   .reverse = btz_channel_is_output(t->channel),
+                                   .form = t->form };
     size_t settled;
 
     if (!final && !t->only_watch && scan->wait < release.to)
@@ -148,6 +151,7 @@ static enum btz_err advance(struct btz_guard_stream *t, struct btz_scan *scan, b
     if (release.to < release.from)
         return btz_fail(BTZ_INTERNAL, "a guarded stream would go back");
     BTZ_TRY(btz_release_write(&release, out));
+    t->form = release.form;
     settled = !final && scan->wait_watch < release.to ? scan->wait_watch : release.to;
     settled = settled > t->context ? settled : t->context;
     note(t, settled, release.to, release.stop);
