@@ -334,22 +334,26 @@ static enum btz_err settle(struct btz_view_room *room, const struct btz_view *in
     return BTZ_OK;
 }
 
-/* Most texts with a "%" or "&" have no escape. */
-static bool has_escape(const struct btz_view *in)
+/* Most texts with a "%" or "&" have no escape. *cut: where one begins that is not finished, or the end. */
+static bool has_escape(const struct btz_view *in, size_t *cut)
 {
-    static const char starts[] = { '%', '&', '\\' };
-    const uint8_t *end, *p;
+    struct btz_slice t = in->text;
 
-    if (in->text.len == 0)
+    *cut = t.len;
+    if (t.len == 0 ||
+        (!memchr(t.ptr, '%', t.len) && !memchr(t.ptr, '&', t.len) && !memchr(t.ptr, '\\', t.len)))
         return false;
-    end = in->text.ptr + in->text.len;
-    for (unsigned i = 0; i < sizeof starts; i++)
-        for (p = in->text.ptr; (p = memchr(p, starts[i], (size_t)(end - p))); p++) {
-            enum escape_kind kind = escape_at(p, (size_t)(end - p), in->final).kind;
+    for (size_t i = 0; i < t.len; i++) {
+        enum escape_kind kind;
 
-            if (kind != ESCAPE_NONE && (kind != ESCAPE_CUT || !in->final))
-                return true;
-        }
+        if (!is_escape_start(t.ptr[i]))
+            continue;
+        kind = escape_at(t.ptr + i, t.len - i, in->final).kind;
+        if (kind != ESCAPE_NONE && kind != ESCAPE_CUT)
+            return true;
+        if (kind == ESCAPE_CUT && !in->final && *cut == t.len)
+            *cut = i;
+    }
     return false;
 }
 
@@ -361,9 +365,9 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
     enum btz_err err;
 
     *changed = false;
-    *wait = t.len;
-    if (!has_escape(in))
+    if (!has_escape(in, wait))
         return BTZ_OK;
+    *wait = t.len;
     u.bytes.max = t.len + 8;
     u.at = malloc((t.len + 8) * sizeof *u.at);
     u.till = malloc((t.len + 8) * sizeof *u.till);
@@ -371,7 +375,7 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
                          : btz_fail(BTZ_LIMIT, "out of memory to decode %zu bytes", t.len);
     if (err == BTZ_OK) {
         strip(in, &u, wait);
-        *changed = u.kind != ESCAPE_NONE || *wait < t.len;
+        *changed = u.kind != ESCAPE_NONE; /* else one that is cut stands in front of all of them */
         if (*changed)
             err = settle(room, in, &u, out, wait);
     }

@@ -191,6 +191,35 @@ static bool decoded_acts(const struct btz_scan *scan)
     return false;
 }
 
+static enum btz_err runs(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
+                         struct span span);
+
+/*
+ * An escape at the end that is not finished makes a text of its own: what stands in front of it, which may go on otherwise than
+ * the view does. In each layer one more may follow; what could begin in front of the first is seen when the text ends there.
+ */
+static enum btz_err cut_escapes(struct btz_scan *scan, const struct btz_view *view, size_t at,
+                                unsigned layer, struct span span)
+{
+    struct btz_view shorter = *view;
+    bool changed;
+
+    shorter.text.len = at;
+    shorter.before = view->before < at ? view->before : at;
+    for (unsigned l = layer + 1; l < BTZ_GUARD_LAYERS; l++) {
+        struct btz_view ignored;
+
+        BTZ_TRY(btz_view_unescape(&scan->session->scanning.rooms[layer + 1], &shorter, &ignored,
+                                  &changed, &at));
+        if (changed || at == shorter.text.len)
+            break;
+        shorter.text.len = at;
+    }
+    wait_at(scan, decoded_acts(scan), place(view, shorter.text.len));
+    BTZ_TRY(detect(scan, &shorter, layer + 1, span));
+    return layer + 1 < BTZ_GUARD_LAYERS ? runs(scan, &shorter, layer + 1, span) : BTZ_OK;
+}
+
 static enum btz_err escapes(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
                             struct span span)
 {
@@ -202,7 +231,10 @@ static enum btz_err escapes(struct btz_scan *scan, const struct btz_view *view, 
                               &wait));
     if (!view->final && wait < view->text.len)
         wait_at(scan, decoded_acts(scan), place(view, wait));
-    return changed ? layers(scan, &plain, layer + 1, span) : BTZ_OK;
+    if (changed)
+        return layers(scan, &plain, layer + 1, span);
+    return view->final || wait == view->text.len ? BTZ_OK
+                                                 : cut_escapes(scan, view, wait, layer, span);
 }
 
 /* Was part of the run made by taking off escapes? If not, the view above had it too. */

@@ -24,8 +24,8 @@ BTZ_CHECKED enum btz_err btz_view_plain(struct btz_view_room *room, struct btz_s
                                         size_t context, bool final, struct btz_view *out,
                                         size_t *wait);
 /*
- * Escapes taken off: HTML character references, %41, \u0041, \x41 and \101, \n and alike. *changed false: there are none, and
- * nothing is written. *wait: offset in `in` of an escape that is not finished, or in.text.len.
+ * Escapes taken off: HTML character references, %41, \u0041, \x41 and \101, \n and alike. *changed false: there are none that
+ * are finished, and nothing is written. *wait: offset in `in` of an escape that is not finished, or in.text.len.
  */
 BTZ_CHECKED enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view *in,
                                            struct btz_view *out, bool *changed, size_t *wait);
