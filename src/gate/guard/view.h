@@ -48,6 +48,13 @@ struct btz_run {
 };
 /* The next run that begins at or after *at and could be one; moves *at behind it. */
 bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out);
+/* How a run goes on that was seen to `from` before: it is one, whatever it looks like from there. At least BTZ_RUN_BACK
+ * bytes of it in front of `from` are in the view. */
+enum { BTZ_RUN_BACK = 64 };
+void btz_run_resume(const struct btz_view *view, size_t from, bool paired, struct btz_run *out);
+/* The part [from, to) of a run, as a run. */
+void btz_run_part(const struct btz_view *view, const struct btz_run *run, size_t from, size_t to,
+                  struct btz_run *out);
 /* Its text, when three quarters of it are: a space for each byte that is none. False: it encodes none. */
 BTZ_CHECKED enum btz_err btz_run_decode(const struct btz_view *view, const struct btz_run *run,
                                         struct btz_buf *out, bool *is_text);
