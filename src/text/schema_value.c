@@ -87,7 +87,7 @@ static struct decimal decimal_of(const json_t *number)
             d.digits = d.digits * 10 + (uint64_t)(*c - '0');
             d.power -= point >= 0;
         } else if (*c == 'e') {
-            d.power += atoi(c + 1);
+            d.power += (int)strtol(c + 1, NULL, 10);
             break;
         } else {
             point = 0; /* whatever the locale takes for it */

@@ -20,7 +20,7 @@ function freePort() {
     });
 }
 
-async function until(what, probe, ms = 15000) {
+async function until(what, probe, ms = 60000) {
     const end = Date.now() + ms;
     let last;
     while (Date.now() < end) {

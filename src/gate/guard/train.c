@@ -201,7 +201,8 @@ static enum btz_err choose_again(struct fit *f)
             err = push(f, i, t->first + (uint32_t)r.best_first, t->first + (uint32_t)r.best_last);
     }
     free(old);
-    qsort(f->windows, f->count, sizeof *f->windows, by_text);
+    if (f->count > 1) /* none is left where the only source is the one left out */
+        qsort(f->windows, f->count, sizeof *f->windows, by_text);
     return err;
 }
 

@@ -22,8 +22,9 @@ struct option { /* one word of a slot */
     bool open; /* "x*" */
 };
 struct slot {
-    unsigned gap;        /* other words that may stand in front */
-    size_t first, count; /* options */
+    unsigned gap;          /* other words that may stand in front */
+    uint32_t first, count; /* options */
+    uint64_t heads;        /* how its options may begin: bits of head_of() */
 };
 struct phrase {
     const char *kind;
@@ -46,6 +47,12 @@ void btz_phrases_free(struct btz_phrases *p)
     free(p->phrase);
     free(p->option);
     free(p);
+}
+
+/* One of 64 sorts of words, by their first two bytes. */
+static uint64_t head_of(uint8_t first, uint8_t second)
+{
+    return (uint64_t)1 << ((first * 7u + second * 11u) & 63);
 }
 
 static enum btz_err add_option(struct btz_phrases *p, struct slot *slot, struct btz_slice word,
@@ -75,6 +82,7 @@ static enum btz_err add_option(struct btz_phrases *p, struct slot *slot, struct 
     memcpy(o->text, text.ptr, text.len);
     o->len = (uint8_t)text.len;
     o->open = open;
+    slot->heads |= open && text.len == 1 ? UINT64_MAX : head_of(text.ptr[0], (uint8_t)o->text[1]);
     slot->count++;
     return BTZ_OK;
 }
@@ -110,7 +118,7 @@ static enum btz_err add_slot(struct btz_phrases *p, struct phrase *phrase, struc
     if (phrase->slots == SLOTS_MAX)
         return btz_fail(BTZ_USAGE, "a phrase of more than %d words", SLOTS_MAX);
     slot->gap = gap;
-    slot->first = p->options;
+    slot->first = (uint32_t)p->options;
     for (size_t i = 0; i <= words.len; i++) {
         struct btz_slice word;
         bool open;
@@ -137,7 +145,7 @@ static enum btz_err parse(struct btz_phrases *p, const struct btz_phrase *from)
     *phrase = (struct phrase){ .kind = from->kind, .score = from->score };
     if (text.len > 1 && text.ptr[0] == '=') {
         phrase->anywhere = true;
-        phrase->slot[0].first = p->options;
+        phrase->slot[0].first = (uint32_t)p->options;
         BTZ_TRY(add_cases(p, &phrase->slot[0], btz_slice_sub(text, 1, text.len), false));
         phrase->slots = 1;
         p->count++;
@@ -203,9 +211,24 @@ enum btz_err btz_phrases_triggers(const struct btz_phrases *p, struct btz_trigge
     return BTZ_OK;
 }
 
-static bool in_word(uint8_t c)
+#define ALL_16(c)                                                                                  \
+    [(c)] = 1, [(c) + 1] = 1, [(c) + 2] = 1, [(c) + 3] = 1, [(c) + 4] = 1, [(c) + 5] = 1,          \
+    [(c) + 6] = 1, [(c) + 7] = 1, [(c) + 8] = 1, [(c) + 9] = 1, [(c) + 10] = 1, [(c) + 11] = 1,    \
+    [(c) + 12] = 1, [(c) + 13] = 1, [(c) + 14] = 1, [(c) + 15] = 1
+
+static const uint8_t word_bytes[256] = {
+    ['0'] = 1,    ['1'] = 1,    ['2'] = 1,    ['3'] = 1,    ['4'] = 1,    ['5'] = 1,
+    ['6'] = 1,    ['7'] = 1,    ['8'] = 1,    ['9'] = 1,    ['_'] = 1,    ALL_16('a'),
+    ['q'] = 1,    ['r'] = 1,    ['s'] = 1,    ['t'] = 1,    ['u'] = 1,    ['v'] = 1,
+    ['w'] = 1,    ['x'] = 1,    ['y'] = 1,    ['z'] = 1,    ALL_16('A'),  ['Q'] = 1,
+    ['R'] = 1,    ['S'] = 1,    ['T'] = 1,    ['U'] = 1,    ['V'] = 1,    ['W'] = 1,
+    ['X'] = 1,    ['Y'] = 1,    ['Z'] = 1,    ALL_16(0x80), ALL_16(0x90), ALL_16(0xA0),
+    ALL_16(0xB0), ALL_16(0xC0), ALL_16(0xD0), ALL_16(0xE0), ALL_16(0xF0),
+};
+
+static inline bool in_word(uint8_t c)
 {
-    return btz_is_alnum(c) || c == '_' || c >= 0x80;
+    return word_bytes[c];
 }
 
 struct match {
@@ -218,6 +241,10 @@ struct match {
 
 static bool fits(const struct match *m, const struct slot *slot, size_t from, size_t to)
 {
+    uint8_t second = to - from > 1 ? m->text[from + 1] : 0;
+
+    if (!(slot->heads & head_of(m->text[from], second)))
+        return false;
     for (size_t k = slot->first; k < slot->first + slot->count; k++) {
         const struct option *o = &m->p->option[k];
 
