@@ -32,6 +32,7 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
         { "content-type", &in->content_type },
         { "user-agent", &in->user_agent },
         { "origin", &in->origin },
+        { "mcp-session-id", &in->mcp_session },
     };
     ngx_list_part_t *part = &r->headers_in.headers.part;
 
