@@ -44,6 +44,8 @@ struct btz_nginx_main { /* one a configuration: read in the master, shared by wh
     /* of one worker */
     struct btz_gate *gate;
     struct btz_nginx_redis *redis;
+    uint8_t random[2048]; /* for ids of requests: one question to the system for many */
+    size_t random_left;
 };
 
 enum btz_nginx_stage { BTZ_NGINX_HEAD, BTZ_NGINX_BODY, BTZ_NGINX_FORWARD };
@@ -64,7 +66,10 @@ struct btz_nginx_socket; /* refusals.c: what nginx calls when a request is over.
 ngx_int_t btz_nginx_log(ngx_http_request_t *r);
 
 /* websocket.c */
-struct btz_nginx_work;
+struct btz_nginx_work {
+    struct btz_exchange *x;
+    uint64_t took_ns;
+};
 
 struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_http_request_t *r;
@@ -106,6 +111,10 @@ struct btz_nginx_ctx *btz_nginx_ctx_new(ngx_http_request_t *r, struct btz_nginx_
 void btz_nginx_end(struct btz_nginx_ctx *c, enum btz_end how, unsigned status);
 ngx_str_t btz_nginx_variable(ngx_http_request_t *r, ngx_int_t index);
 ngx_int_t btz_nginx_add_header(ngx_http_request_t *r, const char *name, ngx_str_t value);
+static inline struct btz_slice btz_nginx_slice(ngx_str_t s)
+{
+    return btz_slice_of(s.data, s.len);
+}
 ngx_str_t btz_nginx_str(ngx_pool_t *pool, struct btz_slice s); /* copy; len 0 without memory */
 
 /* request.c */
@@ -119,10 +128,9 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step);
 
 /* work.c: large bodies, in a thread; then btz_exchange_worked(). */
 void btz_nginx_work(struct btz_nginx_ctx *c);
-/* The same for an answer: false: no thread takes it. When it is done the body filter is called with nothing; then
- * btz_nginx_worked_answer() appends to c->pending. */
-bool btz_nginx_work_answer(struct btz_nginx_ctx *c);
-enum btz_step btz_nginx_worked_answer(struct btz_nginx_ctx *c);
+/* False: no thread takes it. When it is done r->write_event_handler is called, for an answer nginx's writer, which comes to
+ * the body filter. */
+bool btz_nginx_post_work(struct btz_nginx_ctx *c);
 
 /* forward.c */
 ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf);

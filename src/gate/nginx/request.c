@@ -5,14 +5,11 @@
 
 #include "gate/exchange.h"
 
+#define ID_BYTES 16
+
 static void on_body(ngx_http_request_t *r);
 
 /* ---- what the exchange is told -------------------------------------------------------------------------------------- */
-
-static struct btz_slice slice(ngx_str_t s)
-{
-    return btz_slice_of(s.data, s.len);
-}
 
 struct named {
     const char *name; /* lower case */
@@ -52,7 +49,7 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
 
 static void read_target(ngx_http_request_t *r, struct btz_incoming *in)
 {
-    struct btz_slice target = slice(r->unparsed_uri);
+    struct btz_slice target = btz_nginx_slice(r->unparsed_uri);
     size_t mark = btz_slice_find(target, btz_str("?"), 0);
 
     in->path = btz_slice_sub(target, 0, mark == SIZE_MAX ? target.len : mark);
@@ -70,19 +67,41 @@ static bool wants_upgrade(ngx_http_request_t *r)
            ngx_strncasecmp(upgrade->value.data, (u_char *)websocket, sizeof websocket - 1) == 0;
 }
 
+/* The value of $request_id, before anybody asks for it: nginx would seed a generator and ask for our pid each time. */
+static ngx_str_t request_id(struct btz_nginx_ctx *c)
+{
+    struct btz_nginx_main *m = c->main;
+    ngx_http_variable_value_t *v = &c->r->variables[m->request_id];
+    u_char *text;
+
+    if (v->valid) /* not ended by a NUL */
+        return btz_nginx_str(c->r->pool, btz_slice_of(v->data, v->len));
+    text = ngx_pnalloc(c->r->pool, 2 * ID_BYTES + 1);
+    if (!text)
+        return (ngx_str_t)ngx_null_string;
+    if (m->random_left < ID_BYTES) {
+        btz_random_bytes(m->random, sizeof m->random);
+        m->random_left = sizeof m->random;
+    }
+    m->random_left -= ID_BYTES;
+    *ngx_hex_dump(text, m->random + m->random_left, ID_BYTES) = '\0';
+    *v = (ngx_http_variable_value_t){ .len = 2 * ID_BYTES, .valid = 1, .data = text };
+    return (ngx_str_t){ v->len, v->data };
+}
+
 static bool read_head(struct btz_nginx_ctx *c, bool *twice)
 {
     ngx_http_request_t *r = c->r;
     struct btz_incoming *in = &c->in;
     ngx_str_t verified = btz_nginx_variable(r, c->main->verified);
-    ngx_str_t id = btz_nginx_variable(r, c->main->request_id);
 
-    in->request_id = (const char *)btz_nginx_str(r->pool, slice(id)).data;
-    in->method = slice(r->method_name);
+    in->request_id = (const char *)request_id(c).data;
+    in->method = btz_nginx_slice(r->method_name);
     read_target(r, in);
-    in->address_text = (const char *)btz_nginx_str(r->pool, slice(r->connection->addr_text)).data;
+    in->address_text =
+        (const char *)btz_nginx_str(r->pool, btz_nginx_slice(r->connection->addr_text)).data;
     if (verified.len == 7 && ngx_memcmp(verified.data, "SUCCESS", 7) == 0)
-        in->client_cert = slice(btz_nginx_variable(r, c->main->certificate));
+        in->client_cert = btz_nginx_slice(btz_nginx_variable(r, c->main->certificate));
     in->upgrade = wants_upgrade(r);
     in->content_length = r->headers_in.content_length_n;
     *twice = !read_headers(r, in);
@@ -369,7 +388,7 @@ void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code, 
         btz_buf_clear(&body);
     copy = btz_nginx_str(c->r->pool, btz_buf_slice(&body));
     btz_buf_release(&body);
-    a.body = slice(copy);
+    a.body = btz_nginx_slice(copy);
     send_answer(c, &a, BTZ_END_REFUSED);
 }
 

@@ -475,7 +475,7 @@ static ngx_int_t end_whole(struct btz_nginx_ctx *c)
         step = btz_exchange_pieces(c->x, btz_buf_slice(&c->whole), true, &c->pending);
     btz_buf_release(&c->whole);
     if (step == BTZ_STEP_WORK) {
-        c->answering = btz_nginx_work_answer(c);
+        c->answering = btz_nginx_post_work(c);
         if (c->answering)
             return NGX_OK;
         step = btz_exchange_refuse(c->x, 503, "overloaded",
@@ -493,7 +493,8 @@ static ngx_int_t wait_whole(struct btz_nginx_ctx *c)
     if (c->r->aio)
         return NGX_AGAIN;
     c->answering = false;
-    rc = send_whole(c, btz_nginx_worked_answer(c));
+    c->own_ns += c->work->took_ns;
+    rc = send_whole(c, btz_exchange_answered(c->x, &c->pending));
     return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
 }
 

@@ -3,11 +3,6 @@
 
 #include <ngx_thread_pool.h>
 
-struct btz_nginx_work {
-    struct btz_exchange *x;
-    uint64_t took_ns;
-};
-
 /* In a thread: nothing of nginx is touched, not even the request. */
 static void work(void *data, ngx_log_t *log)
 {
@@ -50,7 +45,7 @@ static void on_worked(ngx_event_t *e)
     ngx_http_run_posted_requests(connection);
 }
 
-static bool post(struct btz_nginx_ctx *c)
+bool btz_nginx_post_work(struct btz_nginx_ctx *c)
 {
     ngx_http_request_t *r = c->r;
     ngx_thread_task_t *task = ngx_thread_task_alloc(r->pool, sizeof(struct btz_nginx_work));
@@ -72,21 +67,8 @@ static bool post(struct btz_nginx_ctx *c)
 
 void btz_nginx_work(struct btz_nginx_ctx *c)
 {
-    if (post(c))
+    if (btz_nginx_post_work(c))
         c->r->write_event_handler = go_on;
     else
         btz_nginx_fail(c, 503, "overloaded", "too many large requests are being read; try again");
-}
-
-/* Nothing else wakes the request until then: what it still has to send keeps nginx's writer waiting, which comes back to the
- * body filter. */
-bool btz_nginx_work_answer(struct btz_nginx_ctx *c)
-{
-    return post(c);
-}
-
-enum btz_step btz_nginx_worked_answer(struct btz_nginx_ctx *c)
-{
-    c->own_ns += c->work->took_ns;
-    return btz_exchange_answered(c->x, &c->pending);
 }
