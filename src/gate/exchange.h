@@ -4,6 +4,7 @@
 
 #include "gate/circuit.h"
 #include "gate/gate.h"
+#include "gate/owned.h"
 
 #define BTZ_CANDIDATES   16
 #define BTZ_EXCHANGE_CAP ((size_t)192 << 20)
@@ -19,6 +20,7 @@ struct btz_gate {
     struct btz_journal *journal;
     struct btz_metrics *metrics;
     struct btz_circuits *circuits;
+    struct btz_owned *owned;
     struct btz_rng rng;
     char *snapshot_path, *pins_path;
     uint8_t secret[32], pepper[32];
@@ -87,6 +89,7 @@ struct btz_exchange {
     struct candidate candidates[BTZ_CANDIDATES];
     size_t candidate_count, current;
     unsigned attempts, upstream_status;
+    bool sees_all;  /* files and batches of others too */
     bool forwarded; /* something may have reached an upstream */
     struct btz_buf out_body;
     struct btz_message translated;
@@ -161,6 +164,10 @@ void btz_exchange_close_text(struct btz_exchange *x);
 /* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */
 enum btz_step btz_exchange_check_session(struct btz_exchange *x);
 enum btz_step btz_exchange_take_session(struct btz_exchange *x, struct btz_slice id);
+/* exchange_owned.c: files and batches that the request names must be his; those of an answer become so, and others' go out of
+ * lists, which ends the use of m->parts. */
+enum btz_step btz_exchange_owns(struct btz_exchange *x);
+void btz_exchange_note_owner(struct btz_exchange *x, struct btz_message *m);
 /* pins.c: descriptions of tools in an answer of an MCP server. */
 struct btz_unpinned {
     bool *is; /* for each tool of the message; arena */

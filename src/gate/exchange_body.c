@@ -260,6 +260,8 @@ static enum btz_step send_on(struct btz_exchange *x)
     if (step == BTZ_STEP_GO)
         step = btz_exchange_target(x);
     if (step == BTZ_STEP_GO)
+        step = btz_exchange_owns(x);
+    if (step == BTZ_STEP_GO)
         step = btz_exchange_reserve(x);
     if (step == BTZ_STEP_GO)
         step = btz_exchange_begin_record(x);

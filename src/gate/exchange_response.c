@@ -323,6 +323,8 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
     if (step == BTZ_STEP_GO)
         btz_exchange_take_out(x, &m, &unpinned);
     if (step == BTZ_STEP_GO)
+        btz_exchange_note_owner(x, &m);
+    if (step == BTZ_STEP_GO)
         step = write_answer(x, &m, out);
     if (m.images && !x->not_evaluated)
         x->not_evaluated = "parts that are no text";
