@@ -188,7 +188,7 @@ static enum btz_err write_request(const struct btz_upstream_conf *u, const struc
         { "Anthropic-Beta", "$http_anthropic_beta" },
         { "OpenAI-Beta", "$http_openai_beta" },
         { "Idempotency-Key", "$bartizan_idempotency" },
-        { "Mcp-Session-Id", "$http_mcp_session_id" },
+        { "Mcp-Session-Id", "$bartizan_mcp_session" },
         { "Mcp-Protocol-Version", "$http_mcp_protocol_version" },
         { "Last-Event-Id", "$http_last_event_id" },
         { "Sec-WebSocket-Key", "$http_sec_websocket_key" },
