@@ -29,10 +29,26 @@ enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
     btz_arena_init(&x->arena, BTZ_EXCHANGE_CAP);
     if (in->address_text && btz_address_parse(in->address_text, &x->address) != BTZ_OK)
         x->address.known = false;
+    x->traced = in->traceparent.len > 0 && btz_trace_parse(in->traceparent, &x->trace);
     btz_sha256_init(&x->response_hash);
     btz_metrics_begin(g->metrics);
     *out = x;
     return BTZ_OK;
+}
+
+bool btz_exchange_traceparent(const struct btz_exchange *x, char out[BTZ_TRACE_TEXT + 1])
+{
+    char trace[BTZ_TRACE_ID + 1], span[BTZ_TRACE_SPAN + 1];
+    const char *otlp = x->gate->conf->otlp;
+
+    if (!otlp || !otlp[0] || !x->in->request_id ||
+        !btz_trace_of_request(btz_str(x->in->request_id), trace, span)) {
+        if (x->traced)
+            btz_trace_write(x->trace.id, x->trace.parent, x->trace.sampled, out);
+        return x->traced;
+    }
+    btz_trace_write(x->traced ? x->trace.id : trace, span, !x->traced || x->trace.sampled, out);
+    return true;
 }
 
 enum btz_dialect btz_exchange_dialect(const struct btz_exchange *x)
@@ -93,13 +109,15 @@ static struct btz_slice bearer(struct btz_slice authorization)
 static bool take_names(struct btz_exchange *x)
 {
     const struct btz_snapshot *s = x->gate->snapshot;
-    size_t count = btz_snapshot_groups(s, x->principal, x->groups, BTZ_COUNT(x->groups));
+    struct btz_slice groups[BTZ_GROUPS];
+    size_t count = btz_snapshot_groups(s, x->principal, groups, BTZ_GROUPS);
 
     x->generation = btz_snapshot_generation(s);
-    x->too_many_groups = count > BTZ_COUNT(x->groups);
-    x->group_count = count < BTZ_COUNT(x->groups) ? count : BTZ_COUNT(x->groups);
+    x->too_many_groups = count > BTZ_GROUPS;
+    x->group_count = count < BTZ_GROUPS ? count : BTZ_GROUPS;
+    x->groups = btz_arena_array(&x->arena, x->group_count, sizeof *x->groups);
     for (size_t i = 0; i < x->group_count; i++)
-        if (btz_arena_copy(&x->arena, x->groups[i], &x->groups[i]) != BTZ_OK)
+        if (!x->groups || btz_arena_copy(&x->arena, groups[i], &x->groups[i]) != BTZ_OK)
             return false;
     x->id = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_id(s, x->principal)));
     x->name = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_name(s, x->principal)));

@@ -31,6 +31,24 @@ static bool is_stream(struct btz_slice type)
            is_type(type, "application/jsonl");
 }
 
+bool btz_type_is_inert(struct btz_slice type)
+{
+    static const char *const inert[] = {
+        "application/json",   "text/event-stream", "application/x-ndjson",
+        "application/ndjson", "application/jsonl", "image/png",
+        "image/jpeg",         "image/gif",         "image/webp",
+        "image/avif",         "image/bmp",
+    };
+
+    for (size_t i = 0; i < BTZ_COUNT(inert); i++) {
+        size_t n = strlen(inert[i]);
+
+        if (is_type(type, inert[i]) && (type.len == n || type.ptr[n] == ';' || type.ptr[n] == ' '))
+            return true;
+    }
+    return is_type(type, "audio/");
+}
+
 /* Bytes that no detector of text reads, by what they say they are. Whatever else there is is read. */
 static bool is_bytes(struct btz_slice type)
 {
@@ -160,6 +178,9 @@ enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_res
     step = choose(x, head);
     if (step == BTZ_STEP_GO)
         step = btz_exchange_take_session(x, head->mcp_session);
+    /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
+    if (x->has_request)
+        btz_message_release(&x->request);
     if (step == BTZ_STEP_GO && head->content_length > 0 &&
         (uint64_t)head->content_length > x->response_cap)
         step = btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");

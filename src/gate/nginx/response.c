@@ -88,24 +88,10 @@ static bool is_word(ngx_str_t text, const char *word)
     return text.len == n && ngx_strncasecmp(text.data, (u_char *)word, n) == 0;
 }
 
-/* Types that a browser shows without running anything in them. */
 static bool is_inert(const ngx_http_request_t *r)
 {
-    static const char *const inert[] = {
-        "application/json",   "text/event-stream", "application/x-ndjson",
-        "application/ndjson", "application/jsonl", "audio/*",
-        "image/png",          "image/jpeg",        "image/gif",
-        "image/webp",         "image/avif",        "image/bmp",
-    };
-    ngx_str_t type = r->headers_out.content_type;
-
-    for (size_t i = 0; i < type.len; i++)
-        if (type.data[i] == ';' || type.data[i] == ' ')
-            type.len = i;
-    for (size_t i = 0; i < BTZ_COUNT(inert); i++)
-        if (is_word(type, inert[i]))
-            return true;
-    return r->headers_out.status == NGX_HTTP_NO_CONTENT ||
+    return btz_type_is_inert(btz_nginx_slice(r->headers_out.content_type)) ||
+           r->headers_out.status == NGX_HTTP_NO_CONTENT ||
            r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
 }
 

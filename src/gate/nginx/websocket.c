@@ -41,12 +41,6 @@ static enum btz_err take_text(void *user, struct btz_slice piece, bool end)
     return err;
 }
 
-/* Between messages: what is held was read whole. */
-static bool is_between(const struct btz_frames *f)
-{
-    return !f->in_message && f->head_len == 0 && f->left == 0;
-}
-
 /* The client gets what was ready for it, then a close; the server's connection ends with the request. */
 static void end_socket(struct btz_nginx_socket *s)
 {
@@ -66,14 +60,6 @@ static void end_socket(struct btz_nginx_socket *s)
     ngx_post_event(s->server.connection->read, &ngx_posted_events);
 }
 
-/* One byte of a frame's head, or as much payload as is there, so that a finished message does not wait for the next. */
-static size_t part_of(const struct btz_frames *f, size_t there)
-{
-    if (f->left == 0 || there == 0)
-        return there ? 1 : 0;
-    return f->left < there ? (size_t)f->left : there;
-}
-
 /* A message that nobody reads: counted, where it is an answer. */
 static bool may_pass(struct side *side)
 {
@@ -88,7 +74,7 @@ static void read_frames(struct side *side, struct btz_slice bytes)
     struct btz_frames *f = &side->frames;
 
     while (bytes.len && !side->socket->over) {
-        size_t n = part_of(f, bytes.len);
+        size_t n = btz_frames_part(f, bytes.len);
         uint64_t messages = f->messages;
         struct btz_slice part = btz_slice_sub(bytes, 0, n);
 
@@ -99,7 +85,7 @@ static void read_frames(struct side *side, struct btz_slice bytes)
             return;
         }
         bytes = btz_slice_sub(bytes, n, bytes.len - n);
-        if (!is_between(f))
+        if (!btz_frames_between(f))
             continue;
         if (btz_buf_add_slice(&side->ready, btz_buf_slice(&side->held)) != BTZ_OK) {
             end_socket(side->socket);
