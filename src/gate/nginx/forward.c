@@ -15,6 +15,7 @@ enum variable {
     VARIABLE_TOKEN,
     VARIABLE_COOKIE,
     VARIABLE_IDEMPOTENCY,
+    VARIABLE_SESSION,
 };
 
 static const struct btz_upstream_conf *upstream_of(const struct btz_nginx_ctx *c)
@@ -84,8 +85,9 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
     uint8_t digest[BTZ_SHA256_LEN];
     struct btz_sha256 hash;
 
-    if (value.len == 0 || !c->x || !c->x->id || btz_sha256_init(&hash) != BTZ_OK)
+    if (value.len == 0 || !c->x || !c->x->id)
         return out;
+    btz_sha256_init(&hash);
     btz_sha256_add(&hash, btz_slice_of(c->x->id, strlen(c->x->id) + 1));
     btz_sha256_add(&hash, btz_slice_of(value.data, value.len));
     btz_sha256_end(&hash, digest);
@@ -113,6 +115,8 @@ static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
         return text_of(c->in.upgrade ? "upgrade" : "");
     case VARIABLE_IDEMPOTENCY:
         return idempotency(c);
+    case VARIABLE_SESSION:
+        return (ngx_str_t){ c->forward.mcp_session.len, (u_char *)c->forward.mcp_session.ptr };
     case VARIABLE_COOKIE: /* one credential at a time */
         return token(c).len ? (ngx_str_t)ngx_null_string
                             : (ngx_str_t){ c->in.cookie.len, (u_char *)c->in.cookie.ptr };
@@ -168,6 +172,7 @@ ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf)
         { ngx_string("bartizan_token"), VARIABLE_TOKEN },
         { ngx_string("bartizan_cookie"), VARIABLE_COOKIE },
         { ngx_string("bartizan_idempotency"), VARIABLE_IDEMPOTENCY },
+        { ngx_string("bartizan_mcp_session"), VARIABLE_SESSION },
     };
     ngx_str_t headers = ngx_string("bartizan_header_");
     ngx_http_variable_t *v;
