@@ -28,10 +28,7 @@ enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
     btz_arena_init(&x->arena, BTZ_EXCHANGE_CAP);
     if (in->address_text && btz_address_parse(in->address_text, &x->address) != BTZ_OK)
         x->address.known = false;
-    if (btz_sha256_init(&x->response_hash) != BTZ_OK) {
-        btz_exchange_free(x);
-        return BTZ_LIMIT;
-    }
+    btz_sha256_init(&x->response_hash);
     btz_metrics_begin(g->metrics);
     *out = x;
     return BTZ_OK;
@@ -397,8 +394,6 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
 
 void btz_exchange_free(struct btz_exchange *x)
 {
-    uint8_t rest[BTZ_SHA256_LEN];
-
     if (!x)
         return;
     btz_protocol_stream_free(x->stream);
@@ -408,8 +403,6 @@ void btz_exchange_free(struct btz_exchange *x)
         btz_message_release(&x->translated);
     if (x->has_request)
         btz_message_release(&x->request);
-    if (x->response_hash.ctx)
-        btz_sha256_end(&x->response_hash, rest);
     btz_buf_release(&x->out_body);
     btz_buf_release(&x->collected);
     btz_buf_release(&x->kept);

@@ -76,6 +76,9 @@ struct made {
     unsigned char place[BTZ_TRAIL_PARTS]; /* of the parts of the call at hand */
     size_t end[BTZ_TRAIL_LOG_MAX];        /* of each leaf in t->log_leaves */
     bool has_evidence;
+    struct fresh { /* random bytes, asked for once for all entries */
+        uint8_t id[BTZ_ID_RANDOM], nonce[BTZ_TRAIL_NONCE];
+    } fresh[BTZ_TRAIL_LOG_MAX];
 };
 
 /* A piece of evidence whose row is to be there before it is. */
@@ -156,7 +159,7 @@ static enum btz_err write_content(struct made *m, const struct btz_trail_call *c
 }
 
 static enum btz_err add_content(struct made *m, const struct btz_trail_call *c, struct piece *piece,
-                                struct btz_buf *out)
+                                const uint8_t nonce[BTZ_TRAIL_NONCE], struct btz_buf *out)
 {
     char about[ABOUT_SIZE];
 
@@ -164,7 +167,8 @@ static enum btz_err add_content(struct made *m, const struct btz_trail_call *c, 
     btz_buf_clear(&m->sealed);
     BTZ_TRY(write_content(m, c, piece));
     snprintf(about, sizeof about, BTZ_TRAIL_TYPE "/%s/content", piece->id);
-    BTZ_TRY(btz_month_seal(m->t->log_key, about, btz_buf_slice(&m->content), &m->sealed));
+    BTZ_TRY(
+        btz_month_seal_with(m->t->log_key, about, nonce, btz_buf_slice(&m->content), &m->sealed));
     BTZ_TRY(btz_buf_add_str(out, ",\"content\":\""));
     BTZ_TRY(btz_base64_encode(btz_buf_slice(&m->sealed), out));
     return btz_buf_add_byte(out, '"');
@@ -178,7 +182,7 @@ static bool is_verdict(const char *word)
     return false;
 }
 
-static enum btz_err build(struct made *m, const struct btz_trail_call *c)
+static enum btz_err build(struct made *m, const struct btz_trail_call *c, const struct fresh *fresh)
 {
     struct piece piece = { .kind = NULL };
     struct btz_buf *out = &m->t->log_leaves;
@@ -193,7 +197,7 @@ static enum btz_err build(struct made *m, const struct btz_trail_call *c)
         return btz_fail(BTZ_LIMIT, "an entry of %zu parts; at most %d", c->count, BTZ_TRAIL_PARTS);
     for (size_t i = 0; i < c->count; i++)
         m->place[i] = (unsigned char)btz_leaf_place(c->parts[i].name, c->parts[i].value);
-    btz_id_new("evt_", m->now, piece.id);
+    btz_id_from("evt_", m->now, fresh->id, piece.id);
     btz_time_format(at > m->now ? m->now : at, when);
     BTZ_TRY(btz_buf_printf(out,
                            PREFIX "%u.%" PRIu64 ".%" PRIu64
@@ -202,7 +206,7 @@ static enum btz_err build(struct made *m, const struct btz_trail_call *c)
                            c->writer, c->epoch, c->sequence, piece.id, when, m->t->log_month,
                            c->verdict));
     BTZ_TRY(add_parts(m, c, BTZ_LEAF_CLEAR, out, &first));
-    BTZ_TRY(add_content(m, c, &piece, out));
+    BTZ_TRY(add_content(m, c, &piece, fresh->nonce, out));
     if (piece.kind)
         BTZ_TRY(btz_buf_printf(out, ",\"evidence\":[\"%s\"]", piece.commitment));
     BTZ_TRY(btz_buf_add_byte(out, '}'));
@@ -256,8 +260,9 @@ static enum btz_err append(struct made *m)
     uint64_t first;
     size_t at = 0;
 
+    btz_random_bytes(m->fresh, m->count * sizeof m->fresh[0]);
     for (size_t i = 0; i < m->count; i++) {
-        BTZ_TRY(build(m, &m->calls[i]));
+        BTZ_TRY(build(m, &m->calls[i], &m->fresh[i]));
         m->end[i] = m->t->log_leaves.len;
     }
     BTZ_TRY(remember_rows(m));
