@@ -135,7 +135,7 @@ enum btz_err btz_buf_cstr(struct btz_buf *b, const char **out)
 
 /* ---- arena ---- */
 
-#define BLOCK_MIN 4096
+#define BLOCK_MIN 2048
 
 struct btz_arena_block {
     struct btz_arena_block *older;

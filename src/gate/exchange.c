@@ -92,13 +92,15 @@ static struct btz_slice bearer(struct btz_slice authorization)
 static bool take_names(struct btz_exchange *x)
 {
     const struct btz_snapshot *s = x->gate->snapshot;
-    size_t count = btz_snapshot_groups(s, x->principal, x->groups, BTZ_COUNT(x->groups));
+    struct btz_slice groups[BTZ_GROUPS];
+    size_t count = btz_snapshot_groups(s, x->principal, groups, BTZ_GROUPS);
 
     x->generation = btz_snapshot_generation(s);
-    x->too_many_groups = count > BTZ_COUNT(x->groups);
-    x->group_count = count < BTZ_COUNT(x->groups) ? count : BTZ_COUNT(x->groups);
+    x->too_many_groups = count > BTZ_GROUPS;
+    x->group_count = count < BTZ_GROUPS ? count : BTZ_GROUPS;
+    x->groups = btz_arena_array(&x->arena, x->group_count, sizeof *x->groups);
     for (size_t i = 0; i < x->group_count; i++)
-        if (btz_arena_copy(&x->arena, x->groups[i], &x->groups[i]) != BTZ_OK)
+        if (!x->groups || btz_arena_copy(&x->arena, groups[i], &x->groups[i]) != BTZ_OK)
             return false;
     x->id = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_id(s, x->principal)));
     x->name = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_name(s, x->principal)));

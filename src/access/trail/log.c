@@ -10,6 +10,7 @@
 #define PREFIX     "{\"type\":\"" BTZ_TRAIL_TYPE "\",\"journal\":\""
 #define TELL_NS    UINT64_C(10000000000)
 #define ABOUT_SIZE 96
+#define TIME_MS    20 /* where milliseconds stand in "2026-11-28T20:10:55.123Z" */
 
 static const char *const verdicts[] = { "allow", "deny", "error", "step-up" };
 
@@ -76,6 +77,8 @@ struct made {
     unsigned char place[BTZ_TRAIL_PARTS]; /* of the parts of the call at hand */
     size_t end[BTZ_TRAIL_LOG_MAX];        /* of each leaf in t->log_leaves */
     bool has_evidence;
+    char when[BTZ_TIME_TEXT]; /* of when_ms */
+    uint64_t when_ms;
     struct fresh { /* random bytes, asked for once for all entries */
         uint8_t id[BTZ_ID_RANDOM], nonce[BTZ_TRAIL_NONCE];
     } fresh[BTZ_TRAIL_LOG_MAX];
@@ -89,10 +92,33 @@ struct piece {
 
 static enum btz_err add_part(struct btz_buf *to, const struct btz_trail_part *p, bool first)
 {
-    BTZ_TRY(btz_buf_add_str(to, first ? "\"" : ",\""));
-    BTZ_TRY(btz_buf_add_slice(to, p->name));
-    BTZ_TRY(btz_buf_add(to, "\":", 2));
-    return btz_buf_add_slice(to, p->value);
+    uint8_t *at;
+
+    BTZ_TRY(btz_buf_reserve(to, p->name.len + p->value.len + 4));
+    at = to->ptr + to->len;
+    if (!first)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, p->name.ptr, p->name.len);
+    at += p->name.len;
+    *at++ = '"';
+    *at++ = ':';
+    memcpy(at, p->value.ptr, p->value.len);
+    to->len = (size_t)(at - to->ptr) + p->value.len;
+    return BTZ_OK;
+}
+
+/* Entries of one second follow each other: its text is made once. */
+static void write_time(struct made *m, uint64_t ms, char out[BTZ_TIME_TEXT])
+{
+    if (m->when[0] == '\0' || ms / 1000 != m->when_ms / 1000) {
+        btz_time_format(ms, m->when);
+        m->when_ms = ms;
+    }
+    memcpy(out, m->when, BTZ_TIME_TEXT);
+    out[TIME_MS] = (char)('0' + ms % 1000 / 100);
+    out[TIME_MS + 1] = (char)('0' + ms % 100 / 10);
+    out[TIME_MS + 2] = (char)('0' + ms % 10);
 }
 
 static enum btz_err seal_evidence(struct made *m, const struct btz_trail_call *c,
@@ -198,7 +224,7 @@ static enum btz_err build(struct made *m, const struct btz_trail_call *c, const 
     for (size_t i = 0; i < c->count; i++)
         m->place[i] = (unsigned char)btz_leaf_place(c->parts[i].name, c->parts[i].value);
     btz_id_from("evt_", m->now, fresh->id, piece.id);
-    btz_time_format(at > m->now ? m->now : at, when);
+    write_time(m, at > m->now ? m->now : at, when);
     BTZ_TRY(btz_buf_printf(out,
                            PREFIX "%u.%" PRIu64 ".%" PRIu64
                                   "\",\"id\":\"%s\",\"time\":\"%s\",\"month\":\"%s\",\"event\":"
