@@ -390,3 +390,20 @@ enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view
     }
     return BTZ_OK;
 }
+
+void btz_phrases_release(void *setup)
+{
+    btz_phrases_free(setup);
+}
+
+enum btz_err btz_phrases_wake(const void *setup, struct btz_triggers *t)
+{
+    return btz_phrases_triggers(setup, t);
+}
+
+enum btz_err btz_phrases_detect(const void *setup, const struct btz_view *view,
+                                struct btz_guard_session *session, struct btz_found *found)
+{
+    (void)session;
+    return btz_phrases_scan(setup, view, found);
+}
