@@ -29,7 +29,7 @@ enum { IDEA_SLOTS = 6, IDEA_START = 255 };
 #define LONG_HASH   0xC2B2AE3Du
 
 struct builder {
-    uint16_t slot[BTZ_CLASS_FEATURES_MAX];
+    uint32_t slot[BTZ_CLASS_FEATURES_MAX];
     uint8_t seen[BTZ_CLASS_SLOTS / 8];
     struct btz_class_sentence sentence;
     const struct btz_class_lexicon *lexicon;
@@ -63,7 +63,7 @@ static void put(struct builder *b, uint32_t hash)
     if ((b->seen[slot >> 3] & bit) || b->sentence.count == BTZ_CLASS_FEATURES_MAX)
         return;
     b->seen[slot >> 3] |= bit;
-    b->slot[b->sentence.count++] = (uint16_t)slot;
+    b->slot[b->sentence.count++] = slot;
 }
 
 static void finish(struct builder *b)
