@@ -6,99 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "gate_fixture.h"
-
-#define ONE      "gate:\n  upstreams: [{name: up, url: 'http://127.0.0.1:1'}]\n"
-#define CANARY   "blue-heron-7731"
-#define CANARIES "  guard: {canaries: [" CANARY "]}\n"
-
-struct talk { /* one exchange, and what became of it */
-    struct btz_incoming in;
-    struct btz_exchange *x;
-    struct btz_buf out;
-    enum btz_step step;
-};
-
-static void begin(struct talk *t, struct gate_place *p, const char *path, const char *key)
-{
-    char *bearer = btz_arena_printf(&p->arena, "Bearer %s", key ? key : "");
-
-    memset(t, 0, sizeof *t);
-    t->out = BTZ_BUF(1 << 22);
-    t->in = (struct btz_incoming){ .request_id = "req-1",
-                                   .method = btz_str("POST"),
-                                   .path = btz_str(path),
-                                   .content_type = btz_str("application/json"),
-                                   .authorization = key ? btz_str(bearer) : btz_str(""),
-                                   .address_text = "127.0.0.1",
-                                   .content_length = -1 };
-    assert_int_equal(btz_exchange_new(p->gate, &t->in, &t->x), BTZ_OK);
-    t->step = btz_exchange_head(t->x);
-}
-
-static void ask(struct talk *t, struct gate_place *p, const char *path, unsigned key,
-                const char *body)
-{
-    begin(t, p, path, gate_key(key));
-    if (t->step == BTZ_STEP_GO)
-        t->step = btz_exchange_body(t->x, btz_str(body));
-}
-
-static void finish(struct talk *t, enum btz_end how)
-{
-    struct btz_end_facts facts = { .how = how, .status = 200 };
-
-    btz_exchange_end(t->x, &facts, NULL);
-    btz_exchange_free(t->x);
-    btz_buf_release(&t->out);
-}
-
-static bool holds(struct btz_slice text, const char *word)
-{
-    return btz_slice_has(text, word);
-}
-
-static void refused(struct talk *t, unsigned status, const char *code)
-{
-    const struct btz_answer *a = btz_exchange_answer(t->x);
-
-    if (t->step != BTZ_STEP_REFUSE || a->status != status || !holds(a->body, code))
-        fail_msg("expected %u %s, found step %d: %u %.*s", status, code, t->step, a->status,
-                 BTZ_SLICE_ARG(a->body));
-    finish(t, BTZ_END_REFUSED);
-}
-
-static struct btz_forward forward(struct talk *t)
-{
-    struct btz_forward f = { 0 };
-
-    if (t->step != BTZ_STEP_GO)
-        fail_msg("step %d: %.*s", t->step, BTZ_SLICE_ARG(btz_exchange_answer(t->x)->body));
-    if (!btz_exchange_forward(t->x, 0, &f))
-        fail_msg("%.*s", BTZ_SLICE_ARG(btz_exchange_answer(t->x)->body));
-    return f;
-}
-
-/* The upstream answers `body` in one piece. */
-static void answer(struct talk *t, unsigned status, const char *type, const char *body)
-{
-    struct btz_response_head head = { .status = status,
-                                      .content_type = btz_str(type),
-                                      .content_length = (int64_t)strlen(body) };
-    enum btz_response_mode mode;
-
-    t->step = btz_exchange_response(t->x, &head, &mode);
-    if (t->step == BTZ_STEP_GO)
-        t->step = btz_exchange_pieces(t->x, btz_str(body), true, &t->out);
-}
-
-#define CHAT(text)                                                                                 \
-    "{\"model\":\"small\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]}"
-#define SAID(text)                                                                                 \
-    "{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"small\",\"choices\":[{\"index\":0,"  \
-    "\"message\":{\"role\":\"assistant\",\"content\":\"" text                                      \
-    "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,"     \
-    "\"total_tokens\":7}}"
+#include "exchange_talk.h"
+#include "gate/exchange.h"
 
 static void test_callers(void **state)
 {
@@ -302,6 +211,31 @@ static void test_guard_out(void **state)
     gate_close(&p);
 }
 
+#define CHOICE(text) "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" text "\"}}"
+
+/* Each text that was read has its range in the entry; the request's tree is gone once there is an answer. */
+static void test_many_texts(void **state)
+{
+    struct gate_place p;
+    struct talk t;
+
+    (void)state;
+    gate_open(&p, ONE);
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    (void)forward(&t);
+    assert_non_null(t.x->request.root);
+    answer(&t, 200, "application/json",
+           "{\"choices\":[" CHOICE("a") "," CHOICE("bb") "," CHOICE("ccc") "," CHOICE(
+               "dddd") "," CHOICE("eeeee") "," CHOICE("ffffff") "]}");
+    assert_int_equal(t.step, BTZ_STEP_GO);
+    assert_null(t.x->request.root);
+    assert_int_equal(t.x->range_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(t.x->ranges[i].to, i + 1);
+    finish(&t, BTZ_END_DONE);
+    gate_close(&p);
+}
+
 #define DELTA(text)                                                                                \
     "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"small\",\"choices\":[{"  \
     "\"index\":0,\"delta\":{\"content\":\"" text "\"},\"finish_reason\":null}]}\n\n"
@@ -373,40 +307,6 @@ static void test_stream_cut(void **state)
     assert_true(holds(btz_buf_slice(&t.out), "[DONE]"));
     assert_false(holds(btz_buf_slice(&t.out), " ok\""));
     finish(&t, BTZ_END_DONE);
-    gate_close(&p);
-}
-
-/* Where no detector reads: names of members, identifiers, comments. */
-static void test_words(void **state)
-{
-    static const char *const answers[] = {
-        "data: {\"id\":\"" CANARY "\",\"choices\":[]}\n\n",
-        "data: {\"id\":\"c\",\"" CANARY "\":1,\"choices\":[]}\n\n",
-        ": " CANARY "\n\n" DELTA("x"),
-        "event: " CANARY "\n" DELTA("x"),
-        "id: " CANARY "\n" DELTA("x"),
-        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" CANARY
-        "\"}]}\n\n",
-    };
-    struct gate_place p;
-    struct talk t;
-
-    (void)state;
-    gate_open(&p, ONE CANARIES);
-    for (size_t i = 0; i < BTZ_COUNT(answers); i++) {
-        ask(&t, &p, "/v1/chat/completions", KEY_ALICE,
-            "{\"model\":\"small\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
-            "\"hi\"}]}");
-        (void)forward(&t);
-        stream(&t, answers[i], 7);
-        assert_false(holds(btz_buf_slice(&t.out), CANARY));
-        finish(&t, BTZ_END_DONE);
-    }
-    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
-    (void)forward(&t);
-    answer(&t, 200, "application/json",
-           "{\"id\":\"" CANARY "\",\"model\":\"small\",\"choices\":[]}");
-    refused(&t, 403, "guard_blocked");
     gate_close(&p);
 }
 
@@ -747,7 +647,7 @@ static void test_large_bodies(void **state)
     } cases[] = {
         { "small", "hello", NULL, 0 },
         { "small", CANARY, "guard_blocked", 403 },
-        { "secret-1", CANARY, "forbidden", 403 }, /* permission is the first word */
+        { "secret-1", CANARY, "forbidden", 403 },
         { "", "hello", "invalid_request", 400 },
     };
     struct talk large[BTZ_COUNT(cases)], t;
@@ -775,6 +675,16 @@ static void test_large_bodies(void **state)
     for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         large[i].step = btz_exchange_worked(large[i].x);
+        /* Only those who may ask come to the guard. */
+        assert_int_equal(large[i].step == BTZ_STEP_WORK, i < 2);
+        if (i < 2)
+            assert_int_equal(pthread_create(&threads[i], NULL, work, large[i].x), 0);
+    }
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        if (i < 2) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+            large[i].step = btz_exchange_worked(large[i].x);
+        }
         if (cases[i].code) {
             refused(&large[i], cases[i].status, cases[i].code);
         } else {
@@ -817,10 +727,10 @@ int main(void)
         cmocka_unit_test(test_passes_unchanged),
         cmocka_unit_test(test_guard_in),
         cmocka_unit_test(test_guard_out),
+        cmocka_unit_test(test_many_texts),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_stream_cut),
         cmocka_unit_test(test_models),
-        cmocka_unit_test(test_words),
         cmocka_unit_test(test_list_of_models),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_durable),

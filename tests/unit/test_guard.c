@@ -1,4 +1,6 @@
 /* The guard: rules, verdicts, masks, pseudonyms and their way back, modes, limits, taint, pins. */
+#include "base/json.h"
+#include "gate/guard/inside.h"
 #include "guarding.h"
 
 static struct btz_guard *ruled(struct btz_guard_rule_conf *rules, size_t count, int mode)
@@ -192,6 +194,40 @@ static void test_pseudonyms(void **state)
     btz_guard_free(g);
 }
 
+/* Values stand in strings of JSON as JSON writes them, however the arguments are cut. */
+static void test_pseudonyms_in_json(void **state)
+{
+    struct btz_guard_rule_conf rules[] = { { "*", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "" } };
+    struct btz_guard *g = ruled(rules, 1, BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard_session *s = session_of(g);
+    static const char key[] = "-----BEGIN RSA PRIVATE "
+                              "KEY-----\nMIIEowIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVW9WmuN1IBc"
+                              "vMP2tQm7\n\t\\\"x\n-----END RSA PRIVATE KEY-----";
+    static const char *const calls[] = { " {\"k\":\"[SECRET_1]\",\"l\":[\"[SECRET_1]\"]}",
+                                         "[\"<[SECRET_1]>\"]", "\"[SECRET_1]\"" };
+
+    (void)state;
+    goes_on(s, BTZ_CHANNEL_USER, key, "[SECRET_1]");
+    for (size_t i = 0; i < BTZ_COUNT(calls); i++) {
+        BTZ_BUF_RELEASE struct btz_buf text =
+            test_whole(s, BTZ_CHANNEL_TOOL_ARGUMENTS, btz_str(calls[i]));
+        BTZ_JSON json_t *root = NULL;
+        json_t *value;
+
+        assert_int_equal(btz_json_parse(btz_buf_slice(&text), SIZE_MAX, "arguments", &root),
+                         BTZ_OK);
+        value = i == 0 ? json_object_get(root, "k") : i == 1 ? json_array_get(root, 0) : root;
+        assert_non_null(strstr(json_string_value(value), key));
+        assert_int_equal(btz_buf_add_byte(&text, 0), BTZ_OK);
+        streams(s, BTZ_CHANNEL_TOOL_ARGUMENTS, calls[i], (const char *)text.ptr, false);
+    }
+    /* Free text, even when it begins with a pseudonym, is no JSON; nor is what a model says. */
+    streams(s, BTZ_CHANNEL_TOOL_ARGUMENTS, "[SECRET_1]", key, false);
+    streams(s, BTZ_CHANNEL_OUTPUT, "[SECRET_1]", key, false);
+    btz_guard_session_free(s);
+    btz_guard_free(g);
+}
+
 static void test_modes(void **state)
 {
     struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WATCH);
@@ -279,14 +315,54 @@ static void test_hold_max(void **state)
     assert_int_equal(btz_guard_stream_new(s, BTZ_CHANNEL_OUTPUT, &t), BTZ_OK);
     assert_int_equal(btz_guard_stream_feed(t, S("Data: 1"), false, &out), BTZ_OK);
     while (err == BTZ_OK && fed < 100000) {
-        err = btz_guard_stream_feed(t, S("QUJDREVGR0hJSktM"), false, &out);
-        fed += 16;
+        err = btz_guard_stream_feed(t, S("\u200B\u200C\u200B\u200B\u200C"), false, &out);
+        fed += 15;
     }
     assert_int_equal(err, BTZ_DENIED);
     assert_true(fed <= 8192);
     assert_true(btz_slice_is(btz_buf_slice(&out), "Data: "));
     assert_int_equal(btz_guard_stream_feed(t, S("x"), true, &out), BTZ_DENIED);
     btz_guard_stream_free(t);
+    btz_guard_session_free(s);
+    btz_guard_free(g);
+}
+
+/* A text whose layers of encodings come to far more than itself is not read to the end, and so refused. */
+static void test_decoding_bomb(void **state)
+{
+    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard *g = test_guard(&conf);
+    struct btz_guard_session *s = session_of(g);
+    /* One character of three bytes that stands for eighteen, and escapes for each further layer. */
+    static const char *const parts[] = { "\uFDFA\uFDFA\uFDFA", "\uFDFA\uFDFA%2520\uFDFA\uFDFA\\n" };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(parts); i++) {
+        BTZ_BUF_RELEASE struct btz_buf inner = BTZ_BUF(1 << 20), text = BTZ_BUF(1 << 20), out;
+        struct btz_scan scan = { .session = s, .channel = BTZ_CHANNEL_USER, .final = true };
+        enum btz_err err;
+        bool changed;
+
+        out = BTZ_BUF(1 << 26);
+        while (inner.len < 300000)
+            assert_int_equal(btz_buf_add_str(&inner, parts[i]), BTZ_OK);
+        inner.len -= inner.len % 3;
+        for (size_t k = 0; k < inner.len; k += 3) {
+            uint32_t three =
+                (uint32_t)(inner.ptr[k] << 16 | inner.ptr[k + 1] << 8 | inner.ptr[k + 2]);
+
+            for (int shift = 18; shift >= 0; shift -= 6)
+                assert_int_equal(btz_buf_add_byte(&text, (uint8_t)set[three >> shift & 63]),
+                                 BTZ_OK);
+        }
+        scan.text = btz_buf_slice(&text);
+        err = btz_scan_run(&scan);
+        assert_int_equal(err, i == 0 ? BTZ_OK : BTZ_LIMIT);
+        assert_true(scan.decoded <= 5 * text.len + 2 * 65536);
+        err = btz_guard_text(s, BTZ_CHANNEL_USER, btz_buf_slice(&text), &changed, &out);
+        assert_int_equal(err, i == 0 ? BTZ_OK : BTZ_LIMIT);
+    }
     btz_guard_session_free(s);
     btz_guard_free(g);
 }
@@ -400,12 +476,20 @@ static void test_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_rules), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_rules),     cmocka_unit_test(test_threshold),
-        cmocka_unit_test(test_overlap),   cmocka_unit_test(test_pseudonyms),
-        cmocka_unit_test(test_modes),     cmocka_unit_test(test_little_is_held),
-        cmocka_unit_test(test_hold_max),  cmocka_unit_test(test_tools),
-        cmocka_unit_test(test_taint),     cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_pseudonyms),
+        cmocka_unit_test(test_pseudonyms_in_json),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_little_is_held),
+        cmocka_unit_test(test_hold_max),
+        cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_decoding_bomb),
+        cmocka_unit_test(test_taint),
+        cmocka_unit_test(test_pins),
         cmocka_unit_test(test_counts),
     };
 

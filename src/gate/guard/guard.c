@@ -189,6 +189,16 @@ static enum btz_err compile(struct btz_guard *g)
     return ways(g);
 }
 
+/* So that a stream holds less than `hold_max`, also when two pieces are masked as one. */
+static void pieces_of_runs(struct btz_guard *g)
+{
+    enum { LEAST = 256, MOST = 16384 };
+    size_t piece = g->conf.hold_max > 0 ? (size_t)g->conf.hold_max / 4 : 0;
+
+    g->run_piece = piece < LEAST ? LEAST : piece > MOST ? MOST : piece;
+    g->run_overlap = g->run_piece / 4;
+}
+
 enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard **out)
 {
     struct btz_guard *g = calloc(1, sizeof *g);
@@ -197,6 +207,7 @@ enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard *
     if (!g)
         return btz_fail(BTZ_LIMIT, "out of memory for a guard");
     g->conf = *conf;
+    pieces_of_runs(g);
     btz_random_bytes(&g->seed, sizeof g->seed);
     err = compile(g);
     if (err != BTZ_OK) {
@@ -247,7 +258,8 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
                                    .text_index = s->texts++,
                                    .text = text,
                                    .to = text.len,
-                                   .reverse = btz_channel_is_output(channel) };
+                                   .reverse = btz_channel_is_output(channel),
+                                   .form = btz_release_form(channel) };
     size_t start = out->len;
     enum btz_err err = text.len > BTZ_GUARD_TEXT_MAX
                            ? btz_fail(BTZ_LIMIT, "a text of %zu bytes", text.len)
@@ -273,4 +285,33 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
         out->len = start;
     *changed = err == BTZ_OK && release.changed && release.stop == SIZE_MAX;
     return err;
+}
+
+enum btz_err btz_guard_words(struct btz_guard_session *s, struct btz_slice words)
+{
+    struct btz_scan scan = { .session = s,
+                             .channel = BTZ_CHANNEL_OUTPUT,
+                             .text = words,
+                             .final = true,
+                             .only_words = true,
+                             .only_watch = s->guard->conf.mode == BTZ_GUARD_MODE_WATCH };
+    uint32_t index = s->texts++;
+    bool stop = false;
+    enum btz_err err;
+
+    if (words.len > BTZ_GUARD_TEXT_MAX)
+        return btz_fail(BTZ_LIMIT, "words of %zu bytes", words.len);
+    err = btz_scan_run(&scan);
+    btz_session_count(s, scan.ran & ~scan.failed, scan.failed);
+    for (size_t i = 0; err == BTZ_OK && i < s->scanning.hit_count; i++) {
+        struct btz_hit *h = &s->scanning.hits[i];
+
+        if (btz_guard_acts(h->action)) {
+            h->action = BTZ_GUARD_BLOCK;
+            stop = true;
+        }
+        btz_session_note(s, h, BTZ_CHANNEL_OUTPUT, index);
+    }
+    btz_scanning_trim(&s->scanning);
+    return stop ? btz_fail(BTZ_DENIED, "a word that must not be seen") : err;
 }
