@@ -28,10 +28,7 @@ enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
     btz_arena_init(&x->arena, BTZ_EXCHANGE_CAP);
     if (in->address_text && btz_address_parse(in->address_text, &x->address) != BTZ_OK)
         x->address.known = false;
-    if (btz_sha256_init(&x->response_hash) != BTZ_OK) {
-        btz_exchange_free(x);
-        return BTZ_LIMIT;
-    }
+    btz_sha256_init(&x->response_hash);
     btz_metrics_begin(g->metrics);
     *out = x;
     return BTZ_OK;
@@ -95,13 +92,15 @@ static struct btz_slice bearer(struct btz_slice authorization)
 static bool take_names(struct btz_exchange *x)
 {
     const struct btz_snapshot *s = x->gate->snapshot;
-    size_t count = btz_snapshot_groups(s, x->principal, x->groups, BTZ_COUNT(x->groups));
+    struct btz_slice groups[BTZ_GROUPS];
+    size_t count = btz_snapshot_groups(s, x->principal, groups, BTZ_GROUPS);
 
     x->generation = btz_snapshot_generation(s);
-    x->too_many_groups = count > BTZ_COUNT(x->groups);
-    x->group_count = count < BTZ_COUNT(x->groups) ? count : BTZ_COUNT(x->groups);
+    x->too_many_groups = count > BTZ_GROUPS;
+    x->group_count = count < BTZ_GROUPS ? count : BTZ_GROUPS;
+    x->groups = btz_arena_array(&x->arena, x->group_count, sizeof *x->groups);
     for (size_t i = 0; i < x->group_count; i++)
-        if (btz_arena_copy(&x->arena, x->groups[i], &x->groups[i]) != BTZ_OK)
+        if (!x->groups || btz_arena_copy(&x->arena, groups[i], &x->groups[i]) != BTZ_OK)
             return false;
     x->id = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_id(s, x->principal)));
     x->name = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_name(s, x->principal)));
@@ -404,8 +403,6 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
 
 void btz_exchange_free(struct btz_exchange *x)
 {
-    uint8_t rest[BTZ_SHA256_LEN];
-
     if (!x)
         return;
     btz_protocol_stream_free(x->stream);
@@ -416,8 +413,6 @@ void btz_exchange_free(struct btz_exchange *x)
         btz_message_release(&x->translated);
     if (x->has_request)
         btz_message_release(&x->request);
-    if (x->response_hash.ctx)
-        btz_sha256_end(&x->response_hash, rest);
     btz_buf_release(&x->out_body);
     btz_buf_release(&x->collected);
     btz_buf_release(&x->kept);

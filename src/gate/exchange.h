@@ -9,6 +9,7 @@
 #define BTZ_EXCHANGE_CAP ((size_t)192 << 20)
 #define BTZ_FRESH_S      900 /* of a second factor, where the guard asks for one */
 #define BTZ_RANGES       64
+#define BTZ_GROUPS       64
 
 struct btz_gate {
     const struct btz_gate_conf *conf;
@@ -54,7 +55,7 @@ struct btz_exchange {
     uint32_t mfa_age_s;
     struct btz_address address;
     const char *name, *id, *key_id;
-    struct btz_slice groups[64];
+    struct btz_slice *groups; /* in the arena, at most BTZ_GROUPS */
     size_t group_count;
     bool too_many_groups;
     /* what */
@@ -79,7 +80,7 @@ struct btz_exchange {
     const char *not_evaluated; /* why something was not */
     bool changed_in, changed_out, blocked_out;
     uint64_t scanned_in, skipped_in, scanned_out, skipped_out, released_out;
-    struct btz_range ranges[BTZ_RANGES];
+    struct btz_range *ranges; /* in the arena, at most BTZ_RANGES */
     size_t range_count;
     /* limits */
     struct btz_lease lease;

@@ -160,6 +160,9 @@ enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_res
     step = choose(x, head);
     if (step == BTZ_STEP_GO)
         step = btz_exchange_take_session(x, head->mcp_session);
+    /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
+    if (x->has_request)
+        btz_message_release(&x->request);
     if (step == BTZ_STEP_GO && head->content_length > 0 &&
         (uint64_t)head->content_length > x->response_cap)
         step = btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");

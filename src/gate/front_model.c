@@ -247,7 +247,7 @@ static enum btz_err write_upstream(const struct btz_upstream_conf *u, struct btz
         "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate "
         "X-Accel-Buffering X-Accel-Charset Cache-Control Expires Set-Cookie Vary;\n"
         "            proxy_buffering off;\n"
-        "            proxy_buffer_size 8k;\n"
+        "            proxy_buffer_size 6k;\n"
         "            proxy_redirect off;\n"
         "            proxy_next_upstream off;\n"
         "            proxy_connect_timeout %" PRId64 "ms;\n"

@@ -106,7 +106,7 @@ static enum btz_err end_chunk(struct intake *in)
 static enum btz_err take_block(struct intake *in, struct btz_slice block)
 {
     if (!in->chunk_open) {
-        BTZ_TRY(btz_sha256_init(&in->chunk));
+        btz_sha256_init(&in->chunk);
         in->chunk_open = true;
         in->left_of_chunk = in->out->chunk_size;
     }
@@ -141,7 +141,7 @@ static enum btz_err copy_hashed(struct intake *in, const char *what)
 {
     enum btz_err err;
 
-    BTZ_TRY(btz_sha256_init(&in->whole));
+    btz_sha256_init(&in->whole);
     err = copy(in, what);
     if (in->chunk_open) {
         uint8_t unused[BTZ_SHA256_LEN];
@@ -267,7 +267,7 @@ enum btz_err btz_vault_read(struct btz_access *a, const char *hex, struct btz_fi
     BTZ_CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return btz_fail_errno(BTZ_IO, "%s", path);
-    BTZ_TRY(btz_sha256_init(&hash));
+    btz_sha256_init(&hash);
     while ((n = read(fd, block.ptr, BLOCK)) > 0 || (n < 0 && errno == EINTR))
         if (n > 0)
             btz_sha256_add(&hash, btz_slice_of(block.ptr, (size_t)n));

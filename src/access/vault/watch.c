@@ -161,7 +161,7 @@ static enum btz_err begin(struct btz_vault_watch *w, const char *hex)
     w->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (w->fd < 0)
         return btz_fail_errno(BTZ_IO, "%s", path);
-    BTZ_TRY(btz_sha256_init(&w->hash));
+    btz_sha256_init(&w->hash);
     snprintf(w->hex, sizeof w->hex, "%s", hex);
     return BTZ_OK;
 }

@@ -170,20 +170,18 @@ static void word_add(struct word *w, uint32_t c)
     w->digits = w->digits && c >= '0' && c <= '9';
 }
 
+/* "_ign", "igno", "gnor", "nore", "ore_": of a word of at least PIECE bytes. */
 static void add_pieces(struct builder *b, const struct word *w)
 {
-    uint32_t h = '_';
+    uint32_t h = (uint32_t)'_' << 16 | (uint32_t)w->byte[0] << 8 | w->byte[1];
     unsigned count = b->sentence.count;
 
-    /* "_ign", "igno", "gnor", "nore", "ore_" */
-    for (unsigned i = 0; i <= w->len; i++) {
-        h = h << 8 | (i < w->len ? w->byte[i] : '_');
-        if (i + 2 < PIECE)
-            continue;
+    for (unsigned i = 2; i < w->len; i++) {
+        h = h << 8 | w->byte[i];
         count = put_slot(b, count, mix(SPACE_PIECE, h, 0));
-        b->steps++;
     }
-    b->sentence.count = count;
+    b->sentence.count = put_slot(b, count, mix(SPACE_PIECE, h << 8 | '_', 0));
+    b->steps += w->len - 1;
 }
 
 static void put_idea(struct builder *b, uint32_t what)
@@ -324,7 +322,7 @@ static size_t add_letters(struct word *w, struct btz_slice in, size_t at)
 }
 
 /* Reads a word at `at`; false when there is none. */
-static bool read_word(struct btz_slice in, size_t *at, struct word *w)
+static inline bool read_word(struct btz_slice in, size_t *at, struct word *w)
 {
     size_t from = *at;
 

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "gate/guard/detectors/charset.h"
 #include "gate/guard/inside.h"
 
 enum { ATOMS_MAX = 8192, FIRST_SLOTS = 64, TRUSTED = 1, UNTRUSTED = 2, ATOM_MAX = 254 };
@@ -153,6 +154,21 @@ bool btz_atom_next(const struct btz_view *view, size_t *at, struct btz_atom *out
     return false;
 }
 
+/* Without "@", "/" and a digit there is no atom. */
+static bool may_hold_atoms(const struct btz_view *view)
+{
+    struct btz_slice t = btz_slice_of(view->folded, view->text.len);
+
+    if (memchr(t.ptr, '@', t.len))
+        return true;
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] >= '/' && t.ptr[i] <= '9')
+            return true;
+        i = btz_skip_letters(t, i + 1) - 1;
+    }
+    return false;
+}
+
 enum btz_err btz_atoms_learn(struct btz_guard_session *s, enum btz_channel channel,
                              const struct btz_view *view)
 {
@@ -165,7 +181,9 @@ enum btz_err btz_atoms_learn(struct btz_guard_session *s, enum btz_channel chann
     struct btz_atom atom;
     size_t at = 0;
 
-    while (who && btz_atom_next(view, &at, &atom)) {
+    if (!who || view->text.len == 0 || !may_hold_atoms(view))
+        return BTZ_OK;
+    while (btz_atom_next(view, &at, &atom)) {
         if (atom.sort == BTZ_ATOM_NONE)
             continue;
         if (!s->atoms && !(s->atoms = calloc(1, sizeof *s->atoms)))

@@ -85,8 +85,9 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
     uint8_t digest[BTZ_SHA256_LEN];
     struct btz_sha256 hash;
 
-    if (value.len == 0 || !c->x || !c->x->id || btz_sha256_init(&hash) != BTZ_OK)
+    if (value.len == 0 || !c->x || !c->x->id)
         return out;
+    btz_sha256_init(&hash);
     btz_sha256_add(&hash, btz_slice_of(c->x->id, strlen(c->x->id) + 1));
     btz_sha256_add(&hash, btz_slice_of(value.data, value.len));
     btz_sha256_end(&hash, digest);

@@ -47,12 +47,12 @@ static enum btz_err take_prints(const struct btz_api_exchange *x, const char *ke
 {
     struct btz_sha256 h;
 
-    BTZ_TRY(btz_sha256_init(&h));
+    btz_sha256_init(&h);
     add(&h, x->caller.principal);
     add(&h, x->caller.key);
     add(&h, key);
     btz_sha256_end(&h, once->key);
-    BTZ_TRY(btz_sha256_init(&h));
+    btz_sha256_init(&h);
     add(&h, x->request->method);
     btz_sha256_add(&h, x->request->target);
     add(&h, "");

@@ -13,7 +13,8 @@ enum {
     GAP_MAX = 6,
     PHRASES_MAX = 4096,
     APART_MAX = 6, /* bytes between two words */
-    WORD_MAX = 48
+    WORD_MAX = 48,
+    AHEAD = 1 + SLOTS_MAX * (GAP_MAX + 1) /* words that one phrase can look at */
 };
 
 struct option { /* one word of a slot */
@@ -50,9 +51,14 @@ void btz_phrases_free(struct btz_phrases *p)
 }
 
 /* One of 64 sorts of words, by their first two bytes. */
+static inline unsigned head_bit(uint8_t first, uint8_t second)
+{
+    return (first * 7u + second * 11u) & 63;
+}
+
 static uint64_t head_of(uint8_t first, uint8_t second)
 {
-    return (uint64_t)1 << ((first * 7u + second * 11u) & 63);
+    return (uint64_t)1 << head_bit(first, second);
 }
 
 static enum btz_err add_option(struct btz_phrases *p, struct slot *slot, struct btz_slice word,
@@ -231,64 +237,110 @@ static inline bool in_word(uint8_t c)
     return word_bytes[c];
 }
 
+/* A word behind another, read once however many phrases look at it. */
+struct token {
+    size_t from, to;
+    uint8_t head; /* which bit of head_of() */
+    bool is;      /* false: what stands there is no word, or none a space away */
+    bool cut;     /* the text ends before that is sure */
+};
+
 struct match {
     const struct btz_phrases *p;
     const struct phrase *phrase;
     const uint8_t *text;
     size_t len;
     bool cut; /* the text ended before it could be told */
+    struct token token
+        [2 *
+         AHEAD]; /* from `first` on those behind the place at hand, which is in the first of them */
+    bool odd;    /* the first of them is of its trigger alone */
+    unsigned first, count; /* count: where the next one comes */
 };
 
-static bool fits(const struct match *m, const struct slot *slot, size_t from, size_t to)
+static bool fits(const struct match *m, const struct slot *slot, const struct token *t)
 {
-    uint8_t second = to - from > 1 ? m->text[from + 1] : 0;
+    size_t len = t->to - t->from;
 
-    if (!(slot->heads & head_of(m->text[from], second)))
+    if (!(slot->heads >> t->head & 1))
         return false;
     for (size_t k = slot->first; k < slot->first + slot->count; k++) {
         const struct option *o = &m->p->option[k];
 
-        if ((o->open ? to - from >= o->len : to - from == o->len) &&
-            memcmp(m->text + from, o->text, o->len) == 0)
+        if ((o->open ? len >= o->len : len == o->len) &&
+            memcmp(m->text + t->from, o->text, o->len) == 0)
             return true;
     }
     return false;
 }
 
-/* The word behind `at`: false when what stands between is no space between words. */
-static bool next_word(struct match *m, size_t at, size_t *from, size_t *to)
+/* Its end, and what follows from that. */
+static void end_token(const struct match *m, struct token *t)
 {
-    size_t start = at;
+    size_t at = t->to;
 
-    while (at < m->len && at - start < APART_MAX && !in_word(m->text[at])) {
-        if (m->text[at] == '.' || m->text[at] == '!' || m->text[at] == '?')
-            return false;
+    while (at < m->len && at - t->from <= WORD_MAX && in_word(m->text[at]))
         at++;
-    }
-    *from = at;
-    while (at < m->len && at - *from <= WORD_MAX && in_word(m->text[at]))
-        at++;
-    *to = at;
-    if (at == m->len)
-        m->cut = true;
-    return at > *from && at - *from <= WORD_MAX;
+    t->to = at;
+    t->cut = at == m->len;
+    t->is = at > t->from && at - t->from <= WORD_MAX;
+    t->head = 0;
+    if (at > t->from)
+        t->head = (uint8_t)head_bit(m->text[t->from], at - t->from > 1 ? m->text[t->from + 1] : 0);
 }
 
-/* Slots from `n` on, behind `at`. Gaps are small, so trying all of them is cheap. */
-static bool rest(struct match *m, unsigned n, size_t at, size_t *end)
+/* The word behind the last one; none when what stands between is no space between words. */
+static void next_token(struct match *m)
 {
-    size_t from, to;
+    struct token *t = &m->token[m->count++];
+    size_t start = t[-1].to, at = start;
 
+    for (; at < m->len && at - start < APART_MAX && !in_word(m->text[at]); at++)
+        if (m->text[at] == '.' || m->text[at] == '!' || m->text[at] == '?') {
+            *t = (struct token){ .from = at, .to = at };
+            return;
+        }
+    *t = (struct token){ .from = at, .to = at };
+    end_token(m, t);
+}
+
+/* Words from `at` on, where a trigger of `len` bytes stands; those that were read for another place are still right. */
+static void begin_at(struct match *m, size_t at, size_t len)
+{
+    struct token *t;
+
+    while (m->first < m->count && m->token[m->first].from < at)
+        m->first++;
+    t = &m->token[m->first];
+    if (m->first < m->count && t->from == at && m->first < AHEAD && !m->odd && t->to >= at + len)
+        return;
+    m->first = 0;
+    m->count = 1;
+    t = &m->token[0];
+    *t = (struct token){ .from = at, .to = at };
+    end_token(m, t);
+    m->odd = t->to < at + len; /* "don't": a trigger of more than one word */
+    if (!m->odd)
+        return;
+    t->to = at + len;
+    end_token(m, t);
+}
+
+/* Slots from `n` on, behind the word `last`. Gaps are small, so trying all of them is cheap. */
+static bool rest(struct match *m, unsigned n, unsigned last, size_t *end)
+{
     if (n == m->phrase->slots) {
-        *end = at;
+        *end = m->token[last].to;
         return true;
     }
     for (unsigned skipped = 0; skipped <= m->phrase->slot[n].gap; skipped++) {
-        if (!next_word(m, at, &from, &to))
+        if (++last == m->count)
+            next_token(m);
+        m->cut |= m->token[last].cut;
+        if (!m->token[last].is)
             return false;
-        if (fits(m, &m->phrase->slot[n], from, to) && rest(m, n + 1, to, end))
+        if (fits(m, &m->phrase->slot[n], &m->token[last]) && rest(m, n + 1, last, end))
             return true;
-        at = to;
     }
     return false;
 }
@@ -296,11 +348,18 @@ static bool rest(struct match *m, unsigned n, size_t at, size_t *end)
 enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view *view,
                               struct btz_found *found)
 {
+    struct match m;
+
+    m.p = p;
+    m.text = view->folded;
+    m.len = view->text.len;
+    m.first = m.count = 0;
+    m.odd = false;
     for (size_t i = 0; i < view->mark_count; i++) {
         const struct btz_mark *mark = &view->marks[i];
-        struct match m = { p, &p->phrase[mark->id], view->folded, view->text.len, false };
-        size_t at = mark->at, to = at + mark->len, end;
+        size_t at = mark->at, end;
 
+        m.phrase = &p->phrase[mark->id];
         if (m.phrase->anywhere) {
             const struct option *o = NULL;
 
@@ -320,10 +379,9 @@ enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view
                 BTZ_TRY(btz_found_hit(found, at, at + o->len, m.phrase->kind, m.phrase->score));
             continue;
         }
-        while (to < m.len && to - at <= WORD_MAX && in_word(m.text[to]))
-            to++;
-        m.cut = to == m.len;
-        if (fits(&m, &m.phrase->slot[0], at, to) && rest(&m, 1, to, &end)) {
+        begin_at(&m, at, mark->len);
+        m.cut = m.token[m.first].cut;
+        if (fits(&m, &m.phrase->slot[0], &m.token[m.first]) && rest(&m, 1, m.first, &end)) {
             if (m.cut)
                 btz_found_wait(found, at);
             BTZ_TRY(btz_found_hit(found, at, end, m.phrase->kind, m.phrase->score));
