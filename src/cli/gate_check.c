@@ -62,7 +62,7 @@ struct verdict {
     bool evaluated, found;
     double score;    /* the highest */
     const char *why; /* it is not evaluated, or not of the form it should have */
-    struct btz_guard_form form;
+    struct btz_conformity form;
 };
 
 static const char *verdict_name(const struct verdict *v)

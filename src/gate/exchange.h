@@ -74,6 +74,7 @@ struct btz_exchange {
     uint64_t token_bound, input_bound;
     /* the guard */
     struct btz_guard_session *session;
+    json_t *schema;            /* that the request asks for; NULL: none */
     struct btz_forms *forms;   /* that answers have to have; NULL: none was needed yet */
     char form_why[256];        /* what of the answer does not conform */
     size_t whole_calls;        /* arguments that came whole, before the lane of their call */
@@ -153,7 +154,9 @@ BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_chan
                                            struct btz_buf *out);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
-/* exchange_form.c: what a text of the answer, or the arguments of a tool, has to conform to; NULLs: nothing. Errors: LIMIT. */
+/* exchange_form.c: what is needed of a request that is released now. */
+void btz_exchange_keep_schema(struct btz_exchange *x);
+/* What a text of the answer, or the arguments of a tool, has to conform to; NULLs: nothing. Errors: LIMIT. */
 struct btz_form;
 BTZ_CHECKED enum btz_err btz_exchange_forms(struct btz_exchange *x, bool answer,
                                             struct btz_slice tool, const struct btz_form *out[2]);

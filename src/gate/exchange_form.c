@@ -51,15 +51,22 @@ static struct btz_form *compiled(struct btz_exchange *x, json_t *json, struct bt
     return f;
 }
 
-static enum btz_err look(struct btz_exchange *x, struct btz_forms *forms)
+void btz_exchange_keep_schema(struct btz_exchange *x)
 {
     const json_t *asked = x->has_request ? btz_request_schema(&x->request) : NULL;
+
+    if (asked && !x->schema)
+        x->schema = json_incref((json_t *)(uintptr_t)asked);
+}
+
+static enum btz_err look(struct btz_exchange *x, struct btz_forms *forms)
+{
     const struct btz_schema *set =
         btz_guard_schema(x->gate->guard, btz_str(x->model), x->route ? x->route->name : "");
 
     forms->looked = true;
-    if (asked) {
-        forms->asked = compiled(x, (json_t *)(uintptr_t)asked, btz_str(""));
+    if (x->schema) {
+        forms->asked = compiled(x, x->schema, btz_str(""));
         if (!forms->asked)
             return BTZ_LIMIT;
     }
@@ -126,7 +133,7 @@ enum btz_err btz_exchange_conforms(struct btz_exchange *x, enum btz_channel chan
     if (!x->session)
         BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
     for (size_t i = 0; i < 2 && forms[i]; i++) {
-        struct btz_guard_form said;
+        struct btz_conformity said;
         enum btz_err err =
             btz_guard_conforms(x->session, channel, forms[i]->schema, forms[i]->why, text, &said);
 
@@ -170,6 +177,7 @@ void btz_exchange_forms_release(struct btz_exchange *x)
 {
     struct btz_forms *forms = x->forms;
 
+    json_decref(x->schema);
     if (!forms)
         return;
     if (forms->asked)

@@ -161,6 +161,7 @@ enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_res
     if (step == BTZ_STEP_GO)
         step = btz_exchange_take_session(x, head->mcp_session);
     /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
+    btz_exchange_keep_schema(x);
     if (x->has_request)
         btz_message_release(&x->request);
     if (step == BTZ_STEP_GO && head->content_length > 0 &&

@@ -228,7 +228,7 @@ const struct btz_schema *btz_guard_schema(const struct btz_guard *g, struct btz_
                                           const char *route);
 /* Is what does not conform stopped in that channel? Then nothing of it may go out before its end. */
 bool btz_guard_schema_stops(const struct btz_guard *g, enum btz_channel channel);
-struct btz_guard_form {
+struct btz_conformity {
     bool evaluated, conforms;
     char why[256]; /* why not: for clients and records; no text of the answer is in it */
 };
@@ -236,7 +236,7 @@ struct btz_guard_form {
  * one, and `why_none` says why it cannot be used. */
 BTZ_CHECKED enum btz_err btz_guard_conforms(struct btz_guard_session *s, enum btz_channel channel,
                                             const struct btz_schema *schema, const char *why_none,
-                                            struct btz_slice text, struct btz_guard_form *out);
+                                            struct btz_slice text, struct btz_conformity *out);
 /* The model wants a tool called though no tool was offered: the same. */
 bool btz_guard_offered_none(struct btz_guard_session *s);
 /* Bytes of a text that can be held against a schema. */

@@ -122,7 +122,7 @@ static bool note(struct btz_guard_session *s, enum btz_channel channel, size_t l
 }
 
 static enum btz_err not_evaluated(struct btz_guard_session *s, enum btz_channel channel,
-                                  struct btz_guard_form *out)
+                                  struct btz_conformity *out)
 {
     btz_session_count(s, 0, 1u << here(s->guard));
     return btz_guard_schema_stops(s->guard, channel) ? btz_fail(BTZ_DENIED, "%s", out->why)
@@ -131,11 +131,11 @@ static enum btz_err not_evaluated(struct btz_guard_session *s, enum btz_channel 
 
 enum btz_err btz_guard_conforms(struct btz_guard_session *s, enum btz_channel channel,
                                 const struct btz_schema *schema, const char *why_none,
-                                struct btz_slice text, struct btz_guard_form *out)
+                                struct btz_slice text, struct btz_conformity *out)
 {
     struct btz_schema_fault fault;
 
-    *out = (struct btz_guard_form){ .evaluated = false };
+    *out = (struct btz_conformity){ .evaluated = false };
     if (!schema) {
         snprintf(out->why, sizeof out->why, "%s", why_none);
         return not_evaluated(s, channel, out);
