@@ -28,10 +28,26 @@ enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
     btz_arena_init(&x->arena, BTZ_EXCHANGE_CAP);
     if (in->address_text && btz_address_parse(in->address_text, &x->address) != BTZ_OK)
         x->address.known = false;
+    x->traced = in->traceparent.len > 0 && btz_trace_parse(in->traceparent, &x->trace);
     btz_sha256_init(&x->response_hash);
     btz_metrics_begin(g->metrics);
     *out = x;
     return BTZ_OK;
+}
+
+bool btz_exchange_traceparent(const struct btz_exchange *x, char out[BTZ_TRACE_TEXT + 1])
+{
+    char trace[BTZ_TRACE_ID + 1], span[BTZ_TRACE_SPAN + 1];
+    const char *otlp = x->gate->conf->otlp;
+
+    if (!otlp || !otlp[0] || !x->in->request_id ||
+        !btz_trace_of_request(btz_str(x->in->request_id), trace, span)) {
+        if (x->traced)
+            btz_trace_write(x->trace.id, x->trace.parent, x->trace.sampled, out);
+        return x->traced;
+    }
+    btz_trace_write(x->traced ? x->trace.id : trace, span, !x->traced || x->trace.sampled, out);
+    return true;
 }
 
 enum btz_dialect btz_exchange_dialect(const struct btz_exchange *x)

@@ -55,6 +55,8 @@ struct btz_exchange {
     uint32_t mfa_age_s;
     struct btz_address address;
     const char *name, *id, *key_id;
+    struct btz_trace trace; /* the client's */
+    bool traced;
     struct btz_slice *groups; /* in the arena, at most BTZ_GROUPS */
     size_t group_count;
     bool too_many_groups;

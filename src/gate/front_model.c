@@ -184,6 +184,7 @@ static enum btz_err write_request(const struct btz_upstream_conf *u, const struc
         { "Accept-Encoding", "identity" },
         { "User-Agent", "bartizan" },
         { "X-Request-Id", "$request_id" },
+        { "Traceparent", "$bartizan_trace" },
         { "Anthropic-Version", "$http_anthropic_version" },
         { "Anthropic-Beta", "$http_anthropic_beta" },
         { "OpenAI-Beta", "$http_openai_beta" },

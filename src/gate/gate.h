@@ -13,6 +13,7 @@
 #include "gate/journal/journal.h"
 #include "gate/limits/limits.h"
 #include "gate/protocol/protocol.h"
+#include "gate/trace.h"
 
 /* ---- settings: section `gate:` of bartizan.yaml (settings.c) ------------------------------------------------------- */
 
@@ -154,6 +155,7 @@ struct btz_incoming { /* borrowed for the life of the exchange, but for `body` *
     struct btz_slice authorization, x_api_key, api_key, cookie; /* where clients carry keys */
     struct btz_slice mcp_session;                               /* Mcp-Session-Id; empty: none */
     const char *address_text;
+    struct btz_slice traceparent; /* empty: none, or more than one */
     struct btz_slice client_cert; /* PEM or DER as the transport has it; empty: none */
     bool upgrade;                 /* WebSocket */
     int64_t content_length;       /* -1: not said */
@@ -190,6 +192,9 @@ enum btz_step btz_exchange_durable(struct btz_exchange *x);
 enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
                                 const char *message);
 const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x);
+/* `traceparent` for the upstream: the request's own span in the client's trace, or in one of its own. Where no spans are
+ * sent anywhere (gate.otlp), the client's as it is. False: none. */
+bool btz_exchange_traceparent(const struct btz_exchange *x, char out[BTZ_TRACE_TEXT + 1]);
 
 /* What goes upstream. `attempt` from 0; false: there is no other one to try. `last`: there is none after it, so its errors
  * go to the client as they are. */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "exchange_talk.h"
+#include "gate/exchange.h"
 
 static void test_callers(void **state)
 {
@@ -207,6 +208,31 @@ static void test_guard_out(void **state)
     (void)forward(&t);
     answer(&t, 200, "application/json", "{\"x\":");
     refused(&t, 502, "upstream_answer");
+    gate_close(&p);
+}
+
+#define CHOICE(text) "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" text "\"}}"
+
+/* Each text that was read has its range in the entry; the request's tree is gone once there is an answer. */
+static void test_many_texts(void **state)
+{
+    struct gate_place p;
+    struct talk t;
+
+    (void)state;
+    gate_open(&p, ONE);
+    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+    (void)forward(&t);
+    assert_non_null(t.x->request.root);
+    answer(&t, 200, "application/json",
+           "{\"choices\":[" CHOICE("a") "," CHOICE("bb") "," CHOICE("ccc") "," CHOICE(
+               "dddd") "," CHOICE("eeeee") "," CHOICE("ffffff") "]}");
+    assert_int_equal(t.step, BTZ_STEP_GO);
+    assert_null(t.x->request.root);
+    assert_int_equal(t.x->range_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(t.x->ranges[i].to, i + 1);
+    finish(&t, BTZ_END_DONE);
     gate_close(&p);
 }
 
@@ -728,25 +754,16 @@ static void test_guard_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),
-        cmocka_unit_test(test_several_keys),
-        cmocka_unit_test(test_revoked_between),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_passes_unchanged),
-        cmocka_unit_test(test_guard_in),
-        cmocka_unit_test(test_guard_out),
-        cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_stream_cut),
-        cmocka_unit_test(test_models),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_list_of_models),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_durable),
-        cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_client_gone),
-        cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_large_bodies),
-        cmocka_unit_test(test_guard_off),
+        cmocka_unit_test(test_callers),          cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_revoked_between),  cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_passes_unchanged), cmocka_unit_test(test_guard_in),
+        cmocka_unit_test(test_guard_out),        cmocka_unit_test(test_many_texts),
+        cmocka_unit_test(test_stream),           cmocka_unit_test(test_stream_cut),
+        cmocka_unit_test(test_models),           cmocka_unit_test(test_words),
+        cmocka_unit_test(test_list_of_models),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_durable),          cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_work_elsewhere),
+        cmocka_unit_test(test_large_bodies),     cmocka_unit_test(test_guard_off),
         cmocka_unit_test(test_shared_limits),
     };
 

@@ -11,7 +11,10 @@ enum {
     BTZ_GUARD_TEXT_MAX = 1 << 28,
     BTZ_GUARD_HITS_MAX = 1 << 18,
     BTZ_GUARD_RECORDS_MAX = 256,
-    BTZ_GUARD_LAYERS = 3 /* of encodings that are taken off */
+    BTZ_GUARD_LAYERS = 3, /* of encodings that are taken off */
+    BTZ_GUARD_DECODED_TIMES =
+        4, /* what all of them together may come to, in lengths of the text ... */
+    BTZ_GUARD_DECODED_FREE = 65536, /* ... and what any text may come to */
 };
 
 struct btz_guard_way { /* what is done about a detector's hits in a channel */
@@ -72,6 +75,7 @@ struct btz_scan {
     bool only_watch;                                    /* no action is taken: nothing waits */
     bool with_whole;                                    /* detectors of whole texts too */
     struct btz_run_resume resume[BTZ_GUARD_LAYERS + 1]; /* runs that began earlier */
+    size_t decoded;                                     /* out: bytes of decoded views */
     uint32_t ran, failed;                               /* out: detectors */
     size_t wait,
         wait_watch; /* out: from where on detectors that act, or only observe, cannot tell yet */

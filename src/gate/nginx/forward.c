@@ -16,6 +16,7 @@ enum variable {
     VARIABLE_COOKIE,
     VARIABLE_IDEMPOTENCY,
     VARIABLE_SESSION,
+    VARIABLE_TRACE,
 };
 
 static const struct btz_upstream_conf *upstream_of(const struct btz_nginx_ctx *c)
@@ -98,6 +99,21 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
     return out;
 }
 
+static ngx_str_t trace(struct btz_nginx_ctx *c)
+{
+    ngx_str_t out = ngx_null_string;
+    char text[BTZ_TRACE_TEXT + 1];
+
+    if (!c->x || !btz_exchange_traceparent(c->x, text))
+        return out;
+    out.data = ngx_pnalloc(c->r->pool, BTZ_TRACE_TEXT);
+    if (!out.data)
+        return out;
+    ngx_memcpy(out.data, text, BTZ_TRACE_TEXT);
+    out.len = BTZ_TRACE_TEXT;
+    return out;
+}
+
 static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
 {
     switch (which) {
@@ -117,6 +133,8 @@ static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
         return idempotency(c);
     case VARIABLE_SESSION:
         return (ngx_str_t){ c->forward.mcp_session.len, (u_char *)c->forward.mcp_session.ptr };
+    case VARIABLE_TRACE:
+        return trace(c);
     case VARIABLE_COOKIE: /* one credential at a time */
         return token(c).len ? (ngx_str_t)ngx_null_string
                             : (ngx_str_t){ c->in.cookie.len, (u_char *)c->in.cookie.ptr };
@@ -172,6 +190,7 @@ ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf)
         { ngx_string("bartizan_token"), VARIABLE_TOKEN },
         { ngx_string("bartizan_cookie"), VARIABLE_COOKIE },
         { ngx_string("bartizan_idempotency"), VARIABLE_IDEMPOTENCY },
+        { ngx_string("bartizan_trace"), VARIABLE_TRACE },
         { ngx_string("bartizan_mcp_session"), VARIABLE_SESSION },
     };
     ngx_str_t headers = ngx_string("bartizan_header_");

@@ -33,6 +33,7 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
         { "content-type", &in->content_type },
         { "user-agent", &in->user_agent },
         { "origin", &in->origin },
+        { "traceparent", &in->traceparent },
         { "mcp-session-id", &in->mcp_session },
     };
     ngx_list_part_t *part = &r->headers_in.headers.part;
@@ -45,6 +46,10 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
                 if (h[i].key.len != strlen(wanted[k].name) ||
                     ngx_strncasecmp(h[i].key.data, (u_char *)wanted[k].name, h[i].key.len) != 0)
                     continue;
+                if (wanted[k].to == &in->traceparent && in->traceparent.ptr) {
+                    in->traceparent.len = 0; /* of two traces none is continued */
+                    continue;
+                }
                 if (wanted[k].to->ptr)
                     return false;
                 *wanted[k].to = btz_slice_of(h[i].value.data, h[i].value.len);
