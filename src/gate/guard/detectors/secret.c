@@ -530,6 +530,7 @@ const struct btz_guard_detector btz_guard_detector_secret = {
     .untrusted = BTZ_GUARD_MASK,
     .output = BTZ_GUARD_MASK,
     .decoded = true,
+    .words = true,
     .triggers = triggers,
     .scan = scan,
 };
