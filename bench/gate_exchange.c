@@ -3,7 +3,7 @@
  * chat request, answered whole (300 bytes) and as a stream of 20 events; identity, policy, limits, guard and journal on.
  * Floor: the same bytes copied once.
  *
- *   bench/gate_exchange [exchanges]
+ *   bench/gate_exchange [exchanges] [whole|stream]
  */
 #include <time.h>
 
@@ -16,14 +16,16 @@
 #define assert_int_equal(x, y) assert_true((x) == (y))
 #include "../tests/unit/gate_fixture.h"
 
+/* As in gate.mjs. */
 #define YAML                                                                                       \
     "version: 1\n"                                                                                 \
     "gate:\n"                                                                                      \
     "  upstreams: [{name: mock, url: 'http://127.0.0.1:9'}]\n"                                     \
+    "  guard: {canaries: [CANARY-zebra-41-quartz], rules: [{detector: canary, action: block}]}\n"  \
     "  limits:\n"                                                                                  \
-    "    - {each: principal, requests_per_minute: 1000000000, concurrency: 1000, budget: "         \
-    "1000000}\n"                                                                                   \
-    "    - {each: model, tokens_per_minute: 1000000000}\n"
+    "    - {each: principal, requests_per_minute: 100000000, tokens_per_minute: 4000000000, "      \
+    "concurrency: 5000, budget: 1000000}\n"                                                        \
+    "    - {each: model, requests_per_minute: 100000000}\n"
 
 enum part { PART_HEAD, PART_BODY, PART_FORWARD, PART_RESPONSE, PART_PIECES, PART_END, PART_COUNT };
 static const char *const part_names[] = { "head", "body", "forward", "response", "pieces", "end" };
@@ -94,7 +96,7 @@ static void pieces(struct btz_exchange *x, bool stream)
     btz_buf_release(&out);
 }
 
-static void exchange(struct gate_place *p, struct btz_slice body, bool stream)
+static void exchange(struct gate_place *p, const char *key, struct btz_slice body, bool stream)
 {
     struct btz_incoming in = { .request_id = "0123456789abcdef0123456789abcdef",
                                .address_text = "127.0.0.1",
@@ -102,7 +104,7 @@ static void exchange(struct gate_place *p, struct btz_slice body, bool stream)
                                .path = btz_str("/v1/chat/completions"),
                                .content_type = btz_str("application/json"),
                                .authorization = btz_slice_of("", 0),
-                               .x_api_key = btz_str(gate_key(KEY_ALICE)),
+                               .x_api_key = btz_str(key),
                                .content_length = (int64_t)body.len };
     struct btz_response_head head = { .status = 200,
                                       .content_type = btz_str(stream ? "text/event-stream"
@@ -149,6 +151,7 @@ static void drain(struct btz_journal_reader *r)
 static void measure(struct gate_place *p, struct btz_journal_reader *r, bool stream, int count)
 {
     BTZ_BUF_RELEASE struct btz_buf body;
+    const char *key = gate_key(KEY_ALICE);
     uint64_t sum = 0;
 
     request_text(&body, stream);
@@ -156,7 +159,7 @@ static void measure(struct gate_place *p, struct btz_journal_reader *r, bool str
     for (int i = 0; i < count; i++) {
         if (i % 200 == 0)
             drain(r);
-        exchange(p, btz_buf_slice(&body), stream);
+        exchange(p, key, btz_buf_slice(&body), stream);
     }
     for (int i = 0; i < PART_COUNT; i++) {
         printf("{\"name\":\"exchange.%s.%s\",\"value\":%.2f,\"unit\":\"us\"}\n",
@@ -192,8 +195,10 @@ int main(int argc, char **argv)
     snprintf(folder, sizeof folder, "%s/gate/journal", place.folder);
     check(btz_journal_reader_open(folder, &reader) == BTZ_OK, folder);
     floor_of(count);
-    measure(&place, reader, false, count);
-    measure(&place, reader, true, count);
+    if (argc < 3 || strcmp(argv[2], "whole") == 0)
+        measure(&place, reader, false, count);
+    if (argc < 3 || strcmp(argv[2], "stream") == 0)
+        measure(&place, reader, true, count);
     btz_journal_reader_close(reader);
     gate_close(&place);
     return 0;

@@ -42,10 +42,10 @@ static uint64_t cpu_ns(void)
 }
 
 /* `only`: one detector; NULL: all; "": all but those of whole texts, the classifier. */
-static struct btz_guard *guard_of(const char *only)
+static struct btz_guard *guard_with(const char *only, const char **canary, size_t count)
 {
     struct btz_guard_conf conf = { .enabled = true,
-                                   .canaries = { canaries, 1 },
+                                   .canaries = { canary, count },
                                    .classifier = "",
                                    .calibration = "",
                                    .hold_max = 1 << 20 };
@@ -61,6 +61,11 @@ static struct btz_guard *guard_of(const char *only)
                 g->decoded[c] &= ~(1u << d);
             }
     return g;
+}
+
+static struct btz_guard *guard_of(const char *only)
+{
+    return guard_with(only, canaries, 1);
 }
 
 static double whole_us(const struct btz_guard *g, enum btz_channel c, struct btz_slice text)
@@ -129,6 +134,40 @@ static void hostile(const struct btz_guard *g, const char *name, const char *par
     say("hostile-stream", name, stream_us(g, btz_buf_slice(&text), 3) / 16, "us/KB");
 }
 
+static void byte_by_byte(const struct btz_guard *g, const char *name, const char *part)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = sample(part, 4096);
+
+    say("hostile-byte", name, stream_us(g, btz_buf_slice(&text), 1) / 4096, "us/piece");
+}
+
+/* Only canaries, so many of them. */
+static void many_canaries(struct btz_slice text, size_t count)
+{
+    char(*word)[24] = calloc(count, sizeof *word), name[24];
+    const char **list = calloc(count, sizeof *list);
+    struct btz_guard *g;
+    struct btz_rng rng;
+
+    if (!word || !list)
+        exit(70);
+    btz_rng_init(&rng, 5, 9);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(word[i], sizeof word[i], "canary-%08x%08x", (unsigned)btz_rng_u32(&rng),
+                 (unsigned)btz_rng_u32(&rng));
+        for (size_t k = 0; k < 7; k++) /* no two begin alike */
+            word[i][k] = (char)('a' + btz_rng_below(&rng, 26));
+        list[i] = word[i];
+    }
+    g = guard_with("canary", list, count);
+    snprintf(name, sizeof name, "%zu", count);
+    say("canaries", name, whole_us(g, BTZ_CHANNEL_OUTPUT, text), "us/KB");
+    say("canaries-stream", name, stream_us(g, text, 4) / ((double)text.len / 4), "us/piece");
+    btz_guard_free(g);
+    free(list);
+    free(word);
+}
+
 int main(void)
 {
     BTZ_BUF_RELEASE struct btz_buf kb = sample(english, 1024), cyrillic = sample(russian, 1024);
@@ -155,6 +194,13 @@ int main(void)
     hostile(g, "ignore", "ignore all previous ");
     hostile(g, "numbers", "41 11 ");
     hostile(g, "entity", "&#x26;");
+    hostile(g, "amp", "&");
+    hostile(g, "percent-sign", "%");
+    hostile(g, "backslash", "\\");
+    byte_by_byte(g, "amp", "&");
+    byte_by_byte(g, "percent-sign", "%");
+    byte_by_byte(g, "entity", "&#x26;");
+    byte_by_byte(g, "base64", "QUJDREVG");
     btz_guard_free(g);
     g = guard_of(NULL);
     say("all", "user", whole_us(g, BTZ_CHANNEL_USER, btz_buf_slice(&kb)), "us/KB");
@@ -168,5 +214,7 @@ int main(void)
         say("one", btz_guard_detectors[d]->id, whole_us(g, c, btz_buf_slice(&kb)), "us/KB");
         btz_guard_free(g);
     }
+    for (size_t n = 1; n <= 1000; n *= n < 10 ? 10 : 100)
+        many_canaries(btz_buf_slice(&kb), n);
     return 0;
 }

@@ -12,6 +12,10 @@
  * The prefix is at most 12 letters, with or without its "_". ----------------------------------------------------------- */
 #define BTZ_ID_TEXT 40
 void btz_id_new(const char *prefix, uint64_t now_ms, char out[BTZ_ID_TEXT]);
+/* The same of bytes from btz_random_bytes(): who makes many at once asks the system once. */
+#define BTZ_ID_RANDOM 10
+void btz_id_from(const char *prefix, uint64_t now_ms, const uint8_t random[BTZ_ID_RANDOM],
+                 char out[BTZ_ID_TEXT]);
 bool btz_is_id(const char *text, const char *prefix);
 /* Has a text the form of an id of ours (three letters before the "_"), in whatever spelling? Then `out` is it as ids are
  * written. What people name has never that form. */

@@ -222,6 +222,9 @@ struct btz_decision {
 };
 void btz_decide(const struct btz_snapshot *s, const struct btz_request *r,
                 struct btz_decision *out);
+/* False: whatever the resource, whatever else a request says, this caller is not allowed the action now; so nothing more
+ * of the request need be read. Looks at every rule about the action: not for each request. */
+bool btz_may_ever(const struct btz_snapshot *s, const struct btz_request *r);
 const char *btz_snapshot_rule_id(const struct btz_snapshot *s,
                                  uint32_t rule);  /* "" for BTZ_NOBODY */
 const char *btz_verdict_name(enum btz_verdict v); /* "allow", "deny", "step-up" */

@@ -53,7 +53,7 @@ BTZ_CHECKED enum btz_err btz_manifest_check_file(const struct btz_manifest *m, i
 /*
  * Looks at size, times and inode of every registered file at each turn, and reads all of them in slices, one after the
  * other, so many bytes a turn. What differs is recorded as damaged, with an alarm in the trail. Files that nobody
- * registered (of uploads that were cut off) go after an hour. One thread.
+ * registered go after an hour, halves of uploads whose process died at once. One thread.
  */
 struct btz_vault_watch;
 BTZ_CHECKED enum btz_err btz_vault_watch_new(struct btz_access *a, struct btz_vault_watch **out);

@@ -191,14 +191,14 @@ BTZ_CHECKED enum btz_err btz_time_parse(struct btz_slice text, uint64_t *unix_ms
 /* ---- hashes and keys (hash.c) ------------------------------------------------------------------ */
 
 #define BTZ_SHA256_LEN 32
-struct btz_sha256 {
-    void *ctx; /* EVP_MD_CTX */
+struct btz_sha256 { /* in place: a hash of a short text costs less than memory for one */
+    uint64_t state[14];
 };
 void btz_sha256(struct btz_slice in, uint8_t out[BTZ_SHA256_LEN]);
 void btz_sha256_2(struct btz_slice a, struct btz_slice b, uint8_t out[BTZ_SHA256_LEN]); /* a || b */
-BTZ_CHECKED enum btz_err btz_sha256_init(struct btz_sha256 *h);
+void btz_sha256_init(struct btz_sha256 *h); /* holds nothing: may be left as it is */
 void btz_sha256_add(struct btz_sha256 *h, struct btz_slice in);
-void btz_sha256_end(struct btz_sha256 *h, uint8_t out[BTZ_SHA256_LEN]); /* releases h */
+void btz_sha256_end(struct btz_sha256 *h, uint8_t out[BTZ_SHA256_LEN]);
 BTZ_CHECKED enum btz_err btz_base64_encode(struct btz_slice in,
                                            struct btz_buf *out); /* RFC 4648 s.4 */
 BTZ_CHECKED enum btz_err btz_base64_decode(struct btz_slice in, struct btz_buf *out); /* strict */

@@ -132,11 +132,29 @@ static bool read_escaped(struct quick *q, const uint8_t *start, struct btz_slice
     return true;
 }
 
+#define EACH(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Is none of eight bytes a quote, a backslash or a control character? A byte is less than c where (b - c) borrows from its
+ * high bit, and it had none. */
+static bool is_plain(const uint8_t *p)
+{
+    uint64_t w, quote, backslash;
+
+    memcpy(&w, p, 8);
+    quote = w ^ EACH('"');
+    backslash = w ^ EACH('\\');
+    return ((((quote - EACH(1)) & ~quote) | ((backslash - EACH(1)) & ~backslash) |
+             ((w - EACH(32)) & ~w)) &
+            EACH(0x80)) == 0;
+}
+
 /* q->p is at the quote. The text is borrowed until the next string. */
 static bool read_string(struct quick *q, struct btz_slice *out)
 {
     const uint8_t *start = ++q->p;
 
+    while (q->end - q->p >= 8 && is_plain(q->p))
+        q->p += 8;
     while (q->p < q->end && *q->p != '"' && *q->p != '\\' && *q->p >= 32)
         q->p++;
     if (q->p == q->end || *q->p < 32)

@@ -94,15 +94,19 @@ enum btz_err btz_buf_add_utf8(struct btz_buf *b, uint32_t c)
 
 enum btz_err btz_buf_printf(struct btz_buf *b, const char *fmt, ...)
 {
+    size_t room = b->cap - b->len;
     va_list args;
-    size_t room;
     int n;
 
     va_start(args, fmt);
-    n = vsnprintf(NULL, 0, fmt, args);
+    n = vsnprintf(b->ptr ? (char *)b->ptr + b->len : NULL, room, fmt, args);
     va_end(args);
     if (n < 0)
         return btz_fail(BTZ_INTERNAL, "bad format \"%s\"", fmt);
+    if ((size_t)n < room) { /* nearly always */
+        b->len += (size_t)n;
+        return BTZ_OK;
+    }
     room = b->max - b->len;
     /* vsnprintf wants one byte more than it keeps: take it from the storage, give it back below. */
     if ((size_t)n < room) {
@@ -131,7 +135,7 @@ enum btz_err btz_buf_cstr(struct btz_buf *b, const char **out)
 
 /* ---- arena ---- */
 
-#define BLOCK_MIN 4096
+#define BLOCK_MIN 2048
 
 struct btz_arena_block {
     struct btz_arena_block *older;

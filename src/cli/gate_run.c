@@ -314,6 +314,7 @@ static enum btz_err start(struct gate *g, struct btz_arena *arena)
     daemon.gate = btz_settings_of(&g->own.settings, &btz_section_gate);
     daemon.ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA");
     BTZ_TRY(btz_daemon_start(&daemon, &g->daemon));
+    BTZ_TRY(btz_front_empty_spool(g->own.folder));
     return start_nginx(g);
 }
 

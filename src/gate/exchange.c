@@ -28,13 +28,26 @@ enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
     btz_arena_init(&x->arena, BTZ_EXCHANGE_CAP);
     if (in->address_text && btz_address_parse(in->address_text, &x->address) != BTZ_OK)
         x->address.known = false;
-    if (btz_sha256_init(&x->response_hash) != BTZ_OK) {
-        btz_exchange_free(x);
-        return BTZ_LIMIT;
-    }
+    x->traced = in->traceparent.len > 0 && btz_trace_parse(in->traceparent, &x->trace);
+    btz_sha256_init(&x->response_hash);
     btz_metrics_begin(g->metrics);
     *out = x;
     return BTZ_OK;
+}
+
+bool btz_exchange_traceparent(const struct btz_exchange *x, char out[BTZ_TRACE_TEXT + 1])
+{
+    char trace[BTZ_TRACE_ID + 1], span[BTZ_TRACE_SPAN + 1];
+    const char *otlp = x->gate->conf->otlp;
+
+    if (!otlp || !otlp[0] || !x->in->request_id ||
+        !btz_trace_of_request(btz_str(x->in->request_id), trace, span)) {
+        if (x->traced)
+            btz_trace_write(x->trace.id, x->trace.parent, x->trace.sampled, out);
+        return x->traced;
+    }
+    btz_trace_write(x->traced ? x->trace.id : trace, span, !x->traced || x->trace.sampled, out);
+    return true;
 }
 
 enum btz_dialect btz_exchange_dialect(const struct btz_exchange *x)
@@ -95,13 +108,15 @@ static struct btz_slice bearer(struct btz_slice authorization)
 static bool take_names(struct btz_exchange *x)
 {
     const struct btz_snapshot *s = x->gate->snapshot;
-    size_t count = btz_snapshot_groups(s, x->principal, x->groups, BTZ_COUNT(x->groups));
+    struct btz_slice groups[BTZ_GROUPS];
+    size_t count = btz_snapshot_groups(s, x->principal, groups, BTZ_GROUPS);
 
     x->generation = btz_snapshot_generation(s);
-    x->too_many_groups = count > BTZ_COUNT(x->groups);
-    x->group_count = count < BTZ_COUNT(x->groups) ? count : BTZ_COUNT(x->groups);
+    x->too_many_groups = count > BTZ_GROUPS;
+    x->group_count = count < BTZ_GROUPS ? count : BTZ_GROUPS;
+    x->groups = btz_arena_array(&x->arena, x->group_count, sizeof *x->groups);
     for (size_t i = 0; i < x->group_count; i++)
-        if (btz_arena_copy(&x->arena, x->groups[i], &x->groups[i]) != BTZ_OK)
+        if (!x->groups || btz_arena_copy(&x->arena, groups[i], &x->groups[i]) != BTZ_OK)
             return false;
     x->id = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_id(s, x->principal)));
     x->name = btz_arena_str(&x->arena, btz_str(btz_snapshot_principal_name(s, x->principal)));
@@ -210,18 +225,48 @@ void btz_exchange_decide(struct btz_exchange *x, int action, const char *resourc
     btz_decide(x->gate->snapshot, &r, out);
 }
 
+static bool may_ever(struct btz_exchange *x)
+{
+    struct btz_request r = { .principal = x->principal,
+                             .key = x->key,
+                             .action = btz_action_find(x->route->action),
+                             .now_s = x->now_ms / 1000 };
+
+    return btz_may_ever(x->gate->snapshot, &r);
+}
+
 const char *btz_exchange_rule(struct btz_exchange *x, const struct btz_decision *d)
 {
     return btz_arena_str(&x->arena, btz_str(btz_snapshot_rule_id(x->gate->snapshot, d->rule)));
 }
 
-/* What no answer about the model could mend: nobody, disabled, expired. */
+/* Does the body say more about what is asked for than the path does? */
+static bool body_decides(const struct btz_exchange *x)
+{
+    return strstr(x->route->resource, "{model}") || x->route->protocol == BTZ_PROTOCOL_PASS;
+}
+
+/* "model/{id}": the path says which. */
+static const char *resource_at_head(struct btz_exchange *x)
+{
+    const char *shape = x->route->resource;
+
+    return strstr(shape, "{model}") ? "model/" : btz_exchange_resource(x);
+}
+
+/*
+ * What no answer about the model could mend: nobody, disabled, expired; and for the rest what the path alone decides.
+ * Where the body decides, a large one is not taken from who may not send any.
+ */
 static enum btz_step check_standing(struct btz_exchange *x)
 {
+    const char *resource = resource_at_head(x);
+    bool large = x->in->content_length < 0 || x->in->content_length > (int64_t)BTZ_WORK_MIN;
     struct btz_decision d;
 
-    btz_exchange_decide(x, btz_action_find(x->route->action),
-                        x->route->resource ? x->route->resource : "model/", (struct btz_slice){ 0 },
+    if (!resource)
+        return no_memory(x);
+    btz_exchange_decide(x, btz_action_find(x->route->action), resource, (struct btz_slice){ 0 },
                         NAN, &d);
     x->decision = d;
     switch (d.why) {
@@ -234,8 +279,13 @@ static enum btz_step check_standing(struct btz_exchange *x)
         return btz_exchange_refuse(x, 503, "policy_unavailable",
                                    "the permissions cannot be read; ask the operator");
     default:
-        return BTZ_STEP_GO;
+        break;
     }
+    if (d.verdict == BTZ_VERDICT_ALLOW || (body_decides(x) && !large) ||
+        (body_decides(x) && may_ever(x)))
+        return BTZ_STEP_GO;
+    x->resource = x->route->resource;
+    return btz_exchange_refuse_decision(x, resource);
 }
 
 static enum btz_step check_size(struct btz_exchange *x)
@@ -261,6 +311,8 @@ static enum btz_step known(struct btz_exchange *x)
 
     if (step == BTZ_STEP_GO)
         step = check_upgrade(x);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_check_session(x);
     if (step == BTZ_STEP_GO)
         step = check_size(x);
     if (step == BTZ_STEP_GO && x->gate->conf->audit.mode == BTZ_AUDIT_DURABLE &&
@@ -360,8 +412,6 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
 
 void btz_exchange_free(struct btz_exchange *x)
 {
-    uint8_t rest[BTZ_SHA256_LEN];
-
     if (!x)
         return;
     btz_protocol_stream_free(x->stream);
@@ -371,8 +421,6 @@ void btz_exchange_free(struct btz_exchange *x)
         btz_message_release(&x->translated);
     if (x->has_request)
         btz_message_release(&x->request);
-    if (x->response_hash.ctx)
-        btz_sha256_end(&x->response_hash, rest);
     btz_buf_release(&x->out_body);
     btz_buf_release(&x->collected);
     btz_buf_release(&x->kept);

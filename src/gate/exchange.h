@@ -9,6 +9,7 @@
 #define BTZ_EXCHANGE_CAP ((size_t)192 << 20)
 #define BTZ_FRESH_S      900 /* of a second factor, where the guard asks for one */
 #define BTZ_RANGES       64
+#define BTZ_GROUPS       64
 
 struct btz_gate {
     const struct btz_gate_conf *conf;
@@ -54,7 +55,9 @@ struct btz_exchange {
     uint32_t mfa_age_s;
     struct btz_address address;
     const char *name, *id, *key_id;
-    struct btz_slice groups[64];
+    struct btz_trace trace; /* the client's */
+    bool traced;
+    struct btz_slice *groups; /* in the arena, at most BTZ_GROUPS */
     size_t group_count;
     bool too_many_groups;
     /* what */
@@ -62,7 +65,8 @@ struct btz_exchange {
     struct btz_message request;
     bool has_request;
     bool was_read;      /* the body, and it is a request */
-    enum btz_step work; /* what reading and guarding it came to */
+    bool guarded;       /* and the guard has read it */
+    enum btz_step work; /* what that came to */
     uint64_t tokens_in; /* at most, before masks */
     const char *model;  /* as it was asked for; after ROUTE the one it goes to */
     const struct btz_model_conf *model_conf;
@@ -75,7 +79,7 @@ struct btz_exchange {
     const char *not_evaluated; /* why something was not */
     bool changed_in, changed_out, blocked_out;
     uint64_t scanned_in, skipped_in, scanned_out, skipped_out, released_out;
-    struct btz_range ranges[BTZ_RANGES];
+    struct btz_range *ranges; /* in the arena, at most BTZ_RANGES */
     size_t range_count;
     /* limits */
     struct btz_lease lease;
@@ -105,6 +109,8 @@ struct btz_exchange {
     uint8_t request_digest[BTZ_SHA256_LEN];
     struct btz_buf kept; /* of the response, where the audit keeps bodies */
     const char *response_type;
+    struct btz_slice session_in; /* Mcp-Session-Id: the server's own */
+    const char *session_out;     /* the one for the client */
     char guard_header[160];
     /* answer of the gateway itself */
     struct btz_answer answer;
@@ -126,6 +132,10 @@ void btz_exchange_decide(struct btz_exchange *x, int action, const char *resourc
                          struct btz_slice tool, double cost, struct btz_decision *out);
 /* Its rule's id, in the arena; NULL without memory. */
 const char *btz_exchange_rule(struct btz_exchange *x, const struct btz_decision *d);
+/* exchange_body.c: REFUSE, for what x->decision says about `what`. */
+enum btz_step btz_exchange_refuse_decision(struct btz_exchange *x, const char *what);
+/* What is asked for, as the policy names it; in the arena. NULL: no memory. */
+const char *btz_exchange_resource(struct btz_exchange *x);
 /* exchange_target.c: candidates for x->model; GO or REFUSE. */
 enum btz_step btz_exchange_target(struct btz_exchange *x);
 /* exchange_limits.c */
@@ -144,6 +154,9 @@ void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t relea
 extern const struct btz_lane_ops btz_exchange_lanes;
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
+/* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */
+enum btz_step btz_exchange_check_session(struct btz_exchange *x);
+enum btz_step btz_exchange_take_session(struct btz_exchange *x, struct btz_slice id);
 /* pins.c: descriptions of tools in an answer of an MCP server. */
 struct btz_unpinned {
     bool *is; /* for each tool of the message; arena */

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-static enum btz_step refuse_decision(struct btz_exchange *x, const char *what)
+enum btz_step btz_exchange_refuse_decision(struct btz_exchange *x, const char *what)
 {
     const struct btz_decision *d = &x->decision;
 
@@ -16,7 +16,7 @@ static enum btz_step refuse_decision(struct btz_exchange *x, const char *what)
 }
 
 /* "model/{model}" and "model/{id}" */
-static const char *resource_of(struct btz_exchange *x)
+const char *btz_exchange_resource(struct btz_exchange *x)
 {
     const char *shape = x->route->resource, *brace = strchr(shape, '{');
 
@@ -73,8 +73,9 @@ static enum btz_step permit_batch(struct btz_exchange *x)
                                        "batches cannot be counted against limits of tokens or "
                                        "money, so there are none here");
     btz_exchange_decide(x, x->gate->invoke, "model/*", (struct btz_slice){ 0 }, NAN, &x->decision);
-    return x->decision.verdict == BTZ_VERDICT_ALLOW ? BTZ_STEP_GO
-                                                    : refuse_decision(x, "a batch of any model");
+    return x->decision.verdict == BTZ_VERDICT_ALLOW
+               ? BTZ_STEP_GO
+               : btz_exchange_refuse_decision(x, "a batch of any model");
 }
 
 static enum btz_step permit(struct btz_exchange *x)
@@ -84,13 +85,13 @@ static enum btz_step permit(struct btz_exchange *x)
     if (step != BTZ_STEP_GO)
         return step;
     bound_cost(x);
-    x->resource = resource_of(x);
+    x->resource = btz_exchange_resource(x);
     if (!x->resource)
         return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
     btz_exchange_decide(x, btz_action_find(x->route->action), x->resource, (struct btz_slice){ 0 },
                         x->model_conf ? x->cost_bound : NAN, &x->decision);
     if (x->decision.verdict != BTZ_VERDICT_ALLOW)
-        return refuse_decision(x, x->resource);
+        return btz_exchange_refuse_decision(x, x->resource);
     x->rule = btz_exchange_rule(x, &x->decision);
     for (size_t i = 0; i < x->request.tool_count; i++)
         if (btz_exchange_tool(x, x->request.tools[i].name, true) != BTZ_OK)
@@ -135,8 +136,10 @@ static enum btz_step guard_part(struct btz_exchange *x, struct btz_part *part)
     bool changed;
     enum btz_err err = btz_exchange_text(x, part->channel, part->text, &changed, &out);
 
-    if (err == BTZ_DENIED)
+    if (err == BTZ_DENIED) {
+        x->scanned_in += part->text.len;
         return blocked(x);
+    }
     if (err != BTZ_OK) {
         x->skipped_in += part->text.len;
         return unread(x);
@@ -233,25 +236,20 @@ static enum btz_step read_body(struct btz_exchange *x)
 /* Touches nothing that other exchanges touch: see gate.h. */
 void btz_exchange_work(struct btz_exchange *x)
 {
-    x->work = read_body(x);
-    x->was_read = x->work == BTZ_STEP_GO;
-    if (x->was_read)
-        x->work = guard_request(x);
+    if (!x->was_read) {
+        x->work = read_body(x);
+        x->was_read = x->work == BTZ_STEP_GO;
+        return;
+    }
+    x->work = guard_request(x);
+    x->guarded = true;
 }
 
-/* Who may not ask at all is told so, and not what the guard thinks of it. */
-enum btz_step btz_exchange_worked(struct btz_exchange *x)
+/* It may be asked, and the guard has read it. */
+static enum btz_step send_on(struct btz_exchange *x)
 {
-    enum btz_step step;
+    enum btz_step step = reroute(x);
 
-    x->now_ms = btz_gate_now_ms(x->gate); /* a body may take its time */
-    if (!x->was_read)
-        return x->work;
-    step = permit(x);
-    if (step == BTZ_STEP_GO)
-        step = x->work;
-    if (step == BTZ_STEP_GO)
-        step = reroute(x);
     if (step == BTZ_STEP_GO && x->route->protocol == BTZ_PROTOCOL_MODELS &&
         x->gate->conf->models.count > 0)
         return btz_exchange_models(x);
@@ -264,6 +262,23 @@ enum btz_step btz_exchange_worked(struct btz_exchange *x)
     return step;
 }
 
+/* Who may not ask at all is told so before the guard spends time on what he says, and after it too: that may have taken
+ * long enough for a permission to be taken away. */
+enum btz_step btz_exchange_worked(struct btz_exchange *x)
+{
+    enum btz_step step;
+
+    x->now_ms = btz_gate_now_ms(x->gate); /* a body may take its time */
+    if (!x->was_read)
+        return x->work;
+    step = permit(x);
+    if (step != BTZ_STEP_GO)
+        return step;
+    if (!x->guarded)
+        return BTZ_STEP_WORK;
+    return x->work == BTZ_STEP_GO ? send_on(x) : x->work;
+}
+
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
 {
     if ((int64_t)body.len > x->gate->conf->body_max)
@@ -273,6 +288,11 @@ enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body)
     x->body = body;
     if (body.len > BTZ_WORK_MIN)
         return BTZ_STEP_WORK;
+    x->now_ms = btz_gate_now_ms(x->gate);
     btz_exchange_work(x);
-    return btz_exchange_worked(x);
+    if (x->work == BTZ_STEP_GO)
+        x->work = permit(x);
+    if (x->work == BTZ_STEP_GO)
+        btz_exchange_work(x);
+    return x->work == BTZ_STEP_GO ? send_on(x) : x->work;
 }

@@ -81,6 +81,8 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
     *out = (struct btz_call_record){
         .request = x->in->request_id,
         .phase = phase,
+        .trace = x->traced ? x->trace.id : NULL,
+        .parent_span = x->traced ? x->trace.parent : NULL,
         .at_ms = x->now_ms,
         .took_us = facts->took_us,
         .own_us = facts->own_us,

@@ -59,7 +59,7 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
     if (x->too_many_groups)
         return btz_exchange_refuse(x, 403, "forbidden",
                                    "limits are counted for at most %zu groups of one caller",
-                                   BTZ_COUNT(x->groups));
+                                   (size_t)BTZ_GROUPS);
     if (x->gate->conf->shared_limits[0]) {
         x->shared = true;
         x->redis = btz_arena_alloc(&x->arena, sizeof *x->redis);

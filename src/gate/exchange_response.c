@@ -156,9 +156,17 @@ enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_res
     x->responded = true;
     x->mode = BTZ_RESPONSE_WHOLE;
     btz_exchange_attempted(x, head->status);
-    step = choose(x, head);
-    *mode = x->mode;
     x->response_cap = most_bytes(x);
+    step = choose(x, head);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_take_session(x, head->mcp_session);
+    /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
+    if (x->has_request)
+        btz_message_release(&x->request);
+    if (step == BTZ_STEP_GO && head->content_length > 0 &&
+        (uint64_t)head->content_length > x->response_cap)
+        step = btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");
+    *mode = x->mode;
     return step;
 }
 
@@ -450,11 +458,22 @@ enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece
     return step;
 }
 
-void btz_exchange_passed(struct btz_exchange *x, uint64_t bytes)
+/* What cannot be cut off with words any more: the head is out, or there are frames instead of an answer. */
+static enum btz_err break_off(struct btz_exchange *x, enum btz_err err, const char *code,
+                              const char *why)
+{
+    (void)cut(x, code, why);
+    return btz_fail(err, "%s", x->reason);
+}
+
+enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes)
 {
     x->out_bytes += bytes;
+    if (x->out_bytes > x->response_cap)
+        return break_off(x, BTZ_LIMIT, "response_too_large", "the answer is too large");
     x->skipped_out += bytes;
     x->released_out += bytes;
+    return BTZ_OK;
 }
 
 enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
@@ -464,6 +483,8 @@ enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
     enum btz_err err = BTZ_OK;
 
     x->out_bytes += text.len;
+    if (x->out_bytes > x->response_cap)
+        return break_off(x, BTZ_DENIED, "response_too_large", "the answers are too large");
     if (!btz_exchange_guards(x)) {
         btz_exchange_range(x, 0, text.len, text.len);
         return BTZ_OK;
@@ -474,10 +495,9 @@ enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
     if (err == BTZ_OK && !changed)
         return BTZ_OK;
     /* A frame cannot be written anew: what would be masked is not let through. */
-    x->cut = x->blocked_out = true;
-    x->verdict = "deny";
-    snprintf(x->reason, sizeof x->reason, "a message of the server was stopped by the guard");
-    return btz_fail(BTZ_DENIED, "%s", x->reason);
+    x->blocked_out = true;
+    return break_off(x, BTZ_DENIED, "guard_blocked",
+                     "a message of the server was stopped by the guard");
 }
 
 /* ---- headers --------------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { RANGES_FIRST = 4 };
+
 static bool is_from_elsewhere(enum btz_channel channel)
 {
     return channel == BTZ_CHANNEL_TOOL_RESULT || channel == BTZ_CHANNEL_TOOL_DESCRIPTION ||
@@ -51,12 +53,27 @@ enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_channel channel,
 
 /* ---- texts that grow --------------------------------------------------------------------------------------------------- */
 
+/* Most answers have one text. */
+static bool has_room(struct btz_exchange *x)
+{
+    struct btz_range *all;
+
+    if (x->range_count > 0 && x->range_count != RANGES_FIRST)
+        return x->range_count < BTZ_RANGES;
+    all = btz_arena_array(&x->arena, x->range_count ? BTZ_RANGES : RANGES_FIRST, sizeof *all);
+    if (all && x->range_count)
+        memcpy(all, x->ranges, x->range_count * sizeof *all);
+    if (all)
+        x->ranges = all;
+    return all != NULL;
+}
+
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen)
 {
     x->scanned_out += scanned;
     x->released_out += released;
     x->skipped_out += seen > scanned ? seen - scanned : 0;
-    if (scanned > 0 && x->range_count < BTZ_RANGES)
+    if (scanned > 0 && has_room(x))
         x->ranges[x->range_count++] = (struct btz_range){ 0, scanned };
 }
 

@@ -206,6 +206,7 @@ bool btz_exchange_forward(struct btz_exchange *x, unsigned attempt, struct btz_f
     x->forwarded = true;
     out->upstream = c->upstream;
     out->query = x->in->query;
+    out->mcp_session = x->session_in;
     out->body = x->out_body.len ? btz_buf_slice(&x->out_body) : x->body;
     out->content_type = x->has_request && x->request.root ? "application/json" : NULL;
     out->last = attempt + 1 == x->candidate_count;

@@ -2,6 +2,7 @@
 #include "gate/front.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -223,6 +224,10 @@ static enum btz_err write_main(const struct btz_front_options *o, const char *fo
              "    limit_req_zone $client zone=requests:4m rate=100r/s;\n"
              "    limit_req_zone $client zone=signing:4m rate=10r/s;\n"
              "    limit_conn_zone $server_name zone=uploads:64k;\n"
+             "    map $http_content_length $artifact_size {\n"
+             "        \"\" 0;\n"
+             "        default $http_content_length;\n"
+             "    }\n"
              "    limit_conn_status 429;\n"
              "    limit_req_status 429;\n");
 }
@@ -351,6 +356,9 @@ static enum btz_err write_vault_reading(const struct btz_front_options *o, struc
         o->vault);
 }
 
+#define UNREACHABLE                                                                                \
+    "'{\"type\":\"urn:bartizan:problem:unreachable\",\"title\":\"The daemon does not answer\"}'"
+
 /*
  * PUT: whether somebody may is asked before his body is taken; then it goes to a file whose name the daemon is told.
  * Rewritten before a location is found: nowhere else is a body of that size let in.
@@ -368,10 +376,14 @@ static enum btz_err write_vault_writing(const struct btz_front_options *o, struc
                                  "            auth_request /.vault-allowed;\n"
                                  "            auth_request_set $artifact_needs "
                                  "$upstream_http_x_bartizan_needs;\n"
+                                 "            auth_request_set $artifact_checked "
+                                 "$upstream_status;\n"
                                  "            error_page 401 @vault_unknown;\n"
                                  "            error_page 403 @vault_denied;\n"
-                                 "            error_page 400 408 413 429 /.refused.json;\n"
-                                 "            error_page 500 502 503 504 /.down.json;\n"));
+                                 /* Named: elsewhere the length of the body would be refused. */
+                                 "            error_page 400 408 413 429 @vault_refused;\n"
+                                 "            error_page 500 = @vault_full;\n"
+                                 "            error_page 502 503 504 @vault_failed;\n"));
     BTZ_TRY(
         btz_buf_printf(out, "            client_max_body_size %" PRIu64 ";\n", o->artifact_max));
     BTZ_TRY(btz_buf_add_str(out, "            client_body_in_file_only clean;\n" LIMITS
@@ -395,22 +407,48 @@ static enum btz_err write_vault_writing(const struct btz_front_options *o, struc
              "            proxy_method POST;\n"));
     BTZ_TRY(write_headers(o, "\"\"", out));
     return btz_buf_add_str(
-        out, "            proxy_pass http://daemon/v1/artifacts/$artifact/upload-check;\n"
-             "        }\n"
-             "        location @vault_unknown {\n"
-             "            default_type application/problem+json;\n"
-             "            add_header Cache-Control no-store always;\n"
-             "            return 401 "
-             "'{\"type\":\"urn:bartizan:problem:unknown-caller\",\"title\":\"Who is asking is not "
-             "known\",\"status\":401}';\n"
-             "        }\n"
-             "        location @vault_denied {\n"
-             "            default_type application/problem+json;\n"
-             "            add_header Cache-Control no-store always;\n"
-             "            return 403 "
-             "'{\"type\":\"urn:bartizan:problem:denied\",\"title\":\"This is not allowed\","
-             "\"status\":403,\"needs\":\"$artifact_needs\"}';\n"
-             "        }\n");
+        out,
+        "            proxy_pass http://daemon/v1/artifacts/$artifact/upload-check"
+        "?size=$artifact_size;\n"
+        "        }\n"
+        "        location @vault_unknown {\n"
+        "            default_type application/problem+json;\n"
+        "            add_header Cache-Control no-store always;\n"
+        "            return 401 "
+        "'{\"type\":\"urn:bartizan:problem:unknown-caller\",\"title\":\"Who is asking is not "
+        "known\",\"status\":401}';\n"
+        "        }\n"
+        "        location @vault_denied {\n"
+        "            default_type application/problem+json;\n"
+        "            add_header Cache-Control no-store always;\n"
+        "            return 403 "
+        "'{\"type\":\"urn:bartizan:problem:denied\",\"title\":\"This is not allowed\","
+        "\"status\":403,\"needs\":\"$artifact_needs\"}';\n"
+        "        }\n"
+        "        location @vault_refused {\n"
+        "            default_type application/problem+json;\n"
+        "            add_header Cache-Control no-store always;\n"
+        "            return 400 "
+        "'{\"type\":\"urn:bartizan:problem:refused\",\"title\":\"The request was refused before "
+        "anybody looked at it\"}';\n"
+        "        }\n"
+        /* nginx makes a 500 of what the check answers beyond 401 and 403, and of a body that it cannot write. */
+        "        location @vault_full {\n"
+        "            default_type application/problem+json;\n"
+        "            add_header Cache-Control no-store always;\n"
+        "            if ($artifact_checked ~ \"^(2|507)\") {\n"
+        "                return 507 "
+        "'{\"type\":\"urn:bartizan:problem:full\",\"title\":\"There is no room to write\","
+        "\"status\":507,\"detail\":\"The disk of the gateway is full or fails; nothing was "
+        "kept\"}';\n"
+        "            }\n"
+        "            return 503 " UNREACHABLE ";\n"
+        "        }\n"
+        "        location @vault_failed {\n"
+        "            default_type application/problem+json;\n"
+        "            add_header Cache-Control no-store always;\n"
+        "            return 503 " UNREACHABLE ";\n"
+        "        }\n");
 }
 
 static enum btz_err write_page(const char *status, const char *name, const char *folder,
@@ -484,6 +522,25 @@ static enum btz_err make_folders(const char *folder)
     BTZ_TRY(btz_file_write(path, btz_str(refused), 0644));
     BTZ_TRY(join(folder, "pages/.down.json", path, sizeof path));
     return btz_file_write(path, btz_str(down), 0644);
+}
+
+enum btz_err btz_front_empty_spool(const char *folder)
+{
+    char path[PATH_MAX];
+    enum btz_err err = BTZ_OK;
+    struct dirent *entry;
+    DIR *spool;
+
+    BTZ_TRY(join(folder, "temp/client_body", path, sizeof path));
+    spool = opendir(path);
+    if (!spool)
+        return errno == ENOENT ? BTZ_OK : btz_fail_errno(BTZ_IO, "%s", path);
+    while (err == BTZ_OK && (entry = readdir(spool)) != NULL)
+        if (entry->d_name[0] != '.' && unlinkat(dirfd(spool), entry->d_name, 0) != 0 &&
+            errno != ENOENT)
+            err = btz_fail_errno(BTZ_IO, "%s/%s", path, entry->d_name);
+    closedir(spool);
+    return err;
 }
 
 static enum btz_err take_certificate(const struct btz_front_options *o, const char *folder,

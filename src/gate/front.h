@@ -48,6 +48,8 @@ struct btz_front {
 };
 /* Checks the options, makes what is missing, writes the configuration. Errors: USAGE, INPUT (a certificate), IO. */
 BTZ_CHECKED enum btz_err btz_front_write(const struct btz_front_options *o, struct btz_front *out);
+/* Takes away what uploads left behind that were on their way when nginx was killed. Before it is started. IO. */
+BTZ_CHECKED enum btz_err btz_front_empty_spool(const char *folder);
 
 /* ---- parts -------------------------------------------------------------------------------------------------------- */
 

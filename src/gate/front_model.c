@@ -184,11 +184,12 @@ static enum btz_err write_request(const struct btz_upstream_conf *u, const struc
         { "Accept-Encoding", "identity" },
         { "User-Agent", "bartizan" },
         { "X-Request-Id", "$request_id" },
+        { "Traceparent", "$bartizan_trace" },
         { "Anthropic-Version", "$http_anthropic_version" },
         { "Anthropic-Beta", "$http_anthropic_beta" },
         { "OpenAI-Beta", "$http_openai_beta" },
         { "Idempotency-Key", "$bartizan_idempotency" },
-        { "Mcp-Session-Id", "$http_mcp_session_id" },
+        { "Mcp-Session-Id", "$bartizan_mcp_session" },
         { "Mcp-Protocol-Version", "$http_mcp_protocol_version" },
         { "Last-Event-Id", "$http_last_event_id" },
         { "Sec-WebSocket-Key", "$http_sec_websocket_key" },
@@ -247,7 +248,7 @@ static enum btz_err write_upstream(const struct btz_upstream_conf *u, struct btz
         "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate "
         "X-Accel-Buffering X-Accel-Charset Cache-Control Expires Set-Cookie Vary;\n"
         "            proxy_buffering off;\n"
-        "            proxy_buffer_size 8k;\n"
+        "            proxy_buffer_size 6k;\n"
         "            proxy_redirect off;\n"
         "            proxy_next_upstream off;\n"
         "            proxy_connect_timeout %" PRId64 "ms;\n"

@@ -13,6 +13,7 @@
 #include "gate/journal/journal.h"
 #include "gate/limits/limits.h"
 #include "gate/protocol/protocol.h"
+#include "gate/trace.h"
 
 /* ---- settings: section `gate:` of bartizan.yaml (settings.c) ------------------------------------------------------- */
 
@@ -145,13 +146,16 @@ enum btz_step {
     BTZ_STEP_IDENTIFY, /* ask the daemon who it is (tokens, sessions, certificates), then btz_exchange_identified() */
     BTZ_STEP_LIMITS, /* send btz_exchange_redis() to Redis, then btz_exchange_limited() */
     BTZ_STEP_WAIT,   /* durable mode: call btz_exchange_durable() again in a millisecond */
-    BTZ_STEP_WORK, /* a large body: btz_exchange_work() in any thread, then btz_exchange_worked() in this one */
+    BTZ_STEP_WORK, /* a large body: btz_exchange_work() in any thread, then btz_exchange_worked() in this one, which may
+                    * say WORK again */
 };
 struct btz_incoming { /* borrowed for the life of the exchange, but for `body` */
     const char *request_id;
     struct btz_slice method, path, query, content_type, user_agent, origin;
     struct btz_slice authorization, x_api_key, api_key, cookie; /* where clients carry keys */
+    struct btz_slice mcp_session;                               /* Mcp-Session-Id; empty: none */
     const char *address_text;
+    struct btz_slice traceparent; /* empty: none, or more than one */
     struct btz_slice client_cert; /* PEM or DER as the transport has it; empty: none */
     bool upgrade;                 /* WebSocket */
     int64_t content_length;       /* -1: not said */
@@ -172,10 +176,11 @@ enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *princi
  * yet, because it would keep others waiting. */
 #define BTZ_WORK_MIN ((size_t)64 << 10)
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body);
-/* Reads the body and guards its texts. In any thread, while nothing else is done with this exchange; of the gate it uses
- * what never changes (guard, settings), so that other exchanges go on. */
+/* Reads the body; the second time guards its texts. In any thread, while nothing else is done with this exchange; of the
+ * gate it uses what never changes (guard, settings), so that other exchanges go on. */
 void btz_exchange_work(struct btz_exchange *x);
-/* In the thread of the gate, once: permission, then what the guard said, then the rest. */
+/* In the thread of the gate, after each time: permission, so that WORK goes on only for who may ask; then what the guard
+ * said, then the rest. */
 enum btz_step btz_exchange_worked(struct btz_exchange *x);
 const struct btz_redis_command *btz_exchange_redis(struct btz_exchange *x);
 enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct btz_slice answer);
@@ -187,6 +192,9 @@ enum btz_step btz_exchange_durable(struct btz_exchange *x);
 enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
                                 const char *message);
 const struct btz_answer *btz_exchange_answer(const struct btz_exchange *x);
+/* `traceparent` for the upstream: the request's own span in the client's trace, or in one of its own. Where no spans are
+ * sent anywhere (gate.otlp), the client's as it is. False: none. */
+bool btz_exchange_traceparent(const struct btz_exchange *x, char out[BTZ_TRACE_TEXT + 1]);
 
 /* What goes upstream. `attempt` from 0; false: there is no other one to try. `last`: there is none after it, so its errors
  * go to the client as they are. */
@@ -195,7 +203,8 @@ struct btz_forward {
     struct btz_slice path, query;
     struct btz_slice body; /* changed or as it came */
     const char *content_type;
-    const char *accept; /* NULL: the client's */
+    const char *accept;           /* NULL: the client's */
+    struct btz_slice mcp_session; /* empty: none */
     bool last;
 };
 bool btz_exchange_forward(struct btz_exchange *x, unsigned attempt, struct btz_forward *out);
@@ -211,7 +220,7 @@ enum btz_response_mode {
 };
 struct btz_response_head {
     unsigned status;
-    struct btz_slice content_type, content_encoding;
+    struct btz_slice content_type, content_encoding, mcp_session;
     int64_t content_length;
 };
 enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,
@@ -222,7 +231,10 @@ enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece
                                   struct btz_buf *out);
 /* Text of no protocol has no words for a cut: its connection is broken off then, or it would look whole. */
 bool btz_exchange_breaks(const struct btz_exchange *x);
-void btz_exchange_passed(struct btz_exchange *x, uint64_t bytes);
+/* LIMIT: more than the limits of the caller allow; they must not go on, and nothing after them. */
+BTZ_CHECKED enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes);
+/* Mcp-Session-Id for the client in place of the server's; NULL: none. */
+const char *btz_exchange_session(const struct btz_exchange *x);
 /* WebSocket: text messages of the server, whole. DENIED: close. */
 BTZ_CHECKED enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text);
 /* Value of the header that says whether the guard ran: "evaluated", "window", "not-evaluated; reason", "off". */

@@ -285,7 +285,7 @@ static enum btz_err digest_plan(struct btz_campaign_plan *plan, uint64_t seed)
     const char *const *command = t->command.items;
     struct btz_sha256 h;
 
-    BTZ_TRY(btz_sha256_init(&h));
+    btz_sha256_init(&h);
     add_number(&h, seed);
     for (size_t i = 0; i < BTZ_COUNT(words); i++)
         add_word(&h, words[i]);

@@ -160,17 +160,6 @@ static enum btz_err take_lock(struct btz_daemon *d)
     return BTZ_OK;
 }
 
-static enum btz_err migrate(struct btz_daemon *d)
-{
-    struct btz_store *s;
-    enum btz_err err;
-
-    BTZ_TRY(btz_access_store(d->access, &s));
-    err = btz_api_once_migrate(s);
-    btz_access_store_back(d->access, s);
-    return err;
-}
-
 static enum btz_err serve(struct btz_daemon *d)
 {
     struct btz_api_options options = { .backend = &d->backend,
@@ -222,7 +211,6 @@ static enum btz_err start(struct btz_daemon *d)
     options.fetch = btz_fetcher_fetch(d->fetcher);
     BTZ_TRY(btz_access_open(&options, &d->access));
     BTZ_TRY(say_first_step(d));
-    BTZ_TRY(migrate(d));
     BTZ_TRY(start_traffic(d));
     BTZ_TRY(serve(d));
     BTZ_TRY(btz_forwarders_start(d->access, d->o.state_dir, d->o.log, &d->forwarders));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "gate/trace.h"
 #include "http/http.h"
 
 #define BATCH       512
@@ -118,26 +119,42 @@ static enum btz_err write_attributes(const struct btz_record_view *v, const char
     return btz_buf_add_str(out, "]");
 }
 
+/* What the upstream was told (btz_exchange_traceparent). */
+static void take_trace(const struct btz_record_view *v, char trace[BTZ_TRACE_ID + 1],
+                       char span[BTZ_TRACE_SPAN + 1], char parent[64])
+{
+    struct btz_slice request, id, of;
+    uint8_t random[24];
+
+    if (!btz_record_text(v, "request", &request) || !btz_trace_of_request(request, trace, span)) {
+        btz_random_bytes(random, sizeof random);
+        btz_hex(random, 16, trace);
+        btz_hex(random + 16, 8, span);
+    }
+    if (!btz_record_text(v, "trace", &id) || !btz_trace_is_id(id, BTZ_TRACE_ID) ||
+        !btz_record_text(v, "parent_span", &of) || !btz_trace_is_id(of, BTZ_TRACE_SPAN))
+        return;
+    snprintf(trace, BTZ_TRACE_ID + 1, "%.*s", BTZ_SLICE_ARG(id));
+    snprintf(parent, 64, "\"parentSpanId\":\"%.*s\",", BTZ_SLICE_ARG(of));
+}
+
 static enum btz_err write_span(const struct btz_record_view *v, struct btz_buf *out)
 {
     uint64_t at = btz_record_count(v, "at"), took = btz_record_count(v, "took_us");
     const char *outcome = outcome_of(v), *operation;
-    char route[64] = "", trace[33], id[17];
+    char route[64] = "", trace[BTZ_TRACE_ID + 1], id[BTZ_TRACE_SPAN + 1], parent[64] = "";
     struct btz_slice text = { 0 };
-    uint8_t random[24];
 
     if (btz_record_text(v, "route", &text))
         snprintf(route, sizeof route, "%.*s", BTZ_SLICE_ARG(text));
     operation = btz_call_operation(route);
-    btz_random_bytes(random, sizeof random);
-    btz_hex(random, 16, trace);
-    btz_hex(random + 16, 8, id);
+    take_trace(v, trace, id, parent);
     text = btz_str("");
     (void)btz_record_text(v, "model", &text);
     if (at > UINT64_C(10000000000000)) /* what does not fit in nanoseconds was never a time */
         at = 0;
-    BTZ_TRY(btz_buf_printf(out, "{\"traceId\":\"%s\",\"spanId\":\"%s\",\"name\":\"%s%s", trace, id,
-                           operation, text.len ? " " : ""));
+    BTZ_TRY(btz_buf_printf(out, "{\"traceId\":\"%s\",\"spanId\":\"%s\",%s\"name\":\"%s%s", trace,
+                           id, parent, operation, text.len ? " " : ""));
     BTZ_TRY(btz_buf_add_slice(out, text));
     BTZ_TRY(btz_buf_printf(
         out,

@@ -53,7 +53,7 @@ struct btz_sequencer {
     bool stopping;
     struct btz_sequencer_state state;
     uint64_t worked_ns;
-    json_t *calls[LAST_CALLS];
+    struct btz_buf calls[LAST_CALLS]; /* JSON */
     size_t next_call;
 };
 
@@ -63,9 +63,13 @@ struct btz_sequencer {
 static void copy_text(const struct btz_record_view *v, const char *name, char *out, size_t size)
 {
     struct btz_slice text = { 0 };
+    size_t n = 0;
 
-    (void)btz_record_text(v, name, &text);
-    snprintf(out, size, "%.*s", BTZ_SLICE_ARG(text));
+    if (btz_record_text(v, name, &text))
+        n = text.len < size ? text.len : size - 1;
+    if (n > 0)
+        memcpy(out, text.ptr, n);
+    out[n] = '\0';
 }
 
 static bool belongs_elsewhere(struct btz_slice name)
@@ -141,23 +145,17 @@ static size_t make_entries(struct btz_sequencer *q, size_t count)
 
 /* ---- what is shown ---- */
 
+/* Its text: it is parsed when somebody looks. */
 static void remember(struct btz_sequencer *q, const struct btz_record_view *v)
 {
-    json_t *o = json_object();
+    const uint8_t *from = v->member[0].name.ptr - 2; /* the brace and the quote */
+    struct btz_buf *to;
 
-    for (size_t i = 0; o && i < v->count; i++) {
-        json_t *value = NULL;
-        char name[33];
-
-        if (btz_json_parse(v->member[i].value, BTZ_JOURNAL_RECORD_MAX, "record", &value) != BTZ_OK)
-            continue;
-        snprintf(name, sizeof name, "%.*s", BTZ_SLICE_ARG(v->member[i].name));
-        (void)json_object_set_new(o, name, value);
-    }
     pthread_mutex_lock(&q->lock);
-    json_decref(q->calls[q->next_call]);
-    q->calls[q->next_call] = o;
-    q->next_call = (q->next_call + 1) % LAST_CALLS;
+    to = &q->calls[q->next_call];
+    btz_buf_clear(to);
+    if (btz_buf_add(to, from, (size_t)(v->request_body.ptr - from)) == BTZ_OK)
+        q->next_call = (q->next_call + 1) % LAST_CALLS;
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -196,10 +194,12 @@ json_t *btz_sequencer_calls(struct btz_sequencer *q)
 
     pthread_mutex_lock(&q->lock);
     for (size_t i = 1; items && i <= LAST_CALLS; i++) {
-        json_t *o = q->calls[(q->next_call + LAST_CALLS - i) % LAST_CALLS];
+        const struct btz_buf *text = &q->calls[(q->next_call + LAST_CALLS - i) % LAST_CALLS];
+        json_t *o = NULL;
 
-        if (o)
-            (void)json_array_append_new(items, json_deep_copy(o));
+        if (text->len > 0 &&
+            btz_json_parse(btz_buf_slice(text), BTZ_JOURNAL_RECORD_MAX, "record", &o) == BTZ_OK)
+            (void)json_array_append_new(items, o);
     }
     pthread_mutex_unlock(&q->lock);
     if (!out || !items || json_object_set_new(out, "items", items) != 0) {
@@ -492,6 +492,8 @@ enum btz_err btz_sequencer_start(const struct btz_sequencer_options *o, struct b
     if (q->o.gather_ms == 0)
         q->o.gather_ms = GATHER_MS;
     q->worked_ns = btz_clock_ns();
+    for (size_t i = 0; i < LAST_CALLS; i++)
+        q->calls[i] = BTZ_BUF(BTZ_JOURNAL_RECORD_MAX);
     pthread_mutex_init(&q->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -524,7 +526,7 @@ void btz_sequencer_stop(struct btz_sequencer *q)
     }
     btz_journal_reader_close(q->reader);
     for (size_t i = 0; i < LAST_CALLS; i++)
-        json_decref(q->calls[i]);
+        btz_buf_release(&q->calls[i]);
     pthread_cond_destroy(&q->changed);
     pthread_mutex_destroy(&q->lock);
     free(q);

@@ -20,7 +20,7 @@ function freePort() {
     });
 }
 
-async function until(what, probe, ms = 15000) {
+async function until(what, probe, ms = 60000) {
     const end = Date.now() + ms;
     let last;
     while (Date.now() < end) {
@@ -41,6 +41,7 @@ async function until(what, probe, ms = 15000) {
 class Driver {
     static async start() {
         const driver = new Driver();
+        driver.browsers = new Set();
         const port = await freePort();
         driver.home = fs.mkdtempSync(path.join(os.tmpdir(), 'btz-browser-'));
         driver.base = `http://127.0.0.1:${port}`;
@@ -51,7 +52,10 @@ class Driver {
         return driver;
     }
 
+    // Browsers that a failed test left open end too.
     async stop() {
+        for (const browser of [...this.browsers])
+            await browser.close().catch(() => {});
         const gone = new Promise((done) => this.process.once('exit', done));
         this.process.kill('SIGTERM');
         await gone;
@@ -81,6 +85,7 @@ class Driver {
             } },
         });
         const browser = new Browser(this, value.sessionId);
+        this.browsers.add(browser);
         await browser.devtools('Emulation.setFocusEmulationEnabled', { enabled: true });
         return browser;
     }
@@ -97,6 +102,7 @@ class Browser {
     }
 
     close() {
+        this.driver.browsers.delete(this);
         return this.call('DELETE', '');
     }
 

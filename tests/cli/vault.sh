@@ -82,6 +82,7 @@ is "$(code -H "$writer" -T model "$url/artifacts/other?kind=nonsense")" 400 "a k
 is "$(code -H "$writer" -T model -H 'Idempotency-Key: a' "$url/artifacts/other")" 400 "no idempotency keys"
 head -c 8000001 /dev/zero >big
 is "$(code -H "$writer" -T big "$url/artifacts/other")" 413 "one byte more than artifact_max"
+is "$(jq -r .type body)" "urn:bartizan:problem:refused" "and is told so, in JSON"
 is "$(code -H "$writer" -X PUT "$url/artifacts/other")" 400 "without bytes"
 for name in 'a@1' '..%2fescape' 'a%2fb' '.hidden' 'a/b'; do
     status=$(code -H "$writer" -T model "$url/artifacts/$name" --path-as-is)
@@ -190,6 +191,9 @@ run 0 access artifact list --status released --format json
 is "$(jq -r '[.items[].name]|sort|join(" ")' .out)" "net owned" "what is released"
 run 3 access artifact show owned 7
 
+run 0 access store backup my.backup
+cp -r state/vault vault.copy
+
 # ---- changes ----
 is "$(alarms)" 0 "no alarm yet"
 chmod 600 "state/vault/$(sha256sum <second | cut -d' ' -f1)"
@@ -216,4 +220,23 @@ status=0
 wait "$gate" || status=$?
 gate=
 is "$status" 0 "stops cleanly"
+
+# ---- back from a backup: the store, the key that seals it, and the files ----
+mkdir -p other/access
+cp state/access/seal.key other/access/
+cp -r vault.copy other/vault
+run 0 access store restore my.backup --state other
+for version in net/1 net/2 owned/1; do
+    run 0 access artifact verify "${version%/*}" "${version#*/}" --state other
+done
+run 0 access artifact list --status released --state other --format json
+is "$(jq -r '[.items[].name]|sort|join(" ")' .out)" "net owned" "what was released is in force"
+run 0 access log --event alarm --state other --format json
+is "$(jq '[.items[]|select(.operation!="store.restore")]|length' .out)" 0 "files that were copied are no change"
+rm -f "other/vault/$sum"
+run 4 access artifact verify net 1 --state other
+says .err "the file is gone"
+cp "vault.copy/$sum" other/vault/
+run 0 access artifact verify net 1 --state other
+says .out "state: quarantined"
 done_testing

@@ -44,7 +44,8 @@ static inline void gate_publish(struct gate_place *p, const char *policy, bool r
     static const struct btz_group_model groups[] = { { "grp_s", "staff", staff } };
     static const struct btz_binding_model bindings[] = {
         { .id = "bnd_1", .role = "caller", .subject = "usr_a" },
-        { .id = "bnd_2", .role = "caller", .subject = "usr_c" }
+        { .id = "bnd_2", .role = "caller", .subject = "usr_c" },
+        { .id = "bnd_3", .role = "second", .subject = "usr_b" }
     };
     static const char *const ids[] = { "key_1", "key_2", "key_3", "key_4", "key_5" };
     BTZ_ARENA_SCOPE struct btz_arena arena;
@@ -66,7 +67,7 @@ static inline void gate_publish(struct gate_place *p, const char *policy, bool r
     m.groups = groups;
     m.group_count = BTZ_COUNT(groups);
     m.bindings = bindings;
-    m.binding_count = BTZ_COUNT(bindings);
+    m.binding_count = strstr(policy, "  second:") ? 3 : 2;
     m.keys = revoked ? keys + 1 : keys;
     m.key_count = revoked ? KEY_COUNT - 1 : KEY_COUNT;
     snprintf(path, sizeof path, "%s/access/snapshot", p->folder);
@@ -91,6 +92,11 @@ static const char gate_policy[] =
     "        effect: deny\n"
     "        actions: [tool.call]\n"
     "        resources: [tool/shell]\n";
+
+/* To be added to it: bob may do the same as alice. */
+#define GATE_SECOND                                                                                \
+    "  second:\n"                                                                                  \
+    "    inherits: [caller]\n"
 
 static inline uint64_t gate_clock(void *user)
 {
@@ -132,10 +138,11 @@ static inline enum btz_step gate_body(struct btz_exchange *x, struct btz_slice b
 {
     enum btz_step step = btz_exchange_body(x, body);
 
-    if (step != BTZ_STEP_WORK)
-        return step;
-    btz_exchange_work(x);
-    return btz_exchange_worked(x);
+    while (step == BTZ_STEP_WORK) {
+        btz_exchange_work(x);
+        step = btz_exchange_worked(x);
+    }
+    return step;
 }
 
 static inline int gate_remove_one(const char *path, const struct stat *st, int type, struct FTW *at)

@@ -1,4 +1,5 @@
 /* The guard: rules, verdicts, masks, pseudonyms and their way back, modes, limits, taint, pins. */
+#include "base/json.h"
 #include "guarding.h"
 
 static struct btz_guard *ruled(struct btz_guard_rule_conf *rules, size_t count, int mode)
@@ -192,6 +193,40 @@ static void test_pseudonyms(void **state)
     btz_guard_free(g);
 }
 
+/* Values stand in strings of JSON as JSON writes them, however the arguments are cut. */
+static void test_pseudonyms_in_json(void **state)
+{
+    struct btz_guard_rule_conf rules[] = { { "*", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "" } };
+    struct btz_guard *g = ruled(rules, 1, BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard_session *s = session_of(g);
+    static const char key[] = "-----BEGIN RSA PRIVATE "
+                              "KEY-----\nMIIEowIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVW9WmuN1IBc"
+                              "vMP2tQm7\n\t\\\"x\n-----END RSA PRIVATE KEY-----";
+    static const char *const calls[] = { " {\"k\":\"[SECRET_1]\",\"l\":[\"[SECRET_1]\"]}",
+                                         "[\"<[SECRET_1]>\"]", "\"[SECRET_1]\"" };
+
+    (void)state;
+    goes_on(s, BTZ_CHANNEL_USER, key, "[SECRET_1]");
+    for (size_t i = 0; i < BTZ_COUNT(calls); i++) {
+        BTZ_BUF_RELEASE struct btz_buf text =
+            test_whole(s, BTZ_CHANNEL_TOOL_ARGUMENTS, btz_str(calls[i]));
+        BTZ_JSON json_t *root = NULL;
+        json_t *value;
+
+        assert_int_equal(btz_json_parse(btz_buf_slice(&text), SIZE_MAX, "arguments", &root),
+                         BTZ_OK);
+        value = i == 0 ? json_object_get(root, "k") : i == 1 ? json_array_get(root, 0) : root;
+        assert_non_null(strstr(json_string_value(value), key));
+        assert_int_equal(btz_buf_add_byte(&text, 0), BTZ_OK);
+        streams(s, BTZ_CHANNEL_TOOL_ARGUMENTS, calls[i], (const char *)text.ptr, false);
+    }
+    /* Free text, even when it begins with a pseudonym, is no JSON; nor is what a model says. */
+    streams(s, BTZ_CHANNEL_TOOL_ARGUMENTS, "[SECRET_1]", key, false);
+    streams(s, BTZ_CHANNEL_OUTPUT, "[SECRET_1]", key, false);
+    btz_guard_session_free(s);
+    btz_guard_free(g);
+}
+
 static void test_modes(void **state)
 {
     struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WATCH);
@@ -279,8 +314,8 @@ static void test_hold_max(void **state)
     assert_int_equal(btz_guard_stream_new(s, BTZ_CHANNEL_OUTPUT, &t), BTZ_OK);
     assert_int_equal(btz_guard_stream_feed(t, S("Data: 1"), false, &out), BTZ_OK);
     while (err == BTZ_OK && fed < 100000) {
-        err = btz_guard_stream_feed(t, S("QUJDREVGR0hJSktM"), false, &out);
-        fed += 16;
+        err = btz_guard_stream_feed(t, S("\u200B\u200C\u200B\u200B\u200C"), false, &out);
+        fed += 15;
     }
     assert_int_equal(err, BTZ_DENIED);
     assert_true(fed <= 8192);
@@ -400,12 +435,19 @@ static void test_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_rules), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_rules),     cmocka_unit_test(test_threshold),
-        cmocka_unit_test(test_overlap),   cmocka_unit_test(test_pseudonyms),
-        cmocka_unit_test(test_modes),     cmocka_unit_test(test_little_is_held),
-        cmocka_unit_test(test_hold_max),  cmocka_unit_test(test_tools),
-        cmocka_unit_test(test_taint),     cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_pseudonyms),
+        cmocka_unit_test(test_pseudonyms_in_json),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_little_is_held),
+        cmocka_unit_test(test_hold_max),
+        cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_taint),
+        cmocka_unit_test(test_pins),
         cmocka_unit_test(test_counts),
     };
 

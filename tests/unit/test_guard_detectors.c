@@ -367,7 +367,17 @@ static void test_canary(void **state)
         { "<b>B</b><i>l</i>ue <span class='x'>Her</span>on 42", "canary" },
         { "B\033[0ml\033[31;1mu\033[0me Heron \033[K42", "canary" },
         { "blue heron 4 \u0436 2", "" },
-        { "blue heron 4 <two and a half of them and much more> 2", "" },
+        { "<b style='font-weight: bold; color: #102030'>Blue</b> Heron 42", "canary" },
+        { "B\xC2\x9B"
+          "31mlue\xC2\x9B"
+          "0m Heron 42",
+          "canary" },
+        { "Blue \033]8;;http://x.example/1\007Her\033]8;;\033\\on 42", "canary" },
+        { "Blue \xC2\x9D"
+          "0;title 7\xC2\x9C"
+          "Heron 42",
+          "canary" },
+        { "blue heron 4 < two and a half of them and much more > 2", "" },
         /* Base64 of "the code is Blue Heron 42 ok" and hex, in pieces. */
         { "\"dGhlIGNvZGUg\" +\n \"aXMgQmx1ZSBI\" +\n \"ZXJvbiA0MiBvaw\"", "canary-encoded" },
         { "> aXMgQmx1\n> ZSBIZXJv\n> biA0MiBvaw", "canary-encoded" },
@@ -384,6 +394,87 @@ static void test_canary(void **state)
     assert_string_equal(
         kinds(BTZ_CHANNEL_OUTPUT, "canary", S("42 6c 75 65 20 48 65 72 6f 6e 20 34 32.")),
         "canary,canary-encoded");
+}
+
+/* The letters of ASCII from `from` on, as long as at most 16 other bytes stand between two: do they spell `word`? */
+static bool spells(struct btz_slice t, size_t from, const char *word)
+{
+    size_t gap = 0, k = 0;
+
+    for (size_t i = from; i < t.len && word[k]; i++) {
+        uint8_t c = t.ptr[i];
+        bool letter = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+
+        if (!letter && (k == 0 || ++gap > 16))
+            return false;
+        if (!letter)
+            continue;
+        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != (uint8_t)word[k++])
+            return false;
+        gap = 0;
+    }
+    return word[k] == 0;
+}
+
+/* Hundreds of them at once: what is found is what looking at each place for each of them finds. */
+static void test_many_canaries(void **state)
+{
+    enum { COUNT = 300 };
+    static char word[COUNT][12];
+    static const char *list[COUNT];
+    struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard *g;
+    struct btz_rng rng;
+    size_t total = 0;
+
+    (void)state;
+    btz_rng_init(&rng, 3, 3);
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t k = 0, n = 5 + btz_rng_below(&rng, 6); k < n; k++)
+            word[i][k] = (char)('a' + btz_rng_below(&rng, 3));
+        list[i] = word[i];
+    }
+    conf.canaries.items = list;
+    conf.canaries.count = COUNT;
+    g = test_guard(&conf);
+    for (int round = 0; round < 40; round++) {
+        struct btz_guard_session *s;
+        const struct btz_guard_record *r;
+        char text[120];
+        size_t want = 0, got = 0, count;
+        bool ends[BTZ_COUNT(text)] = { false };
+
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = "abcabcabcABC. -\nz"[btz_rng_below(&rng, 17)];
+        memset(text + 50, '.', btz_rng_below(&rng, 20));
+        assert_int_equal(btz_guard_session_new(g, &s), BTZ_OK);
+        {
+            struct btz_buf ignored =
+                test_whole(s, BTZ_CHANNEL_USER, btz_slice_of(text, sizeof text));
+
+            btz_buf_release(&ignored);
+        }
+        r = btz_guard_records(s, &count);
+        assert_true(count < 256);
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(r[i].hit.kind, "canary") == 0) {
+                got++;
+                ends[r[i].hit.from] = true;
+            }
+        for (size_t at = 0; at < sizeof text; at++) {
+            bool begins = false;
+
+            for (size_t i = 0; i < COUNT; i++)
+                begins = begins || spells(btz_slice_of(text, sizeof text), at, word[i]);
+            want += begins;
+            assert_int_equal(begins, ends[at]);
+        }
+        assert_true(got >= want);
+        total += want;
+        btz_guard_session_free(s);
+    }
+    assert_true(total > 100);
+    btz_guard_free(g);
 }
 
 static void test_link(void **state)
@@ -642,14 +733,23 @@ static void test_registry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check_digits),    cmocka_unit_test(test_numbers_in_text),
-        cmocka_unit_test(test_contact),         cmocka_unit_test(test_vendor_keys),
-        cmocka_unit_test(test_own_keys),        cmocka_unit_test(test_other_secrets),
-        cmocka_unit_test(test_canary),          cmocka_unit_test(test_link),
-        cmocka_unit_test(test_html_ansi),       cmocka_unit_test(test_sql_shell),
-        cmocka_unit_test(test_topic),           cmocka_unit_test(test_injection_pattern),
-        cmocka_unit_test(test_injection_order), cmocka_unit_test(test_hidden),
-        cmocka_unit_test(test_registry),        cmocka_unit_test(test_page),
+        cmocka_unit_test(test_check_digits),
+        cmocka_unit_test(test_numbers_in_text),
+        cmocka_unit_test(test_contact),
+        cmocka_unit_test(test_vendor_keys),
+        cmocka_unit_test(test_own_keys),
+        cmocka_unit_test(test_other_secrets),
+        cmocka_unit_test(test_canary),
+        cmocka_unit_test(test_many_canaries),
+        cmocka_unit_test(test_link),
+        cmocka_unit_test(test_html_ansi),
+        cmocka_unit_test(test_sql_shell),
+        cmocka_unit_test(test_topic),
+        cmocka_unit_test(test_injection_pattern),
+        cmocka_unit_test(test_injection_order),
+        cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_page),
     };
 
     return cmocka_run_group_tests(tests, open_guard, close_guard);

@@ -1,4 +1,5 @@
 /* However a text is cut, the same comes out, and the same was found: all cuts of short texts, random cuts of long ones. */
+#include "gate/guard/inside.h"
 #include "guarding.h"
 
 struct cuts {
@@ -100,11 +101,32 @@ static void compare(const struct btz_guard *g, enum btz_channel c, struct btz_sl
 
 /* Short, with the interesting part at the cuts. Not more than 14 bytes are cut everywhere: the middle of longer ones. */
 static const char *const shorts[] = {
-    "a@b.cd",        "x +4930123456", "10.1.2.3 z",   "zq canary7!",           "zqCanary 7x",
-    "7yranac-qz.",   "&#97;@b.cd",    "a%40b.co x",   "\\u0061@b.cd",          "p://u:pw1@h",
-    "e\u0301@b.cd",  "\u0430@b.co",   "a\u200b@b.co", "\U000E0041\U000E0042x", "<b onx=1>",
-    "<script>a",     "\033[2Jx",      "zq<b>canary7", "z\033[0mqcanary7",      "<zqcanary7<b>",
-    "]\\n\\\\u0041", "project",       "[INST] a",
+    "a@b.cd",
+    "x +4930123456",
+    "10.1.2.3 z",
+    "zq canary7!",
+    "zqCanary 7x",
+    "7yranac-qz.",
+    "&#97;@b.cd",
+    "a%40b.co x",
+    "\\u0061@b.cd",
+    "p://u:pw1@h",
+    "e\u0301@b.cd",
+    "\u0430@b.co",
+    "a\u200b@b.co",
+    "\U000E0041\U000E0042x",
+    "<b onx=1>",
+    "<script>a",
+    "\033[2Jx",
+    "zq<b>canary7",
+    "z\033[0mqcanary7",
+    "<zqcanary7<b>",
+    "z\xC2\x9B"
+    "0mqcanary7",
+    "zq\033]0;\007canary7",
+    "]\\n\\\\u0041",
+    "project",
+    "[INST] a",
 };
 
 static void every_cut(const struct btz_guard *g, enum btz_channel c, struct btz_slice text)
@@ -287,12 +309,178 @@ static void test_stream_is_whole(void **state)
     btz_guard_free(g);
 }
 
+/* Runs far longer than what is held back: whatever a long text is made of, the stream says what the whole text says. */
+static void long_runs(struct btz_guard_rule_conf *rules)
+{
+    static const char *const units[] = {
+        "a",
+        "A",
+        "aB3d",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
+        "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAx\n",
+        "iVBORw0KGgoAAA\\/NSUhEUgAA",
+        "4",
+        "deadbeef01",
+        "69 67 6e 6f ",
+        "@",
+        "a@",
+        "<",
+        "<a ",
+        "[",
+        "&",
+        "%",
+        "\\",
+        "=",
+        "/",
+        "-",
+        "_",
+        "41 ",
+        "%41",
+        "&#x41;",
+        "\\u0041",
+        "\xC3\xA9",
+        "\xE6\xBC\xA2",
+        "\xF0\x9F\x98\x80",
+        "https://",
+        "![](https://a.b/",
+        "Blue Heron 4",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "password=",
+        "\033",
+        "\033]",
+    };
+    struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard *g;
+    struct btz_rng rng;
+
+    conf.hold_max = 16384;
+    if (rules) {
+        conf.rules.items = rules;
+        conf.rules.count = 1;
+    }
+    g = test_guard(&conf);
+    btz_rng_init(&rng, 21, 7);
+    for (size_t i = 0; i < BTZ_COUNT(units); i++) {
+        BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20), whole, pieces;
+        struct cuts cuts = { 0, &rng, 700 };
+        struct btz_guard_session *s;
+        bool denied;
+
+        assert_int_equal(btz_buf_add_str(&text, "It is 1"), BTZ_OK);
+        while (text.len < 60000)
+            assert_int_equal(btz_buf_add_str(&text, units[i]), BTZ_OK);
+        assert_int_equal(btz_buf_add_str(&text, " or so."), BTZ_OK);
+        assert_int_equal(btz_guard_session_new(g, &s), BTZ_OK);
+        whole = test_whole(s, BTZ_CHANNEL_OUTPUT, btz_buf_slice(&text));
+        btz_guard_session_free(s);
+        assert_int_equal(btz_guard_session_new(g, &s), BTZ_OK);
+        pieces = test_stream(s, BTZ_CHANNEL_OUTPUT, btz_buf_slice(&text), cut, &cuts, &denied);
+        btz_guard_session_free(s);
+        if (denied || !btz_slice_equal(btz_buf_slice(&whole), btz_buf_slice(&pieces)))
+            fail_msg("%s: \"%s\" %s after %zu, whole %zu", rules ? "masks" : "built in", units[i],
+                     denied ? "ended" : "differs", pieces.len, whole.len);
+    }
+    btz_guard_free(g);
+}
+
+static void test_long_runs(void **state)
+{
+    (void)state;
+    long_runs(NULL);
+    long_runs(all_mask);
+}
+
+static void add(struct btz_buf *out, const char *text)
+{
+    assert_int_equal(btz_buf_add_str(out, text), BTZ_OK);
+}
+
+/* Encodes text as base64 or hex, in one of the forms that are read. */
+static void add_run(struct btz_buf *out, struct btz_slice text, unsigned form)
+{
+    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t line = 0;
+
+    for (size_t i = 0; i < text.len; i += 3) {
+        uint32_t three = (uint32_t)text.ptr[i] << 16;
+        char four[5] = { 0 };
+
+        three |= i + 1 < text.len ? (uint32_t)text.ptr[i + 1] << 8 : 0;
+        three |= i + 2 < text.len ? text.ptr[i + 2] : 0;
+        for (unsigned k = 0; k < 4; k++)
+            four[k] = set[three >> (18 - 6 * k) & 63];
+        for (unsigned k = 0; form < 3 && k < 4; k++)
+            assert_int_equal(
+                btz_buf_printf(out, form == 2 && four[k] == '/' ? "\\%c" : "%c", four[k]), BTZ_OK);
+        for (size_t k = i; form == 3 && k < i + 3 && k < text.len; k++)
+            assert_int_equal(btz_buf_printf(out, "%02x", text.ptr[k]), BTZ_OK);
+        for (size_t k = i; form == 4 && k < i + 3 && k < text.len; k++)
+            assert_int_equal(btz_buf_printf(out, "%02X:", text.ptr[k]), BTZ_OK);
+        for (unsigned k = 0; form == 5 && k < 4; k++)
+            assert_int_equal(btz_buf_printf(out, "&#%d;", four[k]), BTZ_OK);
+        if ((form == 1 || form == 2) && ++line % 19 == 0)
+            add(out, form == 1 ? "\n" : "\\n");
+    }
+}
+
+/* Long runs with something in them here and there, read in small pieces: cuts make no difference, and nothing is missed. */
+static void test_pieces_of_runs(void **state)
+{
+    struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard *g;
+    struct btz_rng rng;
+    size_t masked = 0;
+
+    (void)state;
+    conf.rules.items = all_mask;
+    conf.rules.count = 1;
+    conf.hold_max = 1 << 20;
+    g = test_guard(&conf);
+    g->run_piece = 512;
+    g->run_overlap = 192;
+    btz_rng_init(&rng, 31, 7);
+    for (int round = 0; round < 60; round++) {
+        BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
+        struct cuts whole = { 0, NULL, 0 };
+        struct expected want;
+        size_t planted = 0;
+
+        for (unsigned part = 0; part < 2; part++) {
+            BTZ_BUF_RELEASE struct btz_buf inner = BTZ_BUF(1 << 20);
+            size_t len = 300 + btz_rng_below(&rng, 3000);
+
+            while (inner.len < len) {
+                bool plant = btz_rng_below(&rng, 60) == 0;
+
+                add(&inner, plant ? "zq-canary-7 " : "The quick brown fox? ");
+                planted += plant;
+            }
+            add(&text, part ? " and then \xC3\xA9" : "See ");
+            add_run(&text, btz_buf_slice(&inner), btz_rng_below(&rng, 6));
+        }
+        add(&text, " end.");
+        want = once(g, BTZ_CHANNEL_OUTPUT, btz_buf_slice(&text), &whole);
+        assert_false(want.denied);
+        assert_int_equal(planted > 0, btz_slice_has(btz_buf_slice(&want.found), "canary/canary@"));
+        masked += planted > 0;
+        for (uint32_t k = 0; k < 4; k++) {
+            struct cuts cuts = { 0, &rng, 2 + k * k * k * 9 };
+
+            compare(g, BTZ_CHANNEL_OUTPUT, btz_buf_slice(&text), &cuts, &want);
+        }
+        release(&want);
+    }
+    assert_true(masked > 10);
+    btz_guard_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_cuts_masked),   cmocka_unit_test(test_all_cuts_blocked),
         cmocka_unit_test(test_all_cuts_built_in), cmocka_unit_test(test_random_cuts),
-        cmocka_unit_test(test_stream_is_whole),
+        cmocka_unit_test(test_stream_is_whole),   cmocka_unit_test(test_long_runs),
+        cmocka_unit_test(test_pieces_of_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,8 @@ static const struct btz_guard_detector email = { .id = "email" };
 static const struct btz_call_record full = {
     .request = "req_1",
     .phase = "end",
+    .trace = "4bf92f3577b34da6a3ce929d0e0e4736",
+    .parent_span = "00f067aa0ba902b7",
     .at_ms = 1795881600000,
     .took_us = 1234,
     .own_us = 56,

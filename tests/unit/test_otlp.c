@@ -174,13 +174,19 @@ static const json_t *first(const json_t *o, const char *name)
     return json_array_get(json_object_get(o, name), 0);
 }
 
+static void has(const json_t *o, const char *name, const char *wanted)
+{
+    assert_string_equal(json_string_value(json_object_get(o, name)), wanted);
+}
+
 static void check_spans(const json_t *body)
 {
     const json_t *spans =
         json_object_get(first(first(body, "resourceSpans"), "scopeSpans"), "spans");
-    const json_t *ok = json_array_get(spans, 0), *bad = json_array_get(spans, 1);
+    const json_t *ok = json_array_get(spans, 0), *bad = json_array_get(spans, 1),
+                 *child = json_array_get(spans, 2);
 
-    assert_int_equal(json_array_size(spans), 2);
+    assert_int_equal(json_array_size(spans), 3);
     assert_string_equal(
         value_of(json_object_get(first(body, "resourceSpans"), "resource"), "service.name"),
         "bartizan");
@@ -199,6 +205,13 @@ static void check_spans(const json_t *body)
     assert_string_equal(value_of(ok, "gen_ai.usage.input_tokens"), "11");
     assert_string_equal(value_of(ok, "gen_ai.usage.output_tokens"), "0");
     assert_null(value_of(ok, "error.type"));
+    /* A request that continues no trace is one; one that continues a trace is a part of that. */
+    has(bad, "traceId", "4bf92f3577b34da6a3ce929d0e0e4736");
+    has(bad, "spanId", "a3ce929d0e0e4736");
+    assert_null(json_object_get(bad, "parentSpanId"));
+    has(child, "traceId", "0af7651916cd43dd8448eb211c80319c");
+    has(child, "spanId", "a3ce929d0e0e4736");
+    has(child, "parentSpanId", "b7ad6b7169203331");
     assert_string_equal(value_of(bad, "error.type"), "limited");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(bad, "status"), "code")),
                      2);
@@ -249,11 +262,15 @@ static void test_received(void **state)
     span(x, &r);
     r.verdict = "deny";
     r.status = 429;
+    r.request = "4bf92f3577b34da6a3ce929d0e0e4736";
     span(x, &r);
-    for (int i = 0; i < WAIT_MS / 2 && (btz_otlp_sent(x) < 2 || received(&rec, rec.metrics) == 0);
+    r.trace = "0af7651916cd43dd8448eb211c80319c";
+    r.parent_span = "b7ad6b7169203331";
+    span(x, &r);
+    for (int i = 0; i < WAIT_MS / 2 && (btz_otlp_sent(x) < 3 || received(&rec, rec.metrics) == 0);
          i++)
         nap();
-    assert_int_equal(btz_otlp_sent(x), 2);
+    assert_int_equal(btz_otlp_sent(x), 3);
     assert_int_equal(btz_otlp_dropped(x), 0);
     btz_otlp_stop(x);
     check_spans(json_array_get(rec.traces, 0));

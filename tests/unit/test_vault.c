@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/time.h>
 
 #include "access/vault.h"
@@ -646,10 +647,62 @@ static void test_serving_is_checked(void **state)
     access_stop(&f);
 }
 
-/* What nobody registered goes, after an hour; what is registered stays. */
+static int locked(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    return fd;
+}
+
+/* A body in the spool that was last written to so many seconds ago. */
+static void spooled(const struct access_fixture *f, const char *name, int64_t age_s)
+{
+    struct timespec times[2] = { { .tv_sec = (time_t)((int64_t)f->now_ms / 1000 - age_s) } };
+    char path[200];
+
+    times[1] = times[0];
+    snprintf(path, sizeof path, "%s/gate/temp/client_body/%s", f->dir, name);
+    put_file(path, 10, 1);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool is_spooled(const struct access_fixture *f, const char *name)
+{
+    char path[200];
+
+    snprintf(path, sizeof path, "%s/gate/temp/client_body/%s", f->dir, name);
+    return access(path, F_OK) == 0;
+}
+
+/* What workers that died left in the spool goes; what may be on its way stays. */
+static void test_spool(void **state)
+{
+    struct btz_vault_watch *w;
+    struct access_fixture f;
+    char folder[200];
+
+    (void)state;
+    access_start(&f);
+    f.now_ms = btz_clock_unix_ms();
+    snprintf(folder, sizeof folder, "%s/gate/temp/client_body", f.dir);
+    access_must(btz_file_mkdirs(folder, 0700));
+    spooled(&f, "0000000001", 7300);
+    spooled(&f, "0000000002", 7000);
+    access_must(btz_vault_watch_new(f.access, &w));
+    turn(&f, w, 0);
+    assert_false(is_spooled(&f, "0000000001"));
+    assert_true(is_spooled(&f, "0000000002"));
+    btz_vault_watch_free(w);
+    access_stop(&f);
+}
+
+/* What nobody registered goes, after an hour; halves at once when nobody writes them; what is registered stays. */
 static void test_orphans(void **state)
 {
-    char stray[200], cut_off[200], key[128], foreign[128];
+    char stray[200], cut_off[200], coming[200], key[128], foreign[128];
+    int writer;
     struct btz_vault_watch *w;
     struct access_fixture f;
     const char *file, *deleted;
@@ -669,19 +722,27 @@ static void test_orphans(void **state)
     snprintf(foreign, sizeof foreign, "%s/vault/notes.txt", f.dir);
     snprintf(key, sizeof key, "%s/vault/key", f.dir);
     put_file(stray, 10, 1);
+    snprintf(coming, sizeof coming, "%s/vault/.new-0123456789abcde0", f.dir);
     put_file(cut_off, 10, 1);
+    put_file(coming, 10, 1);
     put_file(foreign, 10, 1);
+    writer = locked(coming);
     access_must(btz_vault_watch_new(f.access, &w));
     f.now_ms = btz_clock_unix_ms();
     turn(&f, w, 0);
     /* They may be on their way in. */
     assert_int_equal(access(stray, F_OK), 0);
-    assert_int_equal(access(cut_off, F_OK), 0);
     assert_int_equal(access(deleted, F_OK), 0);
+    assert_int_equal(access(coming, F_OK), 0);
+    assert_int_not_equal(access(cut_off, F_OK), 0);
     f.now_ms += 3700000;
     turn(&f, w, 0);
+    assert_int_equal(access(coming, F_OK), 0);
+    close(writer);
+    f.now_ms += 3700000;
+    turn(&f, w, 0);
+    assert_int_not_equal(access(coming, F_OK), 0);
     assert_int_not_equal(access(stray, F_OK), 0);
-    assert_int_not_equal(access(cut_off, F_OK), 0);
     assert_int_not_equal(access(deleted, F_OK), 0);
     assert_int_equal(access(file, F_OK), 0);
     assert_int_equal(access(key, F_OK), 0);
@@ -707,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_silent_change),
         cmocka_unit_test(test_serving_is_checked),
         cmocka_unit_test(test_orphans),
+        cmocka_unit_test(test_spool),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

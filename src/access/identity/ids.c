@@ -13,26 +13,32 @@ static size_t prefix_len(const char *prefix)
     return len > 0 && prefix[len - 1] == '_' ? len - 1 : len;
 }
 
-void btz_id_new(const char *prefix, uint64_t now_ms, char out[BTZ_ID_TEXT])
+void btz_id_from(const char *prefix, uint64_t now_ms, const uint8_t random[BTZ_ID_RANDOM],
+                 char out[BTZ_ID_TEXT])
 {
-    uint8_t bits[16];
+    uint64_t high = now_ms << 16 | (uint64_t)random[0] << 8 | random[1], low = 0;
     size_t at = prefix_len(prefix);
 
     if (at > BTZ_ID_TEXT - DIGITS - 2)
         at = BTZ_ID_TEXT - DIGITS - 2;
-    for (int i = 0; i < 6; i++)
-        bits[i] = (uint8_t)(now_ms >> 8 * (5 - i));
-    btz_random_bytes(bits + 6, 10);
+    for (int i = 2; i < BTZ_ID_RANDOM; i++)
+        low = low << 8 | random[i];
     memcpy(out, prefix, at);
     out[at++] = '_';
-    for (int i = 0; i < DIGITS; i++) {
-        unsigned digit = 0;
-
-        for (int bit = 5 * i - 2; bit < 5 * i + 3; bit++)
-            digit = digit << 1 | (bit < 0 ? 0 : bits[bit / 8] >> (7 - bit % 8) & 1);
-        out[at++] = digits[digit];
+    out[at + DIGITS] = '\0';
+    for (size_t i = DIGITS; i-- > 0;) {
+        out[at + i] = digits[low & 31];
+        low = low >> 5 | high << 59;
+        high >>= 5;
     }
-    out[at] = '\0';
+}
+
+void btz_id_new(const char *prefix, uint64_t now_ms, char out[BTZ_ID_TEXT])
+{
+    uint8_t random[BTZ_ID_RANDOM];
+
+    btz_random_bytes(random, sizeof random);
+    btz_id_from(prefix, now_ms, random, out);
 }
 
 bool btz_id_form(const char *text, char out[BTZ_ID_TEXT])

@@ -12,12 +12,16 @@ static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /* CRC-32 of ISO 3309, RFC 1952 section 8: what zip and PNG use. */
 uint32_t btz_crc32(struct btz_slice in)
 {
+    static const uint32_t four_bits[16] = { 0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC,
+                                            0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+                                            0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+                                            0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C };
     uint32_t crc = UINT32_MAX;
 
     for (size_t i = 0; i < in.len; i++) {
         crc ^= in.ptr[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+        crc = crc >> 4 ^ four_bits[crc & 15];
+        crc = crc >> 4 ^ four_bits[crc & 15];
     }
     return ~crc;
 }
@@ -74,19 +78,32 @@ bool btz_is_key(struct btz_slice text)
 
     if (text.len != BTZ_KEY_TEXT - 1 || memcmp(text.ptr, PREFIX, PREFIXED) != 0)
         return false;
-    for (size_t i = PREFIXED; i < text.len; i++)
-        if (text.ptr[i] == '\0' || !strchr(digits, text.ptr[i]))
+    for (size_t i = PREFIXED; i < text.len; i++) {
+        uint8_t c = text.ptr[i], letter = (c | 0x20) - 'a';
+
+        if (letter >= 26 && (uint8_t)(c - '0') >= 10)
             return false;
+    }
     checksum((const char *)text.ptr, check);
     return memcmp(text.ptr + PREFIXED + BODY, check, CHECK) == 0;
 }
 
 void btz_key_hash(struct btz_slice key, const uint8_t pepper[32], uint8_t out[BTZ_SHA256_LEN])
 {
-    crypto_auth_hmacsha256_state mac;
+    uint8_t inner[64], outer[64], digest[BTZ_SHA256_LEN];
+    struct btz_sha256 h;
 
-    crypto_auth_hmacsha256_init(&mac, pepper, 32);
-    crypto_auth_hmacsha256_update(&mac, key.ptr, key.len);
-    crypto_auth_hmacsha256_final(&mac, out);
-    btz_wipe(&mac, sizeof mac);
+    for (size_t i = 0; i < sizeof inner; i++) { /* RFC 2104 section 2 */
+        inner[i] = (i < 32 ? pepper[i] : 0) ^ 0x36;
+        outer[i] = (i < 32 ? pepper[i] : 0) ^ 0x5C;
+    }
+    btz_sha256_2(btz_slice_of(inner, sizeof inner), key, digest);
+    btz_sha256_init(&h);
+    btz_sha256_add(&h, btz_slice_of(outer, sizeof outer));
+    btz_sha256_add(&h, btz_slice_of(digest, sizeof digest));
+    btz_sha256_end(&h, out);
+    btz_wipe(inner, sizeof inner);
+    btz_wipe(outer, sizeof outer);
+    btz_wipe(digest, sizeof digest);
+    btz_wipe(&h, sizeof h);
 }

@@ -419,6 +419,88 @@ void btz_decide(const struct btz_snapshot *s, const struct btz_request *r, struc
     conclude(&a, out);
 }
 
+/* ---- could he ever? ---- */
+
+static bool has_scope_for(const struct ask *a)
+{
+    const struct btz_snap_key *k = btz_snap_at(&a->s->view, BTZ_SNAP_KEYS);
+    const struct btz_snap_scope *scopes = btz_snap_at(&a->s->view, BTZ_SNAP_SCOPES);
+    int action = a->r->action;
+
+    if (a->r->key == BTZ_NOBODY)
+        return true;
+    k += a->r->key;
+    if (k->everything)
+        return !btz_actions[action].administrative;
+    for (uint32_t i = 0; i < k->scopes.count; i++)
+        if (scopes[k->scopes.at + i].actions[action / 64] >> action % 64 & 1)
+            return true;
+    return false;
+}
+
+/* Those for a part of the resources too. */
+static void gather_all_roles(const struct ask *a, const struct btz_snap_principal *p,
+                             uint64_t out[SET_WORDS])
+{
+    const uint64_t *sets = btz_snap_at(&a->s->view, BTZ_SNAP_SETS);
+    const uint32_t *lists = btz_snap_at(&a->s->view, BTZ_SNAP_GRANT_LISTS);
+    const struct btz_snap_grant *grants = btz_snap_at(&a->s->view, BTZ_SNAP_GRANTS);
+    size_t words = a->s->view.header->words;
+
+    memcpy(out, sets + p->set * words, words * sizeof *out);
+    for (uint32_t i = 0; i < p->grants.count; i++) {
+        const struct btz_snap_grant *g = &grants[lists[p->grants.at + i]];
+
+        if (a->now >= g->from && (g->until == 0 || a->now < g->until))
+            for (size_t w = 0; w < words; w++)
+                out[w] |= sets[g->set * words + w];
+    }
+}
+
+static bool has_allow(const struct ask *a, const struct btz_snap_bucket *b)
+{
+    const struct btz_snap_role_word *w = btz_snap_at(&a->s->view, BTZ_SNAP_ROLE_WORDS);
+    const uint32_t *starts = btz_snap_at(&a->s->view, BTZ_SNAP_STARTS);
+    const uint32_t *entries = btz_snap_at(&a->s->view, BTZ_SNAP_ENTRIES);
+    const struct btz_snap_rule *rules = btz_snap_at(&a->s->view, BTZ_SNAP_RULES);
+
+    for (uint32_t i = 0; i < b->words.count; i++) {
+        const struct btz_snap_role_word *word = &w[b->words.at + i];
+
+        for (uint64_t m = word->mask & a->roles[word->word]; m; m &= m - 1) {
+            uint64_t below = (m & -m) - 1;
+            const uint32_t *start =
+                &starts[word->base + (uint32_t)__builtin_popcountll(word->mask & below)];
+
+            for (uint32_t e = start[0]; e < start[1]; e++)
+                if (rules[entries[e]].effect == BTZ_EFFECT_ALLOW)
+                    return true;
+        }
+    }
+    return false;
+}
+
+bool btz_may_ever(const struct btz_snapshot *s, const struct btz_request *r)
+{
+    struct ask a = { .s = s, .r = r, .now = r->now_s < NOW_MAX ? r->now_s : NOW_MAX };
+    const struct btz_snap_principal *p = btz_snap_at(&s->view, BTZ_SNAP_PRINCIPALS);
+    const struct btz_snap_bucket *buckets = btz_snap_at(&s->view, BTZ_SNAP_BUCKETS);
+    size_t count = btz_snap_count(&s->view, BTZ_SNAP_BUCKETS);
+    uint64_t roles[SET_WORDS];
+    enum btz_why why;
+
+    if (s->broken || r->principal >= btz_snap_count(&s->view, BTZ_SNAP_PRINCIPALS) ||
+        p[r->principal].disabled || key_is_void(&a, &why) || r->action < 0 ||
+        (size_t)r->action >= btz_action_count || !has_scope_for(&a))
+        return false;
+    gather_all_roles(&a, p + r->principal, roles);
+    a.roles = roles;
+    for (size_t i = 0; i < count; i++)
+        if (buckets[i].action == (uint32_t)r->action && has_allow(&a, &buckets[i]))
+            return true;
+    return false;
+}
+
 const char *btz_verdict_name(enum btz_verdict v)
 {
     static const char *const names[] = { "deny", "allow", "step-up" };

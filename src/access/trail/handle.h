@@ -10,6 +10,7 @@
 #define BTZ_TRAIL_MONTH   8  /* "2026-11" */
 #define BTZ_TRAIL_HOME    33 /* which ledger an outbox row belongs to */
 #define BTZ_TRAIL_KEY     32
+#define BTZ_TRAIL_NONCE   24
 #define BTZ_TRAIL_JOURNAL 64 /* "WRITER.EPOCH.SEQUENCE" */
 
 struct btz_trail {
@@ -54,6 +55,10 @@ BTZ_CHECKED enum btz_err btz_month_key(const struct btz_trail *t, struct btz_sto
  * the month than it was sealed with, INPUT. */
 BTZ_CHECKED enum btz_err btz_month_seal(const uint8_t key[BTZ_TRAIL_KEY], const char *about,
                                         struct btz_slice clear, struct btz_buf *out);
+/* `nonce`: from btz_random_bytes(), never used before. */
+BTZ_CHECKED enum btz_err btz_month_seal_with(const uint8_t key[BTZ_TRAIL_KEY], const char *about,
+                                             const uint8_t nonce[BTZ_TRAIL_NONCE],
+                                             struct btz_slice clear, struct btz_buf *out);
 BTZ_CHECKED enum btz_err btz_month_open(const uint8_t key[BTZ_TRAIL_KEY], const char *about,
                                         struct btz_slice sealed, struct btz_buf *out);
 

@@ -10,6 +10,7 @@
 #define PREFIX     "{\"type\":\"" BTZ_TRAIL_TYPE "\",\"journal\":\""
 #define TELL_NS    UINT64_C(10000000000)
 #define ABOUT_SIZE 96
+#define TIME_MS    20 /* where milliseconds stand in "2026-11-28T20:10:55.123Z" */
 
 static const char *const verdicts[] = { "allow", "deny", "error", "step-up" };
 
@@ -76,6 +77,11 @@ struct made {
     unsigned char place[BTZ_TRAIL_PARTS]; /* of the parts of the call at hand */
     size_t end[BTZ_TRAIL_LOG_MAX];        /* of each leaf in t->log_leaves */
     bool has_evidence;
+    char when[BTZ_TIME_TEXT]; /* of when_ms */
+    uint64_t when_ms;
+    struct fresh { /* random bytes, asked for once for all entries */
+        uint8_t id[BTZ_ID_RANDOM], nonce[BTZ_TRAIL_NONCE];
+    } fresh[BTZ_TRAIL_LOG_MAX];
 };
 
 /* A piece of evidence whose row is to be there before it is. */
@@ -86,10 +92,33 @@ struct piece {
 
 static enum btz_err add_part(struct btz_buf *to, const struct btz_trail_part *p, bool first)
 {
-    BTZ_TRY(btz_buf_add_str(to, first ? "\"" : ",\""));
-    BTZ_TRY(btz_buf_add_slice(to, p->name));
-    BTZ_TRY(btz_buf_add(to, "\":", 2));
-    return btz_buf_add_slice(to, p->value);
+    uint8_t *at;
+
+    BTZ_TRY(btz_buf_reserve(to, p->name.len + p->value.len + 4));
+    at = to->ptr + to->len;
+    if (!first)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, p->name.ptr, p->name.len);
+    at += p->name.len;
+    *at++ = '"';
+    *at++ = ':';
+    memcpy(at, p->value.ptr, p->value.len);
+    to->len = (size_t)(at - to->ptr) + p->value.len;
+    return BTZ_OK;
+}
+
+/* Entries of one second follow each other: its text is made once. */
+static void write_time(struct made *m, uint64_t ms, char out[BTZ_TIME_TEXT])
+{
+    if (m->when[0] == '\0' || ms / 1000 != m->when_ms / 1000) {
+        btz_time_format(ms, m->when);
+        m->when_ms = ms;
+    }
+    memcpy(out, m->when, BTZ_TIME_TEXT);
+    out[TIME_MS] = (char)('0' + ms % 1000 / 100);
+    out[TIME_MS + 1] = (char)('0' + ms % 100 / 10);
+    out[TIME_MS + 2] = (char)('0' + ms % 10);
 }
 
 static enum btz_err seal_evidence(struct made *m, const struct btz_trail_call *c,
@@ -156,7 +185,7 @@ static enum btz_err write_content(struct made *m, const struct btz_trail_call *c
 }
 
 static enum btz_err add_content(struct made *m, const struct btz_trail_call *c, struct piece *piece,
-                                struct btz_buf *out)
+                                const uint8_t nonce[BTZ_TRAIL_NONCE], struct btz_buf *out)
 {
     char about[ABOUT_SIZE];
 
@@ -164,7 +193,8 @@ static enum btz_err add_content(struct made *m, const struct btz_trail_call *c, 
     btz_buf_clear(&m->sealed);
     BTZ_TRY(write_content(m, c, piece));
     snprintf(about, sizeof about, BTZ_TRAIL_TYPE "/%s/content", piece->id);
-    BTZ_TRY(btz_month_seal(m->t->log_key, about, btz_buf_slice(&m->content), &m->sealed));
+    BTZ_TRY(
+        btz_month_seal_with(m->t->log_key, about, nonce, btz_buf_slice(&m->content), &m->sealed));
     BTZ_TRY(btz_buf_add_str(out, ",\"content\":\""));
     BTZ_TRY(btz_base64_encode(btz_buf_slice(&m->sealed), out));
     return btz_buf_add_byte(out, '"');
@@ -178,7 +208,7 @@ static bool is_verdict(const char *word)
     return false;
 }
 
-static enum btz_err build(struct made *m, const struct btz_trail_call *c)
+static enum btz_err build(struct made *m, const struct btz_trail_call *c, const struct fresh *fresh)
 {
     struct piece piece = { .kind = NULL };
     struct btz_buf *out = &m->t->log_leaves;
@@ -193,8 +223,8 @@ static enum btz_err build(struct made *m, const struct btz_trail_call *c)
         return btz_fail(BTZ_LIMIT, "an entry of %zu parts; at most %d", c->count, BTZ_TRAIL_PARTS);
     for (size_t i = 0; i < c->count; i++)
         m->place[i] = (unsigned char)btz_leaf_place(c->parts[i].name, c->parts[i].value);
-    btz_id_new("evt_", m->now, piece.id);
-    btz_time_format(at > m->now ? m->now : at, when);
+    btz_id_from("evt_", m->now, fresh->id, piece.id);
+    write_time(m, at > m->now ? m->now : at, when);
     BTZ_TRY(btz_buf_printf(out,
                            PREFIX "%u.%" PRIu64 ".%" PRIu64
                                   "\",\"id\":\"%s\",\"time\":\"%s\",\"month\":\"%s\",\"event\":"
@@ -202,7 +232,7 @@ static enum btz_err build(struct made *m, const struct btz_trail_call *c)
                            c->writer, c->epoch, c->sequence, piece.id, when, m->t->log_month,
                            c->verdict));
     BTZ_TRY(add_parts(m, c, BTZ_LEAF_CLEAR, out, &first));
-    BTZ_TRY(add_content(m, c, &piece, out));
+    BTZ_TRY(add_content(m, c, &piece, fresh->nonce, out));
     if (piece.kind)
         BTZ_TRY(btz_buf_printf(out, ",\"evidence\":[\"%s\"]", piece.commitment));
     BTZ_TRY(btz_buf_add_byte(out, '}'));
@@ -256,8 +286,9 @@ static enum btz_err append(struct made *m)
     uint64_t first;
     size_t at = 0;
 
+    btz_random_bytes(m->fresh, m->count * sizeof m->fresh[0]);
     for (size_t i = 0; i < m->count; i++) {
-        BTZ_TRY(build(m, &m->calls[i]));
+        BTZ_TRY(build(m, &m->calls[i], &m->fresh[i]));
         m->end[i] = m->t->log_leaves.len;
     }
     BTZ_TRY(remember_rows(m));

@@ -4,6 +4,8 @@
 
 #include <sodium.h>
 
+_Static_assert(BTZ_TRAIL_NONCE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "a nonce");
+
 #define ABOUT_SIZE 32
 #define KEY_NAME   8
 #define HEAD       (KEY_NAME + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
@@ -89,14 +91,23 @@ static void name_key(const uint8_t key[BTZ_TRAIL_KEY], uint8_t out[KEY_NAME])
 enum btz_err btz_month_seal(const uint8_t key[BTZ_TRAIL_KEY], const char *about,
                             struct btz_slice clear, struct btz_buf *out)
 {
+    uint8_t nonce[BTZ_TRAIL_NONCE];
+
+    btz_random_bytes(nonce, sizeof nonce);
+    return btz_month_seal_with(key, about, nonce, clear, out);
+}
+
+enum btz_err btz_month_seal_with(const uint8_t key[BTZ_TRAIL_KEY], const char *about,
+                                 const uint8_t nonce[BTZ_TRAIL_NONCE], struct btz_slice clear,
+                                 struct btz_buf *out)
+{
     unsigned long long len;
-    uint8_t *to, *nonce;
+    uint8_t *to;
 
     BTZ_TRY(btz_buf_reserve(out, HEAD + clear.len + crypto_aead_xchacha20poly1305_ietf_ABYTES));
     to = out->ptr + out->len;
-    nonce = to + KEY_NAME;
     name_key(key, to);
-    btz_random_bytes(nonce, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+    memcpy(to + KEY_NAME, nonce, BTZ_TRAIL_NONCE);
     crypto_aead_xchacha20poly1305_ietf_encrypt(to + HEAD, &len, clear.ptr, clear.len,
                                                (const uint8_t *)about, strlen(about), NULL, nonce,
                                                key);

@@ -211,8 +211,8 @@ const struct btz_operation btz_operation_store_backup = {
     .summary = "Copy the whole store into one file, while others go on.",
     .details =
         "The file is signed with the seal key, has the mode 0600, and fits SQLite and PostgreSQL. "
-        "Keep the seal key somewhere else: without it the file cannot be restored. The ledger is "
-        "not in it; copy that folder too.",
+        "Keep the seal key somewhere else: without it the file cannot be restored. The ledger "
+        "and the files of the vault are not in it; copy those folders too.",
     .tag = "upkeep",
     .needs = BTZ_NEEDS_LOCAL,
     .fields = backup_fields,

@@ -6,11 +6,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define BLOCK    ((size_t)1 << 20)
 #define KEY_NAME "bartizan-vault"
+/* An upload is spooled and copied; entries, rings and the store must go on meanwhile. */
+#define ROOM_LEFT (UINT64_C(16) << 20)
 
 /* ---- places ---- */
 
@@ -106,7 +110,7 @@ static enum btz_err end_chunk(struct intake *in)
 static enum btz_err take_block(struct intake *in, struct btz_slice block)
 {
     if (!in->chunk_open) {
-        BTZ_TRY(btz_sha256_init(&in->chunk));
+        btz_sha256_init(&in->chunk);
         in->chunk_open = true;
         in->left_of_chunk = in->out->chunk_size;
     }
@@ -141,7 +145,7 @@ static enum btz_err copy_hashed(struct intake *in, const char *what)
 {
     enum btz_err err;
 
-    BTZ_TRY(btz_sha256_init(&in->whole));
+    btz_sha256_init(&in->whole);
     err = copy(in, what);
     if (in->chunk_open) {
         uint8_t unused[BTZ_SHA256_LEN];
@@ -172,30 +176,75 @@ static enum btz_err put_in_place(struct btz_access *a, struct btz_arena *arena, 
     return btz_vault_look(a, out->hex, &out->seen);
 }
 
+/* Locked while it is written: what nobody holds is of a process that died (btz_vault_abandoned). */
+static enum btz_err open_beside(const char *folder, struct btz_arena *arena, char **path, int *out)
+{
+    uint8_t random[8];
+    char name[17];
+    struct stat st;
+
+    for (;;) {
+        btz_random_bytes(random, sizeof random);
+        btz_hex(random, sizeof random, name);
+        *path = btz_arena_printf(arena, "%s/.new-%s", folder, name);
+        if (!*path)
+            return BTZ_LIMIT;
+        *out = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (*out < 0)
+            return btz_fail_errno(BTZ_IO, "%s", *path);
+        if (flock(*out, LOCK_EX | LOCK_NB) == 0 && fstat(*out, &st) == 0 && st.st_nlink > 0)
+            return BTZ_OK;
+        /* Taken for abandoned before it was locked. */
+        unlink(*path);
+        close(*out);
+    }
+}
+
+bool btz_vault_abandoned(int folder, const char *name)
+{
+    BTZ_CLOSE_FD int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+enum btz_err btz_vault_room(struct btz_access *a, uint64_t size)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    const char *folder;
+    struct statvfs st;
+    uint64_t room;
+
+    btz_arena_init(&arena, 65536);
+    BTZ_TRY(btz_vault_folder(a, &arena, &folder));
+    if (statvfs(folder, &st) != 0)
+        return btz_fail_errno(BTZ_IO, "%s", folder);
+    room = (uint64_t)st.f_bavail * st.f_frsize;
+    room = room > ROOM_LEFT ? (room - ROOM_LEFT) / 2 : 0;
+    if (size > room)
+        return btz_fail(BTZ_IO,
+                        "the disk is too full: there is room for an upload of %" PRIu64
+                        " bytes, not of %" PRIu64,
+                        room, size);
+    return BTZ_OK;
+}
+
 static enum btz_err take_open(struct btz_access *a, struct btz_arena *arena, int from,
                               const char *what, const char *expected, struct btz_taken_file *out)
 {
     struct intake in = { .from = from, .to = -1, .size = out->seen.size, .out = out };
     const char *folder;
-    char *beside, name[17];
-    uint8_t random[8];
     enum btz_err err;
+    char *beside;
     size_t count;
 
-    btz_random_bytes(random, sizeof random);
-    btz_hex(random, sizeof random, name);
     BTZ_TRY(btz_chunk_size(in.size, &out->chunk_size));
     count = (size_t)(in.size / out->chunk_size) + 1;
     in.chunks = btz_arena_array(arena, count, sizeof *in.chunks);
     BTZ_TRY(btz_vault_folder(a, arena, &folder));
-    beside = btz_arena_printf(arena, "%s/.new-%s", folder, name);
-    if (!in.chunks || !beside)
+    if (!in.chunks)
         return BTZ_LIMIT;
-    in.to = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (in.to < 0)
-        return btz_fail_errno(BTZ_IO, "%s", beside);
+    BTZ_TRY(open_beside(folder, arena, &beside, &in.to));
     err = copy_hashed(&in, what);
-    close(in.to);
     out->chunks = (const uint8_t(*)[BTZ_SHA256_LEN])in.chunks;
     btz_hex(out->digest, BTZ_SHA256_LEN, out->hex);
     if (err == BTZ_OK && expected && strcmp(expected, out->hex) != 0)
@@ -205,6 +254,7 @@ static enum btz_err take_open(struct btz_access *a, struct btz_arena *arena, int
         err = put_in_place(a, arena, beside, out);
     if (err != BTZ_OK)
         unlink(beside);
+    close(in.to);
     return err;
 }
 
@@ -267,7 +317,7 @@ enum btz_err btz_vault_read(struct btz_access *a, const char *hex, struct btz_fi
     BTZ_CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return btz_fail_errno(BTZ_IO, "%s", path);
-    BTZ_TRY(btz_sha256_init(&hash));
+    btz_sha256_init(&hash);
     while ((n = read(fd, block.ptr, BLOCK)) > 0 || (n < 0 && errno == EINTR))
         if (n > 0)
             btz_sha256_add(&hash, btz_slice_of(block.ptr, (size_t)n));

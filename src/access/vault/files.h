@@ -33,6 +33,10 @@ BTZ_CHECKED enum btz_err btz_vault_take(struct btz_access *a, struct btz_arena *
 BTZ_CHECKED enum btz_err btz_vault_take_body(struct btz_access *a, struct btz_arena *arena,
                                              const char *from, uint64_t max, const char *expected,
                                              struct btz_taken_file *out);
+/* Is there room for an upload of that size, which is there twice for a while? IO: "too full". */
+BTZ_CHECKED enum btz_err btz_vault_room(struct btz_access *a, uint64_t size);
+/* Nobody is writing this `.new-` file of the vault's folder any more. */
+bool btz_vault_abandoned(int folder, const char *name);
 /* INPUT: it is not there, or no plain file. */
 BTZ_CHECKED enum btz_err btz_vault_look(struct btz_access *a, const char *hex,
                                         struct btz_file_seen *out);

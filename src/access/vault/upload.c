@@ -183,7 +183,8 @@ static enum btz_err run(struct btz_call *c)
 /* Asked by the front before it takes a body, so that nobody fills the disk who may not upload. */
 static enum btz_err check(struct btz_call *c)
 {
-    return btz_artifact_name_check(btz_call_text(c, "artifact"));
+    BTZ_TRY(btz_artifact_name_check(btz_call_text(c, "artifact")));
+    return btz_vault_room(c->access, (uint64_t)btz_call_int(c, "size", 0));
 }
 
 #define DESCRIPTION(where)                                                                         \
@@ -204,7 +205,14 @@ static enum btz_err check(struct btz_call *c)
     }
 
 static const struct btz_field upload_fields[] = { BTZ_ARTIFACT_NAME, DESCRIPTION(BTZ_IN_QUERY) };
-static const struct btz_field check_fields[] = { BTZ_ARTIFACT_NAME };
+static const struct btz_field check_fields[] = {
+    BTZ_ARTIFACT_NAME,
+    { .name = "size",
+      .kind = BTZ_FIELD_INT,
+      .place = BTZ_IN_QUERY,
+      .help = "Bytes that it will have: is there room for them?",
+      .max = INT64_MAX },
+};
 static const struct btz_field import_fields[] = {
     BTZ_ARTIFACT_NAME,
     { .name = "file",
@@ -239,7 +247,7 @@ const struct btz_operation btz_operation_artifact_upload_check = {
     .id = "artifact.upload.check",
     .method = "POST",
     .path = "/v1/artifacts/{artifact}/upload-check",
-    .summary = "May the caller upload this artifact, now?",
+    .summary = "May the caller upload this artifact, now, and is there room for it?",
     .tag = "artifacts",
     .action = "artifact.write",
     .resource = "artifact/{artifact}",

@@ -11,6 +11,7 @@
 #define BLOCK         ((size_t)1 << 20)
 #define READ_EVERY_MS 86400000u
 #define ORPHAN_MS     3600000u
+#define SPOOLED_MS    (2 * ORPHAN_MS)
 #define PAGE          200
 #define HEX           (2 * BTZ_SHA256_LEN)
 #define UNPROVEN      16 /* files that are remembered as touched while they were read */
@@ -161,7 +162,7 @@ static enum btz_err begin(struct btz_vault_watch *w, const char *hex)
     w->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (w->fd < 0)
         return btz_fail_errno(BTZ_IO, "%s", path);
-    BTZ_TRY(btz_sha256_init(&w->hash));
+    btz_sha256_init(&w->hash);
     snprintf(w->hex, sizeof w->hex, "%s", hex);
     return BTZ_OK;
 }
@@ -304,6 +305,13 @@ static enum btz_err is_registered(struct btz_store *s, const char *name, bool *o
     return BTZ_OK;
 }
 
+static enum btz_err take_away(int folder, const char *name)
+{
+    if (unlinkat(folder, name, 0) != 0 && errno != ENOENT)
+        return btz_fail_errno(BTZ_IO, "vault/%s", name);
+    return BTZ_OK;
+}
+
 static enum btz_err sweep_one(struct btz_store *s, int folder, const char *name, uint64_t now_ms)
 {
     bool registered;
@@ -311,13 +319,38 @@ static enum btz_err sweep_one(struct btz_store *s, int folder, const char *name,
 
     if (!is_ours(name) || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return BTZ_OK;
+    if (name[0] == '.')
+        return btz_vault_abandoned(folder, name) ? take_away(folder, name) : BTZ_OK;
     /* Younger ones may be on their way in. */
     if ((uint64_t)st.st_ctim.tv_sec * 1000 + ORPHAN_MS > now_ms)
         return BTZ_OK;
     BTZ_TRY(is_registered(s, name, &registered));
-    if (!registered && unlinkat(folder, name, 0) != 0 && errno != ENOENT)
-        return btz_fail_errno(BTZ_IO, "vault/%s", name);
-    return BTZ_OK;
+    return registered ? BTZ_OK : take_away(folder, name);
+}
+
+/* Bodies of uploads whose worker died. Those that are being sent are written to, those that are being taken in are no
+ * older than the front waits for an answer. */
+static enum btz_err sweep_spool(struct btz_vault_watch *w)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    uint64_t now_ms = btz_access_now_ms(w->a);
+    enum btz_err err = BTZ_OK;
+    struct dirent *entry;
+    const char *path;
+    struct stat st;
+    DIR *folder;
+
+    btz_arena_init(&arena, 65536);
+    BTZ_TRY(btz_vault_spool(w->a, &arena, &path));
+    folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT ? BTZ_OK : btz_fail_errno(BTZ_IO, "%s", path);
+    while (err == BTZ_OK && (entry = readdir(folder)) != NULL)
+        if (fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && (uint64_t)st.st_mtim.tv_sec * 1000 + SPOOLED_MS < now_ms)
+            err = take_away(dirfd(folder), entry->d_name);
+    closedir(folder);
+    return err;
 }
 
 static enum btz_err sweep(struct btz_vault_watch *w, struct btz_store *s)
@@ -340,7 +373,7 @@ static enum btz_err sweep(struct btz_vault_watch *w, struct btz_store *s)
         err = sweep_one(s, dirfd(folder), entry->d_name, now_ms);
     closedir(folder);
     w->swept_ms = now_ms;
-    return err;
+    return err == BTZ_OK ? sweep_spool(w) : err;
 }
 
 static enum btz_err turn(struct btz_vault_watch *w, struct btz_store *s, uint64_t read_max)

@@ -8,7 +8,7 @@
 #define FNV_BASIS 2166136261u
 #define FNV_PRIME 16777619u
 
-enum { STEM = 5, PIECE = 4, WORD_MAX = 32 };
+enum { STEM = 5, PIECE = 4, WORD_MAX = 32, MANY = 128 };
 
 /* Name spaces of features. */
 enum {
@@ -30,7 +30,7 @@ enum { IDEA_SLOTS = 6, IDEA_START = 255 };
 
 struct builder {
     uint16_t slot[BTZ_CLASS_FEATURES_MAX];
-    uint8_t seen[BTZ_CLASS_SLOTS / 8];
+    uint64_t seen[BTZ_CLASS_SLOTS / 64];
     struct btz_class_sentence sentence;
     const struct btz_class_lexicon *lexicon;
     uint32_t word1, stem1, stem2; /* of the last token, of the last two words */
@@ -43,7 +43,7 @@ struct builder {
     void *user;
 };
 
-static uint32_t mix(uint32_t space, uint32_t a, uint32_t b)
+static inline uint32_t mix(uint32_t space, uint32_t a, uint32_t b)
 {
     uint32_t h = space * 0x9E3779B1u ^ a * 0x85EBCA6Bu ^ ((b << 15) | (b >> 17)) * 0xC2B2AE35u;
 
@@ -54,24 +54,34 @@ static uint32_t mix(uint32_t space, uint32_t a, uint32_t b)
     return h ^ h >> 16;
 }
 
-static void put(struct builder *b, uint32_t hash)
+/* Without a jump that depends on the text: one wrong guess costs more than all of this. `count` is at most FEATURES_MAX. */
+static inline unsigned put_slot(struct builder *b, unsigned count, uint32_t hash)
 {
     uint32_t slot = hash % BTZ_CLASS_SLOTS;
-    uint8_t bit = (uint8_t)(1u << (slot & 7));
+    uint64_t bit = (uint64_t)1 << (slot & 63), word = b->seen[slot >> 6];
 
+    if (count == BTZ_CLASS_FEATURES_MAX)
+        return count;
+    b->seen[slot >> 6] = word | bit;
+    b->slot[count] = (uint16_t)slot;
+    return count + !(word & bit);
+}
+
+static inline void put(struct builder *b, uint32_t hash)
+{
     b->steps++;
-    if ((b->seen[slot >> 3] & bit) || b->sentence.count == BTZ_CLASS_FEATURES_MAX)
-        return;
-    b->seen[slot >> 3] |= bit;
-    b->slot[b->sentence.count++] = (uint16_t)slot;
+    b->sentence.count = put_slot(b, b->sentence.count, hash);
 }
 
 static void finish(struct builder *b)
 {
     if (b->sentence.count) {
         b->each(b->user, &b->sentence);
-        for (unsigned i = 0; i < b->sentence.count; i++)
-            b->seen[b->slot[i] >> 3] = 0;
+        if (b->sentence.count > MANY)
+            memset(b->seen, 0, sizeof b->seen);
+        else
+            for (unsigned i = 0; i < b->sentence.count; i++)
+                b->seen[b->slot[i] >> 6] = 0;
     }
     b->sentence.count = 0;
     b->word1 = b->stem1 = START_HASH;
@@ -160,22 +170,28 @@ static void word_add(struct word *w, uint32_t c)
     w->digits = w->digits && c >= '0' && c <= '9';
 }
 
+/* "_ign", "igno", "gnor", "nore", "ore_": of a word of at least PIECE bytes. */
 static void add_pieces(struct builder *b, const struct word *w)
 {
-    uint32_t h = '_';
+    uint32_t h = (uint32_t)'_' << 16 | (uint32_t)w->byte[0] << 8 | w->byte[1];
+    unsigned count = b->sentence.count;
 
-    /* "_ign", "igno", "gnor", "nore", "ore_" */
-    for (unsigned i = 0; i <= w->len; i++) {
-        h = h << 8 | (i < w->len ? w->byte[i] : '_');
-        if (i + 2 >= PIECE)
-            put(b, mix(SPACE_PIECE, h, 0));
+    for (unsigned i = 2; i < w->len; i++) {
+        h = h << 8 | w->byte[i];
+        count = put_slot(b, count, mix(SPACE_PIECE, h, 0));
     }
+    b->sentence.count = put_slot(b, count, mix(SPACE_PIECE, h << 8 | '_', 0));
+    b->steps += w->len - 1;
 }
 
 static void put_idea(struct builder *b, uint32_t what)
 {
+    unsigned count = b->sentence.count;
+
     for (uint32_t i = 0; i < IDEA_SLOTS; i++)
-        put(b, mix(SPACE_IDEA + i, what, 7));
+        count = put_slot(b, count, mix(SPACE_IDEA + i, what, 7));
+    b->sentence.count = count;
+    b->steps += IDEA_SLOTS;
 }
 
 /* Ideas follow each other whatever stands between them; the same one twice is one. */
@@ -194,9 +210,11 @@ static void add_idea(struct builder *b, unsigned idea)
     if (b->ideas >> idea & 1)
         return;
     /* Which ideas meet at all: languages order them as they like. */
-    for (unsigned other = 1; other < 64; other++)
-        if (b->ideas >> other & 1)
-            put(b, mix(SPACE_MEETING, other < idea ? other : idea, other < idea ? idea : other));
+    for (uint64_t rest = b->ideas; rest; rest &= rest - 1) {
+        unsigned other = (unsigned)__builtin_ctzll(rest);
+
+        put(b, mix(SPACE_MEETING, other < idea ? other : idea, other < idea ? idea : other));
+    }
     b->ideas |= (uint64_t)1 << idea;
 }
 
@@ -252,13 +270,59 @@ static void add_mark(struct builder *b, uint32_t hash, unsigned len)
     b->word1 = hash;
 }
 
+/* Small letters, digits and "_" as they are, capitals as small letters; 0: not within a word. */
+static const uint8_t word_bytes[256] = {
+    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6',
+    ['7'] = '7', ['8'] = '8', ['9'] = '9', ['_'] = '_', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c',
+    ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j',
+    ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q',
+    ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x',
+    ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e',
+    ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l',
+    ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's',
+    ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
+};
+
 static bool is_word_byte(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return word_bytes[c] != 0;
+}
+
+/* The letters of `word_bytes` from `at` on: word_add() for each, in one go. */
+static size_t add_letters(struct word *w, struct btz_slice in, size_t at)
+{
+    size_t kept = w->len, from;
+    uint32_t hash = w->hash;
+    uint8_t largest = 0, c;
+
+    for (; at < in.len && (c = word_bytes[in.ptr[at]]) && w->letters < STEM; at++) {
+        hash = (hash ^ c) * FNV_PRIME;
+        largest = c > largest ? c : largest;
+        w->byte[kept++] = c;
+        w->stem = hash;
+        if (++w->letters <= 2)
+            w->start = hash;
+        if (w->letters == 1)
+            w->first = c;
+    }
+    from = at;
+    for (; at < in.len && (c = word_bytes[in.ptr[at]]); at++) {
+        hash = (hash ^ c) * FNV_PRIME;
+        largest = c > largest ? c : largest;
+        if (kept < WORD_MAX)
+            w->byte[kept++] = c;
+        else
+            w->cut = true;
+    }
+    w->letters += (unsigned)(at - from);
+    w->hash = hash;
+    w->len = (unsigned)kept;
+    w->digits = w->digits && largest <= '9';
+    return at;
 }
 
 /* Reads a word at `at`; false when there is none. */
-static bool read_word(struct btz_slice in, size_t *at, struct word *w)
+static inline bool read_word(struct btz_slice in, size_t *at, struct word *w)
 {
     size_t from = *at;
 
@@ -272,8 +336,7 @@ static bool read_word(struct btz_slice in, size_t *at, struct word *w)
         uint32_t p;
 
         if (is_word_byte(c)) {
-            word_add(w, c >= 'A' && c <= 'Z' ? c + 32u : c);
-            ++*at;
+            *at = add_letters(w, in, *at);
             continue;
         }
         if (c == '\'' && *at > from && *at + 1 < in.len && is_word_byte(in.ptr[*at + 1])) {
@@ -387,11 +450,17 @@ enum btz_err btz_class_normalise(struct btz_slice raw, struct btz_buf *out)
 uint64_t btz_class_read(const struct btz_class_lexicon *l, struct btz_slice text,
                         void (*each)(void *user, const struct btz_class_sentence *s), void *user)
 {
-    struct builder b = { .lexicon = l, .each = each, .user = user };
+    struct builder b;
     struct word w;
     size_t at = 0;
 
-    b.sentence.slot = b.slot;
+    memset(b.seen, 0, sizeof b.seen);
+    b.sentence = (struct btz_class_sentence){ .slot = b.slot };
+    b.lexicon = l;
+    b.each = each;
+    b.user = user;
+    b.steps = 0;
+    b.narrow = 0;
     finish(&b);
     while (at < text.len) {
         size_t from = at;

@@ -11,6 +11,7 @@ enum {
     PAIRS_MIN = 8,  /* "69 67 6e ..." */
     SHOWN_MAX = 64, /* letters of one case at its beginning; more are no base64 */
     WRAP_MIN = 60,  /* a line of wrapped base64 is at least this long */
+    PAD_MAX = 4,    /* more are a line drawn with them */
     ENTITY_MAX = 32 /* with leading zeros */
 };
 
@@ -334,22 +335,26 @@ static enum btz_err settle(struct btz_view_room *room, const struct btz_view *in
     return BTZ_OK;
 }
 
-/* Most texts with a "%" or "&" have no escape. */
-static bool has_escape(const struct btz_view *in)
+/* Most texts with a "%" or "&" have no escape. *cut: where one begins that is not finished, or the end. */
+static bool has_escape(const struct btz_view *in, size_t *cut)
 {
-    static const char starts[] = { '%', '&', '\\' };
-    const uint8_t *end, *p;
+    struct btz_slice t = in->text;
 
-    if (in->text.len == 0)
+    *cut = t.len;
+    if (t.len == 0 ||
+        (!memchr(t.ptr, '%', t.len) && !memchr(t.ptr, '&', t.len) && !memchr(t.ptr, '\\', t.len)))
         return false;
-    end = in->text.ptr + in->text.len;
-    for (unsigned i = 0; i < sizeof starts; i++)
-        for (p = in->text.ptr; (p = memchr(p, starts[i], (size_t)(end - p))); p++) {
-            enum escape_kind kind = escape_at(p, (size_t)(end - p), in->final).kind;
+    for (size_t i = 0; i < t.len; i++) {
+        enum escape_kind kind;
 
-            if (kind != ESCAPE_NONE && (kind != ESCAPE_CUT || !in->final))
-                return true;
-        }
+        if (!is_escape_start(t.ptr[i]))
+            continue;
+        kind = escape_at(t.ptr + i, t.len - i, in->final).kind;
+        if (kind != ESCAPE_NONE && kind != ESCAPE_CUT)
+            return true;
+        if (kind == ESCAPE_CUT && !in->final && *cut == t.len)
+            *cut = i;
+    }
     return false;
 }
 
@@ -361,9 +366,9 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
     enum btz_err err;
 
     *changed = false;
-    *wait = t.len;
-    if (!has_escape(in))
+    if (!has_escape(in, wait))
         return BTZ_OK;
+    *wait = t.len;
     u.bytes.max = t.len + 8;
     u.at = malloc((t.len + 8) * sizeof *u.at);
     u.till = malloc((t.len + 8) * sizeof *u.till);
@@ -371,7 +376,7 @@ enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view
                          : btz_fail(BTZ_LIMIT, "out of memory to decode %zu bytes", t.len);
     if (err == BTZ_OK) {
         strip(in, &u, wait);
-        *changed = u.kind != ESCAPE_NONE || *wait < t.len;
+        *changed = u.kind != ESCAPE_NONE; /* else one that is cut stands in front of all of them */
         if (*changed)
             err = settle(room, in, &u, out, wait);
     }
@@ -445,10 +450,11 @@ static bool paired_run(struct btz_slice t, size_t from, struct btz_run *out)
     return pairs >= PAIRS_MIN || out->open;
 }
 
-static void plain_run(struct btz_slice t, size_t from, struct btz_run *out)
+/* `line`: where the line of text begins that `from` is in. */
+static void plain_run(struct btz_slice t, size_t from, size_t line, struct btz_run *out)
 {
     unsigned all = 0, last = 0, before = 0, c;
-    size_t i = from, line = from;
+    size_t i = from;
     bool only_hex = true;
 
     out->shown_from = SIZE_MAX;
@@ -466,7 +472,7 @@ static void plain_run(struct btz_slice t, size_t from, struct btz_run *out)
         if (c == 0 || (c == PAD && i == from))
             break;
         if (c == PAD) { /* ends it */
-            while (i < t.len && t.ptr[i] == '=' && i - from < SIZE_MAX - 1)
+            for (unsigned pads = 0; i < t.len && t.ptr[i] == '=' && pads < PAD_MAX; pads++)
                 i++;
             break;
         }
@@ -509,7 +515,7 @@ bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out)
             i = end;
             continue;
         }
-        plain_run(view->text, i, out);
+        plain_run(view->text, i, i, out);
         out->open = out->open && !view->final;
         i = out->to > i ? out->to : i + 1;
         if (out->shown_from != SIZE_MAX && out->shown_from - out->from <= SHOWN_MAX &&
@@ -520,6 +526,44 @@ bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out)
     }
     *at = len;
     return false;
+}
+
+void btz_run_resume(const struct btz_view *view, size_t from, bool paired, struct btz_run *out)
+{
+    size_t least = from > WRAP_MIN ? from - WRAP_MIN : 0, line = from;
+
+    *out = (struct btz_run){ .from = from, .to = from, .shown_from = from, .hex = paired };
+    out->paired = paired;
+    if (paired) {
+        (void)paired_run(view->text, from, out);
+    } else {
+        while (line > least && view->text.ptr[line - 1] != '\n' && view->text.ptr[line - 1] != '\r')
+            line--;
+        plain_run(view->text, from, line, out);
+    }
+    out->shown_from = from;
+    out->open = out->open && !view->final;
+}
+
+void btz_run_part(const struct btz_view *view, const struct btz_run *run, size_t from, size_t to,
+                  struct btz_run *out)
+{
+    unsigned all = 0;
+    bool only_hex = true;
+
+    *out = *run;
+    out->open = false;
+    if (from > out->shown_from)
+        out->shown_from = from;
+    out->from = from;
+    out->to = to;
+    for (size_t i = from; !run->paired && i < to; i++) {
+        unsigned c = class_of(view->text.ptr[i]);
+
+        all |= c;
+        only_hex = only_hex && (c == 0 || (c & HEX));
+    }
+    out->hex = run->paired || (only_hex && (all & DIGIT));
 }
 
 /* UTF-16 of ASCII: every second byte is NUL. */

@@ -189,6 +189,16 @@ static enum btz_err compile(struct btz_guard *g)
     return ways(g);
 }
 
+/* So that a stream holds less than `hold_max`, also when two pieces are masked as one. */
+static void pieces_of_runs(struct btz_guard *g)
+{
+    enum { LEAST = 256, MOST = 16384 };
+    size_t piece = g->conf.hold_max > 0 ? (size_t)g->conf.hold_max / 4 : 0;
+
+    g->run_piece = piece < LEAST ? LEAST : piece > MOST ? MOST : piece;
+    g->run_overlap = g->run_piece / 4;
+}
+
 enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard **out)
 {
     struct btz_guard *g = calloc(1, sizeof *g);
@@ -197,6 +207,7 @@ enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard *
     if (!g)
         return btz_fail(BTZ_LIMIT, "out of memory for a guard");
     g->conf = *conf;
+    pieces_of_runs(g);
     btz_random_bytes(&g->seed, sizeof g->seed);
     err = compile(g);
     if (err != BTZ_OK) {
@@ -247,7 +258,8 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
                                    .text_index = s->texts++,
                                    .text = text,
                                    .to = text.len,
-                                   .reverse = btz_channel_is_output(channel) };
+                                   .reverse = btz_channel_is_output(channel),
+                                   .form = btz_release_form(channel) };
     size_t start = out->len;
     enum btz_err err = text.len > BTZ_GUARD_TEXT_MAX
                            ? btz_fail(BTZ_LIMIT, "a text of %zu bytes", text.len)

@@ -26,17 +26,36 @@ struct btz_guard {
     void *setup[BTZ_DETECTORS_MAX];
     unsigned count;
     struct btz_triggers *triggers;
+    size_t run_piece, run_overlap;       /* bytes of a run that are read at once */
     uint64_t seed;                       /* of hashes that texts must not be able to steer */
     uint32_t decoded[BTZ_CHANNEL_COUNT]; /* detectors on in the channel that read decoded text */
 };
 
 /* ---- a scan (scan.c): all detectors over all views of a piece of text ----------------------------------------------- */
 
+/*
+ * A long run of base64 or hex is read in pieces, so that a stream need not hold all of it: each piece begins `run_overlap` in front
+ * of the end of the last one, and is a text of its own. Where the next begins in a text of which the beginning is gone.
+ */
+struct btz_run_piece {
+    size_t at,
+        look; /* in the original; look: what is needed of the text in front of it begins there */
+    size_t run_from; /* where the run begins, 0: further back */
+    unsigned layer;
+    bool paired;
+};
+struct btz_run_resume { /* of a layer */
+    size_t at;
+    bool is, paired;
+};
+
 struct btz_scanning { /* storage, kept by the session */
     struct btz_view_room rooms[BTZ_GUARD_LAYERS + 2];
     struct btz_marks marks[BTZ_DETECTORS_MAX];
     struct btz_hit *hits;
     size_t hit_count, hit_cap;
+    struct btz_run_piece *pieces;
+    size_t piece_count, piece_cap;
 };
 void btz_scanning_init(struct btz_scanning *s);
 void btz_scanning_release(struct btz_scanning *s);
@@ -50,9 +69,10 @@ struct btz_scan {
     size_t context,
         released; /* hits of detectors that act begin at `released` or later, others at `context` */
     bool final;
-    bool only_watch;      /* no action is taken: nothing waits */
-    bool with_whole;      /* detectors of whole texts too */
-    uint32_t ran, failed; /* out: detectors */
+    bool only_watch;                                    /* no action is taken: nothing waits */
+    bool with_whole;                                    /* detectors of whole texts too */
+    struct btz_run_resume resume[BTZ_GUARD_LAYERS + 1]; /* runs that began earlier */
+    uint32_t ran, failed;                               /* out: detectors */
     size_t wait,
         wait_watch; /* out: from where on detectors that act, or only observe, cannot tell yet */
     struct btz_view plain; /* out: valid until the next scan */
@@ -106,7 +126,11 @@ struct btz_release {
     size_t stop;  /* out: where a blocked hit begins, or SIZE_MAX: nothing from there on goes out */
     bool changed; /* out */
     bool reverse; /* pseudonyms are turned back */
+    /* in and out: is it JSON, in whose strings values must be written? Told by its first character. */
+    enum btz_guard_form { BTZ_FORM_UNKNOWN, BTZ_FORM_TEXT, BTZ_FORM_JSON } form;
 };
+/* What is known of a text's form before any of it was read. */
+enum btz_guard_form btz_release_form(enum btz_channel channel);
 /* Lowers `to` so that no union of hits, and no pseudonym, lies across it. Only what acts counts. */
 size_t btz_release_bound(const struct btz_release *r, size_t to, bool final);
 /* Appends text[from, to) with masks and names in it; notes what it found. */

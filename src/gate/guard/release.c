@@ -61,6 +61,59 @@ size_t btz_release_bound(const struct btz_release *r, size_t to, bool final)
     return to;
 }
 
+enum btz_guard_form btz_release_form(enum btz_channel channel)
+{
+    return channel == BTZ_CHANNEL_TOOL_ARGUMENTS ? BTZ_FORM_UNKNOWN : BTZ_FORM_TEXT;
+}
+
+/* Arguments of a tool are an object, or an array, or free text: of that a pseudonym can be the beginning. */
+static void learn_form(struct btz_release *r)
+{
+    size_t at = r->from;
+    bool cut;
+
+    while (at < r->to && strchr(" \t\r\n", r->text.ptr[at] ? r->text.ptr[at] : 'x'))
+        at++;
+    if (at >= r->to)
+        return;
+    r->form =
+        r->text.ptr[at] == '{' || r->text.ptr[at] == '"' ||
+                (r->text.ptr[at] == '[' &&
+                 !btz_session_known(r->session, btz_slice_sub(r->text, at, r->text.len), &cut))
+            ? BTZ_FORM_JSON
+            : BTZ_FORM_TEXT;
+}
+
+/* A value as it stands within a string of JSON. */
+static enum btz_err write_quoted(struct btz_slice value, struct btz_buf *out)
+{
+    static const char from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
+
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t c = value.ptr[i];
+        const char *simple = c ? strchr(from, c) : NULL;
+
+        if (simple) {
+            BTZ_TRY(btz_buf_add_byte(out, '\\'));
+            BTZ_TRY(btz_buf_add_byte(out, (uint8_t)to[simple - from]));
+        } else if (c < 0x20) {
+            BTZ_TRY(btz_buf_printf(out, "\\u%04x", c));
+        } else {
+            BTZ_TRY(btz_buf_add_byte(out, c));
+        }
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err write_value(struct btz_release *r, const struct btz_pseudonym *name,
+                                struct btz_buf *out)
+{
+    struct btz_slice value = btz_slice_of(name->value, name->value_len);
+
+    r->changed = true;
+    return r->form == BTZ_FORM_JSON ? write_quoted(value, out) : btz_buf_add_slice(out, value);
+}
+
 static enum btz_err copy(struct btz_release *r, size_t from, size_t to, struct btz_buf *out)
 {
     while (r->reverse && from < to) {
@@ -75,8 +128,7 @@ static enum btz_err copy(struct btz_release *r, size_t from, size_t to, struct b
         name = btz_session_known(r->session, btz_slice_of(open, to - at), &cut);
         BTZ_TRY(btz_buf_add(out, r->text.ptr + from, at - from));
         if (name) {
-            BTZ_TRY(btz_buf_add(out, name->value, name->value_len));
-            r->changed = true;
+            BTZ_TRY(write_value(r, name, out));
             from = at + strlen(name->name);
         } else {
             BTZ_TRY(btz_buf_add_byte(out, '['));
@@ -110,6 +162,8 @@ enum btz_err btz_release_write(struct btz_release *r, struct btz_buf *out)
 
     r->stop = SIZE_MAX;
     r->changed = false;
+    if (r->form == BTZ_FORM_UNKNOWN)
+        learn_form(r);
     for (size_t i = 0; join(s, i, r->to, &j); i = j.next) {
         BTZ_TRY(copy(r, at, j.from, out));
         if (j.strongest->action >= BTZ_GUARD_STEP_UP) {

@@ -30,6 +30,7 @@ void btz_scanning_release(struct btz_scanning *s)
     for (size_t i = 0; i < BTZ_DETECTORS_MAX; i++)
         free(s->marks[i].at);
     free(s->hits);
+    free(s->pieces);
     memset(s, 0, sizeof *s);
 }
 
@@ -191,6 +192,35 @@ static bool decoded_acts(const struct btz_scan *scan)
     return false;
 }
 
+static enum btz_err runs(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
+                         struct span span);
+
+/*
+ * An escape at the end that is not finished makes a text of its own: what stands in front of it, which may go on otherwise than
+ * the view does. In each layer one more may follow; what could begin in front of the first is seen when the text ends there.
+ */
+static enum btz_err cut_escapes(struct btz_scan *scan, const struct btz_view *view, size_t at,
+                                unsigned layer, struct span span)
+{
+    struct btz_view shorter = *view;
+    bool changed;
+
+    shorter.text.len = at;
+    shorter.before = view->before < at ? view->before : at;
+    for (unsigned l = layer + 1; l < BTZ_GUARD_LAYERS; l++) {
+        struct btz_view ignored;
+
+        BTZ_TRY(btz_view_unescape(&scan->session->scanning.rooms[layer + 1], &shorter, &ignored,
+                                  &changed, &at));
+        if (changed || at == shorter.text.len)
+            break;
+        shorter.text.len = at;
+    }
+    wait_at(scan, decoded_acts(scan), place(view, shorter.text.len));
+    BTZ_TRY(detect(scan, &shorter, layer + 1, span));
+    return layer + 1 < BTZ_GUARD_LAYERS ? runs(scan, &shorter, layer + 1, span) : BTZ_OK;
+}
+
 static enum btz_err escapes(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
                             struct span span)
 {
@@ -202,7 +232,10 @@ static enum btz_err escapes(struct btz_scan *scan, const struct btz_view *view, 
                               &wait));
     if (!view->final && wait < view->text.len)
         wait_at(scan, decoded_acts(scan), place(view, wait));
-    return changed ? layers(scan, &plain, layer + 1, span) : BTZ_OK;
+    if (changed)
+        return layers(scan, &plain, layer + 1, span);
+    return view->final || wait == view->text.len ? BTZ_OK
+                                                 : cut_escapes(scan, view, wait, layer, span);
 }
 
 /* Was part of the run made by taking off escapes? If not, the view above had it too. */
@@ -233,21 +266,108 @@ static enum btz_err one_run(struct btz_scan *scan, const struct btz_view *view,
     return layers(scan, &inner, layer + 1, span);
 }
 
+/* The first byte of the view from `from` on that stands for what is at or behind `at` of the original. */
+static size_t first_at(const struct btz_view *view, size_t from, size_t at)
+{
+    size_t low = from, high = view->text.len;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (place(view, mid) < at)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static enum btz_err note_piece(struct btz_scan *scan, const struct btz_view *view,
+                               const struct btz_run *run, size_t from, unsigned layer,
+                               size_t run_from)
+{
+    struct btz_scanning *s = &scan->session->scanning;
+    size_t look = from > BTZ_RUN_BACK ? from - BTZ_RUN_BACK : 0;
+
+    if (s->piece_count == s->piece_cap) {
+        size_t cap = s->piece_cap ? s->piece_cap * 2 : 8;
+        struct btz_run_piece *grown = realloc(s->pieces, cap * sizeof *grown);
+
+        if (!grown)
+            return btz_fail(BTZ_LIMIT, "out of memory for %zu pieces of runs", cap);
+        s->pieces = grown;
+        s->piece_cap = cap;
+    }
+    s->pieces[s->piece_count++] = (struct btz_run_piece){ .at = place(view, from),
+                                                          .look = place(view, look),
+                                                          .run_from = run_from,
+                                                          .layer = layer,
+                                                          .paired = run->paired };
+    return BTZ_OK;
+}
+
+/* A run from a beginning of a piece on; `first`: its own beginning. Lengths are of the original: that is what is held. */
+static enum btz_err pieces(struct btz_scan *scan, const struct btz_view *view,
+                           const struct btz_run *run, bool first, unsigned layer, struct span span)
+{
+    const struct btz_guard *g = scan->session->guard;
+    size_t from = run->from, shown = run->shown_from;
+    size_t run_from = first ? place(view, shown) : 0;
+
+    for (;; first = false) {
+        size_t next = run->to, to = run->to;
+        struct btz_run part;
+
+        if (!span.is && shown < run->to) {
+            next = first_at(view, shown,
+                            place(view, shown) + g->run_piece - (first ? g->run_overlap : 0));
+            while (run->paired && next < run->to && (next - from) % 3 != 0)
+                next++;
+            to = next < run->to ? first_at(view, next, place(view, next) + g->run_overlap) : next;
+        }
+        if (!first && !view->final)
+            BTZ_TRY(note_piece(scan, view, run, from, layer, run_from));
+        if (to >= run->to && run->open) {
+            size_t look = from > BTZ_RUN_BACK ? from - BTZ_RUN_BACK : 0;
+
+            wait_at(scan, decoded_acts(scan), place(view, first ? shown : look));
+            return BTZ_OK;
+        }
+        btz_run_part(view, run, from, to < run->to ? to : run->to, &part);
+        if (shown >= view->before && is_new(view, &part))
+            BTZ_TRY(one_run(scan, view, &part, layer, span));
+        if (to >= run->to)
+            return BTZ_OK;
+        from = shown = next;
+    }
+}
+
+/* A run whose beginning is gone. *at: behind it. */
+static enum btz_err resume(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
+                           size_t *at)
+{
+    struct btz_run run;
+    size_t from = first_at(view, 0, scan->resume[layer].at);
+
+    *at = from;
+    if (from == view->text.len)
+        return BTZ_OK;
+    btz_run_resume(view, from, scan->resume[layer].paired, &run);
+    *at = run.to;
+    return pieces(scan, view, &run, false, layer, (struct span){ false, 0, 0 });
+}
+
 static enum btz_err runs(struct btz_scan *scan, const struct btz_view *view, unsigned layer,
                          struct span span)
 {
     struct btz_run run;
     size_t at = 0;
 
-    while (btz_run_next(view, &at, &run)) {
-        if (run.open) {
-            wait_at(scan, decoded_acts(scan), place(view, run.shown_from));
-            continue;
-        }
-        if (run.shown_from < view->before || !is_new(view, &run))
-            continue;
-        BTZ_TRY(one_run(scan, view, &run, layer, span));
-    }
+    if (!span.is && scan->resume[layer].is)
+        BTZ_TRY(resume(scan, view, layer, &at));
+    while (btz_run_next(view, &at, &run))
+        if (run.open || run.shown_from >= view->before)
+            BTZ_TRY(pieces(scan, view, &run, true, layer, span));
     return BTZ_OK;
 }
 
@@ -338,7 +458,7 @@ enum btz_err btz_scan_run(struct btz_scan *scan)
     size_t wait;
 
     scan->ran = scan->failed = 0;
-    room->hit_count = 0;
+    room->hit_count = room->piece_count = 0;
     BTZ_TRY(btz_view_plain(&room->rooms[0], scan->text, scan->context, scan->final, &scan->plain,
                            &wait));
     scan->plain.channel = scan->channel;

@@ -68,7 +68,7 @@ static const struct btz_conf_key keys[] = {
     { KEY(btz_guard_conf, hold_max, hold_max, INT,
           "Bytes of a stream that are held back at most; what is longer is cut off, never let "
           "through unread."),
-      .fallback = "65536", .min = 256, .max = 16777216 },
+      .fallback = "65536", .min = 4096, .max = 16777216 },
 };
 const struct btz_conf_struct btz_guard_conf_struct = { "guard", sizeof(struct btz_guard_conf), keys,
                                                        BTZ_COUNT(keys) };

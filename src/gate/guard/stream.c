@@ -18,7 +18,12 @@ struct btz_guard_stream {
     size_t read_at;     /* not before the text is so long */
     struct btz_buf all; /* for detectors of whole texts */
     bool wants_all, hold, only_watch, denied, ended;
+    enum btz_guard_form form;
     uint64_t fed, scanned, gone, origin; /* origin: where text[context] stands in all of it */
+    struct {
+        uint64_t at;
+        bool is, paired;
+    } resume[BTZ_GUARD_LAYERS + 1]; /* runs that began in what went, in all of it */
 };
 
 enum btz_err btz_guard_stream_new(struct btz_guard_session *s, enum btz_channel channel,
@@ -31,6 +36,7 @@ enum btz_err btz_guard_stream_new(struct btz_guard_session *s, enum btz_channel 
         return btz_fail(BTZ_LIMIT, "out of memory for a guarded stream");
     t->session = s;
     t->channel = channel;
+    t->form = btz_release_form(channel);
     t->index = s->texts++;
     t->text.max = BTZ_GUARD_TEXT_MAX;
     t->all.max = WHOLE_MAX;
@@ -82,6 +88,51 @@ static void note(struct btz_guard_stream *t, size_t settled, size_t released, si
             absolute.to = (size_t)t->origin + h->to - t->context;
             btz_session_note(t->session, &absolute, t->channel, t->index);
         }
+    }
+}
+
+/* The piece of a long run to go on with in a layer when what is in front of `settled` goes. NULL: none. */
+static const struct btz_run_piece *piece_at(const struct btz_guard_stream *t, unsigned layer,
+                                            size_t settled)
+{
+    const struct btz_scanning *s = &t->session->scanning;
+
+    for (size_t i = 0; i < s->piece_count; i++) {
+        const struct btz_run_piece *p = &s->pieces[i];
+
+        if (p->layer == layer && p->run_from < settled && p->at >= settled)
+            return p;
+    }
+    return NULL;
+}
+
+/* What the next pieces of runs have to look back at is not settled. */
+static size_t look_back(const struct btz_guard_stream *t, size_t settled)
+{
+    size_t before;
+
+    do {
+        before = settled;
+        for (unsigned l = 0; l <= BTZ_GUARD_LAYERS; l++) {
+            const struct btz_run_piece *p = piece_at(t, l, settled);
+
+            settled = p && p->look < settled ? p->look : settled;
+        }
+    } while (settled != before);
+    return settled > t->context ? settled : t->context;
+}
+
+static void leave_runs(struct btz_guard_stream *t, size_t settled)
+{
+    memset(t->resume, 0, sizeof t->resume);
+    for (unsigned l = 0; l <= BTZ_GUARD_LAYERS; l++) {
+        const struct btz_run_piece *p = piece_at(t, l, settled);
+
+        if (!p)
+            continue;
+        t->resume[l].is = true;
+        t->resume[l].at = t->origin + p->at - t->context;
+        t->resume[l].paired = p->paired;
     }
 }
 
@@ -139,7 +190,8 @@ static enum btz_err advance(struct btz_guard_stream *t, struct btz_scan *scan, b
                                    .text = scan->text,
                                    .from = t->released,
                                    .to = scan->text.len,
-                                   .reverse = btz_channel_is_output(t->channel) };
+                                   .reverse = btz_channel_is_output(t->channel),
+                                   .form = t->form };
     size_t settled;
 
     if (!final && !t->only_watch && scan->wait < release.to)
@@ -148,8 +200,9 @@ static enum btz_err advance(struct btz_guard_stream *t, struct btz_scan *scan, b
     if (release.to < release.from)
         return btz_fail(BTZ_INTERNAL, "a guarded stream would go back");
     BTZ_TRY(btz_release_write(&release, out));
+    t->form = release.form;
     settled = !final && scan->wait_watch < release.to ? scan->wait_watch : release.to;
-    settled = settled > t->context ? settled : t->context;
+    settled = look_back(t, settled);
     note(t, settled, release.to, release.stop);
     if (release.stop != SIZE_MAX) {
         t->gone += release.stop - release.from;
@@ -157,6 +210,7 @@ static enum btz_err advance(struct btz_guard_stream *t, struct btz_scan *scan, b
     }
     t->gone += release.to - release.from;
     t->released = release.to;
+    leave_runs(t, settled);
     return move_on(t, &scan->plain, settled);
 }
 
@@ -203,6 +257,13 @@ static enum btz_err read_now(struct btz_guard_stream *t, bool final, struct btz_
                              .with_whole = t->hold };
     size_t held;
 
+    for (unsigned l = 0; l <= BTZ_GUARD_LAYERS; l++)
+        if (t->resume[l].is)
+            scan.resume[l] = (struct btz_run_resume){
+                .at = (size_t)(t->resume[l].at - t->origin) + t->context,
+                .is = true,
+                .paired = t->resume[l].paired,
+            };
     if (final && t->wants_all)
         BTZ_TRY(read_all(t));
     BTZ_TRY(btz_scan_run(&scan));

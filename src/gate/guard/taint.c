@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "gate/guard/detectors/charset.h"
 #include "gate/guard/inside.h"
 
 enum { ATOMS_MAX = 8192, FIRST_SLOTS = 64, TRUSTED = 1, UNTRUSTED = 2, ATOM_MAX = 254 };
@@ -77,15 +78,25 @@ static enum btz_err say(struct btz_atoms *a, uint64_t key, uint8_t who)
     return BTZ_OK;
 }
 
-static bool atom_byte(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
-           c == '+' || c == '@' || c >= 0x80;
-}
+enum { LETTER = 1, DIGIT, EDGE, AT }; /* sorts of bytes; 0: not in an atom */
+
+#define LETTERS_8(c)                                                                               \
+    [(c)] = LETTER, [(c) + 1] = LETTER, [(c) + 2] = LETTER, [(c) + 3] = LETTER,                    \
+    [(c) + 4] = LETTER, [(c) + 5] = LETTER, [(c) + 6] = LETTER, [(c) + 7] = LETTER
+static const uint8_t atom_bytes[256] = {
+    LETTERS_8('a'),  LETTERS_8('i'),  LETTERS_8('q'),  ['y'] = LETTER,  ['z'] = LETTER,
+    LETTERS_8(0x80), LETTERS_8(0x88), LETTERS_8(0x90), LETTERS_8(0x98), LETTERS_8(0xA0),
+    LETTERS_8(0xA8), LETTERS_8(0xB0), LETTERS_8(0xB8), LETTERS_8(0xC0), LETTERS_8(0xC8),
+    LETTERS_8(0xD0), LETTERS_8(0xD8), LETTERS_8(0xE0), LETTERS_8(0xE8), LETTERS_8(0xF0),
+    LETTERS_8(0xF8), ['0'] = DIGIT,   ['1'] = DIGIT,   ['2'] = DIGIT,   ['3'] = DIGIT,
+    ['4'] = DIGIT,   ['5'] = DIGIT,   ['6'] = DIGIT,   ['7'] = DIGIT,   ['8'] = DIGIT,
+    ['9'] = DIGIT,   ['.'] = EDGE,    ['-'] = EDGE,    ['_'] = EDGE,    ['+'] = EDGE,
+    ['@'] = AT,
+};
 
 static bool is_edge(uint8_t c)
 {
-    return c == '.' || c == '-' || c == '_' || c == '+';
+    return atom_bytes[c] == EDGE;
 }
 
 /* user@host.tld; what follows "://"; an IBAN or at least eight digits. */
@@ -116,16 +127,20 @@ bool btz_atom_next(const struct btz_view *view, size_t *at, struct btz_atom *out
 
     while (*at < t.len) {
         size_t from = *at, to;
+        unsigned sorts = 0;
+        uint8_t sort;
 
-        if (!atom_byte(t.ptr[from])) {
+        if (!atom_bytes[t.ptr[from]]) {
             (*at)++;
             continue;
         }
-        to = from;
-        while (to < t.len && atom_byte(t.ptr[to]))
-            to++;
+        for (to = from; to < t.len && (sort = atom_bytes[t.ptr[to]]); to++)
+            sorts |= 1u << sort;
         *at = to;
         out->open = to == t.len && !view->final;
+        /* Nearly always: a word of letters alone, with no "://" in front. */
+        if (sorts == 1u << LETTER && !out->open && !(from > 0 && t.ptr[from - 1] == '/'))
+            continue;
         while (from < to && is_edge(t.ptr[from]))
             from++;
         while (to > from && is_edge(t.ptr[to - 1]))
@@ -135,6 +150,21 @@ bool btz_atom_next(const struct btz_view *view, size_t *at, struct btz_atom *out
         out->sort = sort_of(t, from, to);
         if (to > from && (out->open || out->sort != BTZ_ATOM_NONE))
             return true;
+    }
+    return false;
+}
+
+/* Without "@", "/" and a digit there is no atom. */
+static bool may_hold_atoms(const struct btz_view *view)
+{
+    struct btz_slice t = btz_slice_of(view->folded, view->text.len);
+
+    if (memchr(t.ptr, '@', t.len))
+        return true;
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] >= '/' && t.ptr[i] <= '9')
+            return true;
+        i = btz_skip_letters(t, i + 1) - 1;
     }
     return false;
 }
@@ -151,7 +181,9 @@ enum btz_err btz_atoms_learn(struct btz_guard_session *s, enum btz_channel chann
     struct btz_atom atom;
     size_t at = 0;
 
-    while (who && btz_atom_next(view, &at, &atom)) {
+    if (!who || view->text.len == 0 || !may_hold_atoms(view))
+        return BTZ_OK;
+    while (btz_atom_next(view, &at, &atom)) {
         if (atom.sort == BTZ_ATOM_NONE)
             continue;
         if (!s->atoms && !(s->atoms = calloc(1, sizeof *s->atoms)))

@@ -21,7 +21,9 @@ struct btz_triggers {
     unsigned owner;
     uint32_t owners;
     uint16_t start[65537]; /* by the first two bytes */
-    uint64_t bits[(1 << BITS) / 64];
+    uint8_t *third;        /* bytes of the words, 0: it has two */
+    /* Where one may begin at all, and where one may within a word. */
+    uint64_t bits[(1 << BITS) / 64], inside[(1 << BITS) / 64];
 };
 
 enum btz_err btz_triggers_new(struct btz_triggers **out)
@@ -39,6 +41,7 @@ void btz_triggers_free(struct btz_triggers *t)
     if (!t)
         return;
     free(t->words);
+    free(t->third);
     free(t);
 }
 
@@ -86,9 +89,11 @@ static uint32_t hash_of(uint8_t a, uint8_t b, uint8_t c)
     return ((uint32_t)a | (uint32_t)b << 8 | (uint32_t)c << 16) * 2654435761u >> (32 - BITS);
 }
 
-static void set(struct btz_triggers *t, uint32_t hash)
+static void set(struct btz_triggers *t, const struct word *w, uint32_t hash)
 {
     t->bits[hash / 64] |= (uint64_t)1 << (hash % 64);
+    if (!(w->flags & BTZ_TRIGGER_WORD))
+        t->inside[hash / 64] |= (uint64_t)1 << (hash % 64);
 }
 
 static int by_text(const void *a, const void *b)
@@ -115,14 +120,18 @@ enum btz_err btz_triggers_build(struct btz_triggers *t)
             w++;
         t->start[pair] = (uint16_t)w;
     }
+    t->third = malloc(t->count + 1);
+    if (!t->third)
+        return btz_fail(BTZ_LIMIT, "out of memory for %zu triggers", t->count);
     for (w = 0; w < t->count; w++) {
         const uint8_t *p = (const uint8_t *)t->words[w].text;
 
+        t->third[w] = p[2];
         if (t->words[w].len > 2)
-            set(t, hash_of(p[0], p[1], p[2]));
+            set(t, &t->words[w], hash_of(p[0], p[1], p[2]));
         else
             for (unsigned c = 0; c < 256; c++)
-                set(t, hash_of(p[0], p[1], (uint8_t)c));
+                set(t, &t->words[w], hash_of(p[0], p[1], (uint8_t)c));
     }
     return BTZ_OK;
 }
@@ -149,20 +158,33 @@ static enum btz_err mark(struct btz_marks *m, size_t at, const struct word *w)
 }
 
 static enum btz_err compare(const struct btz_triggers *t, struct btz_slice in, size_t at,
-                            struct btz_marks *marks)
+                            bool inside, struct btz_marks *marks)
 {
-    size_t pair = (size_t)(in.ptr[at] << 8 | in.ptr[at + 1]);
-    bool inside = at > 0 && in_word(in.ptr[at - 1]);
+    size_t pair = (size_t)(in.ptr[at] << 8 | in.ptr[at + 1]), left = in.len - at;
+    uint8_t third = left > 2 ? in.ptr[at + 2] : 0;
 
     for (size_t w = t->start[pair]; w < t->start[pair + 1]; w++) {
-        const struct word *word = &t->words[w];
+        const struct word *word;
 
-        if (word->len <= in.len - at && !((word->flags & BTZ_TRIGGER_WORD) && inside) &&
-            (word->len == 2 || (uint8_t)word->text[2] == in.ptr[at + 2]) &&
+        if (t->third[w] != third && t->third[w] != 0)
+            continue;
+        word = &t->words[w];
+        if (word->len <= left && !((word->flags & BTZ_TRIGGER_WORD) && inside) &&
             memcmp(in.ptr + at, word->text, word->len) == 0)
             BTZ_TRY(mark(&marks[word->detector], at, word));
     }
     return BTZ_OK;
+}
+
+/* At a place where one may begin. */
+static enum btz_err look(const struct btz_triggers *t, struct btz_slice in, size_t at,
+                         uint32_t hash, struct btz_marks *marks)
+{
+    bool inside = at > 0 && in_word(in.ptr[at - 1]);
+
+    if (inside && !(t->inside[hash / 64] >> (hash % 64) & 1))
+        return BTZ_OK;
+    return compare(t, in, at, inside, marks);
 }
 
 enum btz_err btz_triggers_scan(const struct btz_triggers *t, struct btz_slice folded,
@@ -178,15 +200,17 @@ enum btz_err btz_triggers_scan(const struct btz_triggers *t, struct btz_slice fo
         memcpy(&four, folded.ptr + i, 4);
         h = hash_of((uint8_t)four, (uint8_t)(four >> 8), (uint8_t)(four >> 16));
         if (t->bits[h / 64] >> (h % 64) & 1)
-            BTZ_TRY(compare(t, folded, i, marks));
+            BTZ_TRY(look(t, folded, i, h, marks));
     }
     for (; i + 2 < folded.len; i++) {
         uint32_t h = hash_of(folded.ptr[i], folded.ptr[i + 1], folded.ptr[i + 2]);
 
         if (t->bits[h / 64] >> (h % 64) & 1)
-            BTZ_TRY(compare(t, folded, i, marks));
+            BTZ_TRY(look(t, folded, i, h, marks));
     }
-    return i + 1 < folded.len ? compare(t, folded, i, marks) : BTZ_OK;
+    if (i + 1 >= folded.len)
+        return BTZ_OK;
+    return compare(t, folded, i, i > 0 && in_word(folded.ptr[i - 1]), marks);
 }
 
 void btz_triggers_tail(const struct btz_triggers *t, struct btz_slice folded, const uint8_t *text,

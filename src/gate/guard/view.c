@@ -51,17 +51,36 @@ static enum btz_err map_reserve(struct btz_view_room *room, size_t len)
     return BTZ_OK;
 }
 
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+#define EACH(c)   (UINT64_C(0x0101010101010101) * (uint64_t)(c))
+
+/* Eight bytes at a time: the high bit of each says whether it is a capital, a quarter of that is the way to a small one. */
+static inline uint64_t fold_eight(uint64_t w)
+{
+    uint64_t low = w & ~HIGH_BITS;
+    uint64_t capital = (low + EACH(0x80 - 'A')) & ~(low + EACH(0x7F - 'Z')) & ~w & HIGH_BITS;
+
+    return w | capital >> 2;
+}
+
 void btz_view_fold(const uint8_t *in, size_t n, uint8_t *out)
 {
-    uint8_t any = 0;
+    uint64_t any = 0, word;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&word, in + i, 8);
+        any |= word;
+        word = fold_eight(word);
+        memcpy(out + i, &word, 8);
+    }
+    for (; i < n; i++) {
         any |= in[i];
         out[i] = (uint8_t)(in[i] + ((uint8_t)(in[i] - 'A') < 26 ? 32 : 0));
     }
-    if (any < 0x80)
+    if (!(any & HIGH_BITS))
         return;
-    for (size_t i = 0; i + 1 < n; i++) {
+    for (i = 0; i + 1 < n; i++) {
         uint8_t a = in[i], b = in[i + 1];
 
         if (a == 0xCE && b >= 0x91 && b <= 0x9F) {
@@ -286,7 +305,7 @@ static bool is_ascii(struct btz_slice s)
     }
     for (; i < s.len; i++)
         any |= s.ptr[i];
-    return (any & 0x8080808080808080u) == 0;
+    return (any & HIGH_BITS) == 0;
 }
 
 enum btz_err btz_view_plain(struct btz_view_room *room, struct btz_slice text, size_t context,

@@ -24,8 +24,8 @@ BTZ_CHECKED enum btz_err btz_view_plain(struct btz_view_room *room, struct btz_s
                                         size_t context, bool final, struct btz_view *out,
                                         size_t *wait);
 /*
- * Escapes taken off: HTML character references, %41, \u0041, \x41 and \101, \n and alike. *changed false: there are none, and
- * nothing is written. *wait: offset in `in` of an escape that is not finished, or in.text.len.
+ * Escapes taken off: HTML character references, %41, \u0041, \x41 and \101, \n and alike. *changed false: there are none that
+ * are finished, and nothing is written. *wait: offset in `in` of an escape that is not finished, or in.text.len.
  */
 BTZ_CHECKED enum btz_err btz_view_unescape(struct btz_view_room *room, const struct btz_view *in,
                                            struct btz_view *out, bool *changed, size_t *wait);
@@ -48,6 +48,13 @@ struct btz_run {
 };
 /* The next run that begins at or after *at and could be one; moves *at behind it. */
 bool btz_run_next(const struct btz_view *view, size_t *at, struct btz_run *out);
+/* How a run goes on that was seen to `from` before: it is one, whatever it looks like from there. At least BTZ_RUN_BACK
+ * bytes of it in front of `from` are in the view. */
+enum { BTZ_RUN_BACK = 64 };
+void btz_run_resume(const struct btz_view *view, size_t from, bool paired, struct btz_run *out);
+/* The part [from, to) of a run, as a run. */
+void btz_run_part(const struct btz_view *view, const struct btz_run *run, size_t from, size_t to,
+                  struct btz_run *out);
 /* Its text, when three quarters of it are: a space for each byte that is none. False: it encodes none. */
 BTZ_CHECKED enum btz_err btz_run_decode(const struct btz_view *view, const struct btz_run *run,
                                         struct btz_buf *out, bool *is_text);

@@ -24,6 +24,7 @@ struct btz_range {
 struct btz_call_record {
     const char *request;             /* id of the request */
     const char *phase;               /* "begin" (durable mode, before it is forwarded) or "end" */
+    const char *trace, *parent_span; /* of the client, where it continues a trace (gate/trace.h) */
     uint64_t at_ms, took_us, own_us; /* own_us: CPU or wall spent in the gateway itself */
     uint64_t first_token_us;
     const char *principal, *name, *key, *method; /* ids; method: how it was proven */

@@ -11,6 +11,8 @@
 const struct btz_member btz_members[] = {
     MEMBER("request", TEXT, request, 128),
     MEMBER("phase", TEXT, phase, 16),
+    MEMBER("trace", TEXT, trace, 32),
+    MEMBER("parent_span", TEXT, parent_span, 16),
     MEMBER("at", COUNT, at_ms, 0),
     MEMBER("took_us", COUNT, took_us, 0),
     MEMBER("own_us", COUNT, own_us, 0),

@@ -46,18 +46,19 @@ static enum btz_err scan_text(struct scan *s, size_t max)
     if (!take(s, '"'))
         return bad(s, "a text");
     from = s->at;
-    while (s->at < s->in.len && s->in.ptr[s->at] != '"') {
-        uint8_t c = s->in.ptr[s->at];
+    for (;;) {
+        uint8_t c = 0;
 
+        while (s->at < s->in.len && (c = s->in.ptr[s->at]) >= 0x20 && c != '"' && c != '\\') {
+            wide |= c >= 0x80;
+            s->at++;
+        }
+        if (s->at == s->in.len || c == '"')
+            break;
         if (c < 0x20)
             return bad(s, "no control character");
-        if (c == '\\') {
-            if (!skip_escape(s))
-                return bad(s, "an escape of the journal");
-            continue;
-        }
-        wide = wide || c >= 0x80;
-        s->at++;
+        if (!skip_escape(s))
+            return bad(s, "an escape of the journal");
     }
     if (s->at - from > max)
         return bad(s, "a shorter text");
@@ -226,8 +227,10 @@ enum btz_err btz_record_parse(struct btz_slice record, struct btz_record_view *o
 
 static const struct btz_slice *find(const struct btz_record_view *v, const char *name)
 {
+    size_t n = strlen(name);
+
     for (size_t i = 0; i < v->count; i++)
-        if (btz_slice_is(v->member[i].name, name))
+        if (v->member[i].name.len == n && memcmp(v->member[i].name.ptr, name, n) == 0)
             return &v->member[i].value;
     return NULL;
 }

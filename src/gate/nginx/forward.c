@@ -15,6 +15,8 @@ enum variable {
     VARIABLE_TOKEN,
     VARIABLE_COOKIE,
     VARIABLE_IDEMPOTENCY,
+    VARIABLE_SESSION,
+    VARIABLE_TRACE,
 };
 
 static const struct btz_upstream_conf *upstream_of(const struct btz_nginx_ctx *c)
@@ -84,8 +86,9 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
     uint8_t digest[BTZ_SHA256_LEN];
     struct btz_sha256 hash;
 
-    if (value.len == 0 || !c->x || !c->x->id || btz_sha256_init(&hash) != BTZ_OK)
+    if (value.len == 0 || !c->x || !c->x->id)
         return out;
+    btz_sha256_init(&hash);
     btz_sha256_add(&hash, btz_slice_of(c->x->id, strlen(c->x->id) + 1));
     btz_sha256_add(&hash, btz_slice_of(value.data, value.len));
     btz_sha256_end(&hash, digest);
@@ -93,6 +96,21 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
     if (!out.data)
         return out;
     out.len = (size_t)(ngx_hex_dump(out.data, digest, sizeof digest) - out.data);
+    return out;
+}
+
+static ngx_str_t trace(struct btz_nginx_ctx *c)
+{
+    ngx_str_t out = ngx_null_string;
+    char text[BTZ_TRACE_TEXT + 1];
+
+    if (!c->x || !btz_exchange_traceparent(c->x, text))
+        return out;
+    out.data = ngx_pnalloc(c->r->pool, BTZ_TRACE_TEXT);
+    if (!out.data)
+        return out;
+    ngx_memcpy(out.data, text, BTZ_TRACE_TEXT);
+    out.len = BTZ_TRACE_TEXT;
     return out;
 }
 
@@ -113,6 +131,10 @@ static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
         return text_of(c->in.upgrade ? "upgrade" : "");
     case VARIABLE_IDEMPOTENCY:
         return idempotency(c);
+    case VARIABLE_SESSION:
+        return (ngx_str_t){ c->forward.mcp_session.len, (u_char *)c->forward.mcp_session.ptr };
+    case VARIABLE_TRACE:
+        return trace(c);
     case VARIABLE_COOKIE: /* one credential at a time */
         return token(c).len ? (ngx_str_t)ngx_null_string
                             : (ngx_str_t){ c->in.cookie.len, (u_char *)c->in.cookie.ptr };
@@ -168,6 +190,8 @@ ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf)
         { ngx_string("bartizan_token"), VARIABLE_TOKEN },
         { ngx_string("bartizan_cookie"), VARIABLE_COOKIE },
         { ngx_string("bartizan_idempotency"), VARIABLE_IDEMPOTENCY },
+        { ngx_string("bartizan_trace"), VARIABLE_TRACE },
+        { ngx_string("bartizan_mcp_session"), VARIABLE_SESSION },
     };
     ngx_str_t headers = ngx_string("bartizan_header_");
     ngx_http_variable_t *v;

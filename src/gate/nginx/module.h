@@ -42,6 +42,8 @@ struct btz_nginx_main { /* one a configuration: read in the master, shared by wh
     /* of one worker */
     struct btz_gate *gate;
     struct btz_nginx_redis *redis;
+    uint8_t random[2048]; /* for ids of requests: one question to the system for many */
+    size_t random_left;
 };
 
 enum btz_nginx_stage { BTZ_NGINX_HEAD, BTZ_NGINX_BODY, BTZ_NGINX_FORWARD };

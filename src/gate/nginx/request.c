@@ -5,6 +5,7 @@
 
 #include "gate/exchange.h"
 
+#define ID_BYTES           16
 #define STRANGERS_A_SECOND 100 /* refused with an entry, or asked for, of one address */
 
 static void on_body(ngx_http_request_t *r);
@@ -32,6 +33,8 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
         { "content-type", &in->content_type },
         { "user-agent", &in->user_agent },
         { "origin", &in->origin },
+        { "traceparent", &in->traceparent },
+        { "mcp-session-id", &in->mcp_session },
     };
     ngx_list_part_t *part = &r->headers_in.headers.part;
 
@@ -43,6 +46,10 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
                 if (h[i].key.len != strlen(wanted[k].name) ||
                     ngx_strncasecmp(h[i].key.data, (u_char *)wanted[k].name, h[i].key.len) != 0)
                     continue;
+                if (wanted[k].to == &in->traceparent && in->traceparent.ptr) {
+                    in->traceparent.len = 0; /* of two traces none is continued */
+                    continue;
+                }
                 if (wanted[k].to->ptr)
                     return false;
                 *wanted[k].to = btz_slice_of(h[i].value.data, h[i].value.len);
@@ -71,14 +78,35 @@ static bool wants_upgrade(ngx_http_request_t *r)
            ngx_strncasecmp(upgrade->value.data, (u_char *)websocket, sizeof websocket - 1) == 0;
 }
 
+/* The value of $request_id, before anybody asks for it: nginx would seed a generator and ask for our pid each time. */
+static ngx_str_t request_id(struct btz_nginx_ctx *c)
+{
+    struct btz_nginx_main *m = c->main;
+    ngx_http_variable_value_t *v = &c->r->variables[m->request_id];
+    u_char *text;
+
+    if (v->valid) /* not ended by a NUL */
+        return btz_nginx_str(c->r->pool, btz_slice_of(v->data, v->len));
+    text = ngx_pnalloc(c->r->pool, 2 * ID_BYTES + 1);
+    if (!text)
+        return (ngx_str_t)ngx_null_string;
+    if (m->random_left < ID_BYTES) {
+        btz_random_bytes(m->random, sizeof m->random);
+        m->random_left = sizeof m->random;
+    }
+    m->random_left -= ID_BYTES;
+    *ngx_hex_dump(text, m->random + m->random_left, ID_BYTES) = '\0';
+    *v = (ngx_http_variable_value_t){ .len = 2 * ID_BYTES, .valid = 1, .data = text };
+    return (ngx_str_t){ v->len, v->data };
+}
+
 static bool read_head(struct btz_nginx_ctx *c, bool *twice)
 {
     ngx_http_request_t *r = c->r;
     struct btz_incoming *in = &c->in;
     ngx_str_t verified = btz_nginx_variable(r, c->main->verified);
-    ngx_str_t id = btz_nginx_variable(r, c->main->request_id);
 
-    in->request_id = (const char *)btz_nginx_str(r->pool, slice(id)).data;
+    in->request_id = (const char *)request_id(c).data;
     in->method = slice(r->method_name);
     read_target(r, in);
     in->address_text = (const char *)btz_nginx_str(r->pool, slice(r->connection->addr_text)).data;

@@ -212,6 +212,32 @@ static void read_response(ngx_http_request_t *r, struct btz_response_head *out)
         out->content_encoding = btz_slice_of(encoding->value.data, encoding->value.len);
 }
 
+/* The next header of that name that is to be sent, NULL: none. */
+static ngx_table_elt_t *find_header(ngx_http_request_t *r, const char *name)
+{
+    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (h[i].hash && is_word(h[i].key, name))
+                return &h[i];
+    }
+    return NULL;
+}
+
+/* Sessions of servers are known to the gateway only; the client gets one of his. */
+static ngx_int_t put_session(struct btz_nginx_ctx *c)
+{
+    const char *session = btz_exchange_session(c->x);
+    ngx_table_elt_t *h;
+
+    while ((h = find_header(c->r, "mcp-session-id")) != NULL)
+        h->hash = 0;
+    return session ? btz_nginx_add_header(c->r, "Mcp-Session-Id",
+                                          (ngx_str_t){ strlen(session), (u_char *)session })
+                   : NGX_OK;
+}
+
 /* What comes from now on is of no use: it is as if the upstream had ended well. */
 static void cut_upstream(struct btz_nginx_ctx *c)
 {
@@ -268,9 +294,12 @@ static ngx_int_t begin_response(struct btz_nginx_ctx *c)
     ngx_http_request_t *r = c->r;
     struct btz_response_head head;
     enum btz_response_mode mode = BTZ_RESPONSE_PASS;
+    ngx_table_elt_t *session = find_header(r, "mcp-session-id");
     enum btz_step step;
 
     read_response(r, &head);
+    if (session)
+        head.mcp_session = btz_slice_of(session->value.data, session->value.len);
     btz_exchange_attempted(c->x, head.status);
     c->attempt_told = true;
     /* Another one is tried: error_page leads to it. */
@@ -281,6 +310,8 @@ static ngx_int_t begin_response(struct btz_nginx_ctx *c)
     step = btz_exchange_response(c->x, &head, &mode);
     if (step != BTZ_STEP_GO)
         return replace_response(c);
+    if (put_session(c) != NGX_OK)
+        return NGX_ERROR;
     if (head.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
         c->mode = BTZ_NGINX_MODE_PASS;
         return btz_nginx_websocket(c) == NGX_OK ? send_headers(c) : NGX_ERROR;
@@ -503,9 +534,11 @@ static ngx_int_t pass(struct btz_nginx_ctx *c, ngx_chain_t *in)
         c->upstream_failed = c->upstream_failed || has_broken_off(c, in);
         if (bytes && !c->first_ns)
             c->first_ns = btz_clock_ns();
+        if (bytes && btz_exchange_passed(c->x, bytes) != BTZ_OK) {
+            btz_nginx_end(c, BTZ_END_REFUSED, (unsigned)c->r->headers_out.status);
+            return NGX_ERROR; /* no proper end: the client must see that something is missing */
+        }
         c->response_bytes += bytes;
-        if (bytes)
-            btz_exchange_passed(c->x, bytes);
         if (last)
             btz_nginx_end(c, c->cut ? BTZ_END_REFUSED : BTZ_END_DONE,
                           (unsigned)c->r->headers_out.status);

@@ -84,8 +84,12 @@ static void read_frames(struct btz_nginx_socket *s, struct btz_slice bytes)
             return;
         }
         bytes = btz_slice_sub(bytes, n, bytes.len - n);
-        if (f->messages > messages && !f->text) /* binary: nobody reads it */
-            btz_exchange_passed(s->ctx->x, f->bytes_in_message);
+        /* Binary: nobody reads it. */
+        if (f->messages > messages && !f->text &&
+            btz_exchange_passed(s->ctx->x, f->bytes_in_message) != BTZ_OK) {
+            refuse(s);
+            return;
+        }
         if (is_between(&s->server.frames)) {
             if (btz_buf_add_slice(&s->ready, btz_buf_slice(&s->held)) != BTZ_OK) {
                 refuse(s);

@@ -12,18 +12,11 @@
 #define UNDER_WAY  0
 #define DONE       1
 
-static const struct btz_migration migrations[] = {
-    { 1, "CREATE TABLE api_once (key {blob} PRIMARY KEY, print {blob} NOT NULL, state {int} NOT "
-         "NULL, status {int}, answer {blob}, made_ms {int} NOT NULL);"
-         "CREATE INDEX api_once_age ON api_once (made_ms)" },
-    { 2, "ALTER TABLE api_once ADD COLUMN owner {text} NOT NULL DEFAULT '';"
-         "ALTER TABLE api_once ADD COLUMN size {int} NOT NULL DEFAULT 0;"
-         "CREATE INDEX api_once_owner ON api_once (owner, made_ms, size)" },
-};
-
 enum btz_err btz_api_once_migrate(struct btz_store *s)
 {
-    return btz_store_migrate(s, "api", migrations, BTZ_COUNT(migrations));
+    const struct btz_access_part *part = &btz_access_part_api;
+
+    return btz_store_migrate(s, part->name, part->migrations, part->migration_count);
 }
 
 enum btz_err btz_api_once_tidy(struct btz_store *s, uint64_t now_ms)
@@ -47,12 +40,12 @@ static enum btz_err take_prints(const struct btz_api_exchange *x, const char *ke
 {
     struct btz_sha256 h;
 
-    BTZ_TRY(btz_sha256_init(&h));
+    btz_sha256_init(&h);
     add(&h, x->caller.principal);
     add(&h, x->caller.key);
     add(&h, key);
     btz_sha256_end(&h, once->key);
-    BTZ_TRY(btz_sha256_init(&h));
+    btz_sha256_init(&h);
     add(&h, x->request->method);
     btz_sha256_add(&h, x->request->target);
     add(&h, "");

@@ -14,6 +14,8 @@ static enum btz_err sequence(const struct btz_view *v, size_t from, size_t body,
         btz_found_wait(found, from);
         return v->final ? btz_found_hit(found, from, t.len, "escape", 1) : BTZ_OK;
     }
+    if (t.ptr[from] == 0x1B && t.ptr[body] == 0x1B) /* that one is the next hit */
+        return btz_found_hit(found, from, body, "escape", 1);
     sort = body > from && t.ptr[from] == 0x1B ? t.ptr[body] : '[';
     if (sort == '[') {
         to = t.ptr[from] == 0x1B ? body + 1 : body;

@@ -13,7 +13,8 @@ enum {
     GAP_MAX = 6,
     PHRASES_MAX = 4096,
     APART_MAX = 6, /* bytes between two words */
-    WORD_MAX = 48
+    WORD_MAX = 48,
+    AHEAD = 1 + SLOTS_MAX * (GAP_MAX + 1) /* words that one phrase can look at */
 };
 
 struct option { /* one word of a slot */
@@ -22,8 +23,9 @@ struct option { /* one word of a slot */
     bool open; /* "x*" */
 };
 struct slot {
-    unsigned gap;        /* other words that may stand in front */
-    size_t first, count; /* options */
+    unsigned gap;          /* other words that may stand in front */
+    uint32_t first, count; /* options */
+    uint64_t heads;        /* how its options may begin: bits of head_of() */
 };
 struct phrase {
     const char *kind;
@@ -46,6 +48,17 @@ void btz_phrases_free(struct btz_phrases *p)
     free(p->phrase);
     free(p->option);
     free(p);
+}
+
+/* One of 64 sorts of words, by their first two bytes. */
+static inline unsigned head_bit(uint8_t first, uint8_t second)
+{
+    return (first * 7u + second * 11u) & 63;
+}
+
+static uint64_t head_of(uint8_t first, uint8_t second)
+{
+    return (uint64_t)1 << head_bit(first, second);
 }
 
 static enum btz_err add_option(struct btz_phrases *p, struct slot *slot, struct btz_slice word,
@@ -75,6 +88,7 @@ static enum btz_err add_option(struct btz_phrases *p, struct slot *slot, struct 
     memcpy(o->text, text.ptr, text.len);
     o->len = (uint8_t)text.len;
     o->open = open;
+    slot->heads |= open && text.len == 1 ? UINT64_MAX : head_of(text.ptr[0], (uint8_t)o->text[1]);
     slot->count++;
     return BTZ_OK;
 }
@@ -110,7 +124,7 @@ static enum btz_err add_slot(struct btz_phrases *p, struct phrase *phrase, struc
     if (phrase->slots == SLOTS_MAX)
         return btz_fail(BTZ_USAGE, "a phrase of more than %d words", SLOTS_MAX);
     slot->gap = gap;
-    slot->first = p->options;
+    slot->first = (uint32_t)p->options;
     for (size_t i = 0; i <= words.len; i++) {
         struct btz_slice word;
         bool open;
@@ -137,7 +151,7 @@ static enum btz_err parse(struct btz_phrases *p, const struct btz_phrase *from)
     *phrase = (struct phrase){ .kind = from->kind, .score = from->score };
     if (text.len > 1 && text.ptr[0] == '=') {
         phrase->anywhere = true;
-        phrase->slot[0].first = p->options;
+        phrase->slot[0].first = (uint32_t)p->options;
         BTZ_TRY(add_cases(p, &phrase->slot[0], btz_slice_sub(text, 1, text.len), false));
         phrase->slots = 1;
         p->count++;
@@ -203,10 +217,33 @@ enum btz_err btz_phrases_triggers(const struct btz_phrases *p, struct btz_trigge
     return BTZ_OK;
 }
 
-static bool in_word(uint8_t c)
+#define ALL_16(c)                                                                                  \
+    [(c)] = 1, [(c) + 1] = 1, [(c) + 2] = 1, [(c) + 3] = 1, [(c) + 4] = 1, [(c) + 5] = 1,          \
+    [(c) + 6] = 1, [(c) + 7] = 1, [(c) + 8] = 1, [(c) + 9] = 1, [(c) + 10] = 1, [(c) + 11] = 1,    \
+    [(c) + 12] = 1, [(c) + 13] = 1, [(c) + 14] = 1, [(c) + 15] = 1
+
+static const uint8_t word_bytes[256] = {
+    ['0'] = 1,    ['1'] = 1,    ['2'] = 1,    ['3'] = 1,    ['4'] = 1,    ['5'] = 1,
+    ['6'] = 1,    ['7'] = 1,    ['8'] = 1,    ['9'] = 1,    ['_'] = 1,    ALL_16('a'),
+    ['q'] = 1,    ['r'] = 1,    ['s'] = 1,    ['t'] = 1,    ['u'] = 1,    ['v'] = 1,
+    ['w'] = 1,    ['x'] = 1,    ['y'] = 1,    ['z'] = 1,    ALL_16('A'),  ['Q'] = 1,
+    ['R'] = 1,    ['S'] = 1,    ['T'] = 1,    ['U'] = 1,    ['V'] = 1,    ['W'] = 1,
+    ['X'] = 1,    ['Y'] = 1,    ['Z'] = 1,    ALL_16(0x80), ALL_16(0x90), ALL_16(0xA0),
+    ALL_16(0xB0), ALL_16(0xC0), ALL_16(0xD0), ALL_16(0xE0), ALL_16(0xF0),
+};
+
+static inline bool in_word(uint8_t c)
 {
-    return btz_is_alnum(c) || c == '_' || c >= 0x80;
+    return word_bytes[c];
 }
+
+/* A word behind another, read once however many phrases look at it. */
+struct token {
+    size_t from, to;
+    uint8_t head; /* which bit of head_of() */
+    bool is;      /* false: what stands there is no word, or none a space away */
+    bool cut;     /* the text ends before that is sure */
+};
 
 struct match {
     const struct btz_phrases *p;
@@ -214,54 +251,96 @@ struct match {
     const uint8_t *text;
     size_t len;
     bool cut; /* the text ended before it could be told */
+    struct token token
+        [2 *
+         AHEAD]; /* from `first` on those behind the place at hand, which is in the first of them */
+    bool odd;    /* the first of them is of its trigger alone */
+    unsigned first, count; /* count: where the next one comes */
 };
 
-static bool fits(const struct match *m, const struct slot *slot, size_t from, size_t to)
+static bool fits(const struct match *m, const struct slot *slot, const struct token *t)
 {
+    size_t len = t->to - t->from;
+
+    if (!(slot->heads >> t->head & 1))
+        return false;
     for (size_t k = slot->first; k < slot->first + slot->count; k++) {
         const struct option *o = &m->p->option[k];
 
-        if ((o->open ? to - from >= o->len : to - from == o->len) &&
-            memcmp(m->text + from, o->text, o->len) == 0)
+        if ((o->open ? len >= o->len : len == o->len) &&
+            memcmp(m->text + t->from, o->text, o->len) == 0)
             return true;
     }
     return false;
 }
 
-/* The word behind `at`: false when what stands between is no space between words. */
-static bool next_word(struct match *m, size_t at, size_t *from, size_t *to)
+/* Its end, and what follows from that. */
+static void end_token(const struct match *m, struct token *t)
 {
-    size_t start = at;
+    size_t at = t->to;
 
-    while (at < m->len && at - start < APART_MAX && !in_word(m->text[at])) {
-        if (m->text[at] == '.' || m->text[at] == '!' || m->text[at] == '?')
-            return false;
+    while (at < m->len && at - t->from <= WORD_MAX && in_word(m->text[at]))
         at++;
-    }
-    *from = at;
-    while (at < m->len && at - *from <= WORD_MAX && in_word(m->text[at]))
-        at++;
-    *to = at;
-    if (at == m->len)
-        m->cut = true;
-    return at > *from && at - *from <= WORD_MAX;
+    t->to = at;
+    t->cut = at == m->len;
+    t->is = at > t->from && at - t->from <= WORD_MAX;
+    t->head = 0;
+    if (at > t->from)
+        t->head = (uint8_t)head_bit(m->text[t->from], at - t->from > 1 ? m->text[t->from + 1] : 0);
 }
 
-/* Slots from `n` on, behind `at`. Gaps are small, so trying all of them is cheap. */
-static bool rest(struct match *m, unsigned n, size_t at, size_t *end)
+/* The word behind the last one; none when what stands between is no space between words. */
+static void next_token(struct match *m)
 {
-    size_t from, to;
+    struct token *t = &m->token[m->count++];
+    size_t start = t[-1].to, at = start;
 
+    for (; at < m->len && at - start < APART_MAX && !in_word(m->text[at]); at++)
+        if (m->text[at] == '.' || m->text[at] == '!' || m->text[at] == '?') {
+            *t = (struct token){ .from = at, .to = at };
+            return;
+        }
+    *t = (struct token){ .from = at, .to = at };
+    end_token(m, t);
+}
+
+/* Words from `at` on, where a trigger of `len` bytes stands; those that were read for another place are still right. */
+static void begin_at(struct match *m, size_t at, size_t len)
+{
+    struct token *t;
+
+    while (m->first < m->count && m->token[m->first].from < at)
+        m->first++;
+    t = &m->token[m->first];
+    if (m->first < m->count && t->from == at && m->first < AHEAD && !m->odd && t->to >= at + len)
+        return;
+    m->first = 0;
+    m->count = 1;
+    t = &m->token[0];
+    *t = (struct token){ .from = at, .to = at };
+    end_token(m, t);
+    m->odd = t->to < at + len; /* "don't": a trigger of more than one word */
+    if (!m->odd)
+        return;
+    t->to = at + len;
+    end_token(m, t);
+}
+
+/* Slots from `n` on, behind the word `last`. Gaps are small, so trying all of them is cheap. */
+static bool rest(struct match *m, unsigned n, unsigned last, size_t *end)
+{
     if (n == m->phrase->slots) {
-        *end = at;
+        *end = m->token[last].to;
         return true;
     }
     for (unsigned skipped = 0; skipped <= m->phrase->slot[n].gap; skipped++) {
-        if (!next_word(m, at, &from, &to))
+        if (++last == m->count)
+            next_token(m);
+        m->cut |= m->token[last].cut;
+        if (!m->token[last].is)
             return false;
-        if (fits(m, &m->phrase->slot[n], from, to) && rest(m, n + 1, to, end))
+        if (fits(m, &m->phrase->slot[n], &m->token[last]) && rest(m, n + 1, last, end))
             return true;
-        at = to;
     }
     return false;
 }
@@ -269,11 +348,18 @@ static bool rest(struct match *m, unsigned n, size_t at, size_t *end)
 enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view *view,
                               struct btz_found *found)
 {
+    struct match m;
+
+    m.p = p;
+    m.text = view->folded;
+    m.len = view->text.len;
+    m.first = m.count = 0;
+    m.odd = false;
     for (size_t i = 0; i < view->mark_count; i++) {
         const struct btz_mark *mark = &view->marks[i];
-        struct match m = { p, &p->phrase[mark->id], view->folded, view->text.len, false };
-        size_t at = mark->at, to = at + mark->len, end;
+        size_t at = mark->at, end;
 
+        m.phrase = &p->phrase[mark->id];
         if (m.phrase->anywhere) {
             const struct option *o = NULL;
 
@@ -293,10 +379,9 @@ enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view
                 BTZ_TRY(btz_found_hit(found, at, at + o->len, m.phrase->kind, m.phrase->score));
             continue;
         }
-        while (to < m.len && to - at <= WORD_MAX && in_word(m.text[to]))
-            to++;
-        m.cut = to == m.len;
-        if (fits(&m, &m.phrase->slot[0], at, to) && rest(&m, 1, to, &end)) {
+        begin_at(&m, at, mark->len);
+        m.cut = m.token[m.first].cut;
+        if (fits(&m, &m.phrase->slot[0], &m.token[m.first]) && rest(&m, 1, m.first, &end)) {
             if (m.cut)
                 btz_found_wait(found, at);
             BTZ_TRY(btz_found_hit(found, at, end, m.phrase->kind, m.phrase->score));

@@ -154,6 +154,10 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
     for (size_t i = 0; i < t.len; i++) {
         uint8_t c = t.ptr[i];
 
+        if (c > '9' || c < '(') { /* nearly always */
+            i = btz_skip_letters(t, i + 1) - 1;
+            continue;
+        }
         if (c == '+' || c == '(') {
             BTZ_TRY(phone(view, i, found));
         } else if (btz_is_digit(c)) {

@@ -206,8 +206,10 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
     (void)setup;
     (void)session;
     for (size_t i = 0; i < t.len; i++) {
-        if (!btz_is_digit(t.ptr[i]))
+        if (!btz_is_digit(t.ptr[i])) {
+            i = btz_skip_letters(t, i + 1) - 1;
             continue;
+        }
         if (i > 0 && btz_is_alpha(t.ptr[i - 1]))
             BTZ_TRY(iban(view, i, found));
         /* Not in the middle of identifiers and decimal fractions. */
