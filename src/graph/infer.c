@@ -3,22 +3,22 @@
  */
 #include "graph/kernel.h"
 
-const struct btz_tensor *btz_in(const struct btz_call *call, uint32_t i)
+const struct btz_tensor *btz_call_in(const struct btz_call *call, uint32_t i)
 {
     return i < call->in_count ? call->in[i] : NULL;
 }
 
-struct btz_tensor *btz_out(const struct btz_call *call, uint32_t i)
+struct btz_tensor *btz_call_out(const struct btz_call *call, uint32_t i)
 {
     return i < call->out_count ? call->out[i] : NULL;
 }
 
-struct btz_tensor *btz_in_grad(const struct btz_call *call, uint32_t i)
+struct btz_tensor *btz_call_in_grad(const struct btz_call *call, uint32_t i)
 {
     return i < call->in_count ? call->in_grad[i] : NULL;
 }
 
-const struct btz_tensor *btz_out_grad(const struct btz_call *call, uint32_t i)
+const struct btz_tensor *btz_call_out_grad(const struct btz_call *call, uint32_t i)
 {
     return i < call->out_count ? call->out_grad[i] : NULL;
 }
@@ -39,7 +39,7 @@ enum btz_err btz_call_counts(struct btz_call *call, uint32_t in_min, uint32_t in
     for (uint32_t i = 0; i < in_min; i++)
         if (!call->in[i])
             return btz_op_fail(call, BTZ_INPUT, "input %" PRIu32 " is left out", i);
-    if (!btz_out(call, 0))
+    if (!btz_call_out(call, 0))
         return btz_op_fail(call, BTZ_INPUT, "has no output");
     return BTZ_OK;
 }
@@ -73,10 +73,10 @@ enum btz_err btz_infer_broadcast(struct btz_call *call, bool *later)
 
 enum btz_err btz_want_real(struct btz_call *call, uint32_t i)
 {
-    if (!btz_in(call, i) || !btz_type_is_real(call->in[i]->type))
+    if (!btz_call_in(call, i) || !btz_type_is_real(call->in[i]->type))
         return btz_op_fail(call, BTZ_UNSUPPORTED,
                            "input %" PRIu32 " is of type %s, expected float or double", i,
-                           btz_in(call, i) ? btz_type_name(call->in[i]->type) : "none");
+                           btz_call_in(call, i) ? btz_type_name(call->in[i]->type) : "none");
     return BTZ_OK;
 }
 
@@ -95,7 +95,7 @@ enum btz_err btz_want_rank(struct btz_call *call, uint32_t i, uint32_t min, uint
 enum btz_err btz_want_ints(struct btz_call *call, uint32_t i, int64_t out[BTZ_RANK_MAX],
                            uint32_t *count, bool *known)
 {
-    const struct btz_tensor *t = btz_in(call, i);
+    const struct btz_tensor *t = btz_call_in(call, i);
     size_t n;
 
     if (!t)
@@ -126,7 +126,7 @@ enum btz_err btz_want_axes(struct btz_call *call, uint32_t i, int64_t since, uin
     *given = false;
     *known = true;
     if (call->node->opset >= since) {
-        if (!btz_in(call, i))
+        if (!btz_call_in(call, i))
             return BTZ_OK;
         BTZ_TRY(btz_want_ints(call, i, axes, &count, known));
     } else {

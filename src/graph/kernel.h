@@ -72,10 +72,10 @@ BTZ_CHECKED enum btz_err btz_infer_same(struct btz_call *call, bool *later);
 BTZ_CHECKED enum btz_err btz_infer_broadcast(struct btz_call *call, bool *later);
 BTZ_CHECKED enum btz_err btz_call_counts(struct btz_call *call, uint32_t in_min, uint32_t in_max);
 /* The call's input, or NULL when it was left out or is not there at all. */
-const struct btz_tensor *btz_in(const struct btz_call *call, uint32_t i);
-struct btz_tensor *btz_out(const struct btz_call *call, uint32_t i);
-struct btz_tensor *btz_in_grad(const struct btz_call *call, uint32_t i);
-const struct btz_tensor *btz_out_grad(const struct btz_call *call, uint32_t i);
+const struct btz_tensor *btz_call_in(const struct btz_call *call, uint32_t i);
+struct btz_tensor *btz_call_out(const struct btz_call *call, uint32_t i);
+struct btz_tensor *btz_call_in_grad(const struct btz_call *call, uint32_t i);
+const struct btz_tensor *btz_call_out_grad(const struct btz_call *call, uint32_t i);
 /* Input i is float or double. */
 BTZ_CHECKED enum btz_err btz_want_real(struct btz_call *call, uint32_t i);
 BTZ_CHECKED enum btz_err btz_want_rank(struct btz_call *call, uint32_t i, uint32_t min,

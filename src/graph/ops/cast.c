@@ -302,9 +302,9 @@ static enum btz_err bounds(const struct btz_call *call, double *low, double *hig
         *high = b;
         return BTZ_OK;
     }
-    if (btz_in(call, 1))
+    if (btz_call_in(call, 1))
         *low = btz_at_real(call->in[1], 0);
-    if (btz_in(call, 2))
+    if (btz_call_in(call, 2))
         *high = btz_at_real(call->in[2], 0);
     return BTZ_OK;
 }
@@ -333,11 +333,11 @@ static enum btz_err run_clip(struct btz_call *call)
             int64_t v = btz_at_int(call->in[0], i);
             bool uns = call->in[0]->type == BTZ_U64;
 
-            if (btz_in(call, 1)) {
+            if (btz_call_in(call, 1)) {
                 int64_t a = btz_at_int(call->in[1], 0);
                 v = (uns ? (uint64_t)v < (uint64_t)a : v < a) ? a : v;
             }
-            if (btz_in(call, 2)) {
+            if (btz_call_in(call, 2)) {
                 int64_t b = btz_at_int(call->in[2], 0);
                 v = (uns ? (uint64_t)v > (uint64_t)b : v > b) ? b : v;
             }
@@ -356,10 +356,10 @@ static enum btz_err grad_clip(struct btz_call *call)
         double v = btz_get(call->in[0], i), g = btz_get(call->out_grad[0], i);
 
         if (v > high || high < low) {
-            if (btz_in_grad(call, 2))
+            if (btz_call_in_grad(call, 2))
                 btz_add(call->in_grad[2], 0, g);
         } else if (v < low) {
-            if (btz_in_grad(call, 1))
+            if (btz_call_in_grad(call, 1))
                 btz_add(call->in_grad[1], 0, g);
         } else if (call->in_grad[0])
             btz_add(call->in_grad[0], i, g);

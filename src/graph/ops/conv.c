@@ -53,7 +53,8 @@ static enum btz_err check(struct btz_call *call, int64_t *groups)
 
 static enum btz_err check_bias(struct btz_call *call, int64_t channels)
 {
-    if (btz_in(call, 2) && (call->in[2]->shape.rank != 1 || call->in[2]->shape.dim[0] != channels))
+    if (btz_call_in(call, 2) &&
+        (call->in[2]->shape.rank != 1 || call->in[2]->shape.dim[0] != channels))
         return btz_op_fail(call, BTZ_INPUT, "the bias does not have %" PRId64 " elements",
                            channels);
     return BTZ_OK;
@@ -165,7 +166,7 @@ static enum btz_err run_conv(struct btz_call *call)
     struct conv c;
 
     BTZ_TRY(conv_of(call, &c));
-    add_bias(btz_in(call, 2), y, c.w.out_size);
+    add_bias(btz_call_in(call, 2), y, c.w.out_size);
     g.m = c.out_channels, g.n = c.w.out_size, g.k = c.in_channels * c.w.kernel_size;
     for (size_t i = 0; i < c.batch * c.groups; i++) {
         const void *image = part(x, i * c.in_channels * c.w.in_size), *col = image;
@@ -213,7 +214,7 @@ static enum btz_err grad_conv(struct btz_call *call)
                 col2im(x->type, &c.w, c.in_channels, call->scratch, part(call->in_grad[0], at));
         }
     }
-    if (btz_in_grad(call, 2))
+    if (btz_call_in_grad(call, 2))
         sum_bias(gy, call->in_grad[2], c.w.out_size);
     return BTZ_OK;
 }
@@ -334,7 +335,7 @@ static enum btz_err run_transpose(struct btz_call *call)
 
     BTZ_TRY(transpose_of(call, &c, &out));
     point = btz_window_is_point(&c.w);
-    add_bias(btz_in(call, 2), y, c.w.in_size);
+    add_bias(btz_call_in(call, 2), y, c.w.in_size);
     g.m = c.in_channels * c.w.kernel_size, g.n = c.w.out_size, g.k = c.out_channels;
     g.beta = point ? 1 : 0;
     for (size_t i = 0; i < c.batch * c.groups; i++) {
@@ -375,7 +376,7 @@ static enum btz_err grad_transpose(struct btz_call *call)
         if (call->in_grad[1])
             btz_gemm(&dw, part(x, i * dx.m * dx.n), col, part(call->in_grad[1], kernel));
     }
-    if (btz_in_grad(call, 2))
+    if (btz_call_in_grad(call, 2))
         sum_bias(gy, call->in_grad[2], c.w.in_size);
     return BTZ_OK;
 }

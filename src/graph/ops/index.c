@@ -122,7 +122,7 @@ static enum btz_err infer_split(struct btz_call *call, bool *later)
     each = call->out_count ? (total + call->out_count - 1) / call->out_count : 0;
     if (call->node->opset < 13)
         BTZ_TRY(btz_attr_ints(call->node, "split", &list, &n));
-    else if ((t = btz_in(call, 1)))
+    else if ((t = btz_call_in(call, 1)))
         n = btz_tensor_count(t);
     if (t && !t->data) {
         *later = true;
@@ -198,7 +198,7 @@ static enum btz_err gather_axis(const struct btz_call *call, uint32_t *out)
     int64_t axis;
 
     BTZ_TRY(btz_attr_int(call->node, "axis", 0, &axis));
-    if (!btz_in(call, 1) || !btz_type_is_integer(call->in[1]->type))
+    if (!btz_call_in(call, 1) || !btz_type_is_integer(call->in[1]->type))
         return btz_op_fail(call, BTZ_INPUT, "wants indices of int64");
     return btz_axis(call, axis, call->in[0]->shape.rank, out);
 }
@@ -288,7 +288,7 @@ static enum btz_err infer_elements(struct btz_call *call, bool *later)
                                "indices are larger than the input in axis %" PRIu32, i);
     call->out[0]->type = call->in[0]->type;
     call->out[0]->shape = call->in[1]->shape;
-    if (btz_in(call, 2)) { /* ScatterElements */
+    if (btz_call_in(call, 2)) { /* ScatterElements */
         if (!btz_shape_equal(&call->in[2]->shape, &call->in[1]->shape) ||
             call->in[2]->type != call->in[0]->type)
             return btz_op_fail(call, BTZ_INPUT, "updates are not like the indices");

@@ -44,12 +44,12 @@ static enum btz_err infer(struct btz_call *call, bool *later)
         labels->dim[0] != x->dim[0] ||
         memcmp(&labels->dim[1], &x->dim[2], (x->rank - 2) * sizeof x->dim[0]) != 0)
         return btz_op_fail(call, BTZ_INPUT, "labels do not fit the scores");
-    if (btz_in(call, 2) &&
+    if (btz_call_in(call, 2) &&
         (btz_tensor_count(call->in[2]) != l.s.n || call->in[2]->type != call->in[0]->type))
         return btz_op_fail(call, BTZ_INPUT, "weights do not fit the classes");
     call->out[0]->type = call->in[0]->type;
     call->out[0]->shape = l.how == NONE ? *labels : (struct btz_shape){ 0 };
-    if (btz_out(call, 1)) {
+    if (btz_call_out(call, 1)) {
         call->out[1]->type = call->in[0]->type;
         call->out[1]->shape = *x;
     }
@@ -69,7 +69,7 @@ static enum btz_err weight_of(const struct btz_call *call, const struct loss *l,
     if (v < 0 || v >= (int64_t)l->s.n)
         return btz_op_fail(call, BTZ_INPUT, "label %" PRId64 " of %zu classes", v, l->s.n);
     *label = (size_t)v;
-    *weight = btz_in(call, 2) ? btz_get(call->in[2], (size_t)v) : 1;
+    *weight = btz_call_in(call, 2) ? btz_get(call->in[2], (size_t)v) : 1;
     return BTZ_OK;
 }
 
@@ -105,7 +105,7 @@ static enum btz_err run(struct btz_call *call)
         weights += weight;
         if (l.how == NONE)
             btz_set(call->out[0], i, loss);
-        for (size_t c = 0; c < l.s.n && btz_out(call, 1); c++)
+        for (size_t c = 0; c < l.s.n && btz_call_out(call, 1); c++)
             btz_set(call->out[1], start + c * l.s.inner, btz_get(x, start + c * l.s.inner) - norm);
     }
     if (l.how != NONE)
@@ -136,7 +136,7 @@ static enum btz_err grad_weights(struct btz_call *call, const struct loss *l, do
 static enum btz_err grad(struct btz_call *call)
 {
     const struct btz_tensor *x = call->in[0], *g = call->out_grad[0],
-                            *g_log = btz_out_grad(call, 1);
+                            *g_log = btz_call_out_grad(call, 1);
     double weights = 0, weight;
     struct loss l;
     size_t label;
@@ -146,7 +146,7 @@ static enum btz_err grad(struct btz_call *call)
         BTZ_TRY(weight_of(call, &l, i, &label, &weight));
         weights += weight;
     }
-    if (btz_in_grad(call, 2) && g)
+    if (btz_call_in_grad(call, 2) && g)
         BTZ_TRY(grad_weights(call, &l, weights));
     for (size_t i = 0; i < l.s.outer * l.s.inner && call->in_grad[0]; i++) {
         size_t start = i / l.s.inner * l.s.n * l.s.inner + i % l.s.inner;

@@ -180,8 +180,8 @@ static enum btz_err infer_gemm(struct btz_call *call, bool *later)
     if (a->dim[s->ta ? 0 : 1] != b->dim[s->tb ? 1 : 0])
         return btz_op_fail(call, BTZ_INPUT, "%" PRId64 " columns times %" PRId64 " rows",
                            a->dim[s->ta ? 0 : 1], b->dim[s->tb ? 1 : 0]);
-    if (btz_in(call, 2) && (btz_shape_broadcast(out, &call->in[2]->shape, &both) != BTZ_OK ||
-                            !btz_shape_equal(&both, out)))
+    if (btz_call_in(call, 2) && (btz_shape_broadcast(out, &call->in[2]->shape, &both) != BTZ_OK ||
+                                 !btz_shape_equal(&both, out)))
         return btz_op_fail(call, BTZ_INPUT, "the third input does not fit the product");
     return BTZ_OK;
 }
@@ -189,7 +189,7 @@ static enum btz_err infer_gemm(struct btz_call *call, bool *later)
 static enum btz_err run_gemm(struct btz_call *call)
 {
     const struct gemm_state *s = call->state;
-    const struct btz_tensor *c = btz_in(call, 2), *out = call->out[0];
+    const struct btz_tensor *c = btz_call_in(call, 2), *out = call->out[0];
     struct btz_gemm g = { .type = out->type,
                           .reference = call->reference,
                           .trans_a = s->ta,
@@ -243,7 +243,7 @@ static enum btz_err grad_gemm(struct btz_call *call)
             btz_gemm(&p, a->data, g->data, call->in_grad[1]->data);
         }
     }
-    if (btz_in_grad(call, 2)) {
+    if (btz_call_in_grad(call, 2)) {
         struct btz_walk w;
         size_t at = 0;
 

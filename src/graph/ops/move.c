@@ -143,7 +143,7 @@ static enum btz_err slice_list(struct btz_call *call, uint32_t i, const char *na
     *known = true;
     *count = 0;
     if (call->node->opset >= 10)
-        return btz_in(call, i) ? btz_want_ints(call, i, out, count, known) : BTZ_OK;
+        return btz_call_in(call, i) ? btz_want_ints(call, i, out, count, known) : BTZ_OK;
     if (!name)
         return BTZ_OK;
     BTZ_TRY(btz_attr_ints(call->node, name, &list, &n));
@@ -312,7 +312,7 @@ static enum btz_err pads_of(struct btz_call *call, int64_t pads[2 * BTZ_RANK_MAX
     *known = true;
     for (uint32_t i = 0; i < rank; i++)
         axes[i] = i;
-    if (btz_in(call, 3)) {
+    if (btz_call_in(call, 3)) {
         int64_t given[BTZ_RANK_MAX];
 
         BTZ_TRY(btz_want_ints(call, 3, given, &count, known));
@@ -320,7 +320,7 @@ static enum btz_err pads_of(struct btz_call *call, int64_t pads[2 * BTZ_RANK_MAX
             BTZ_TRY(btz_axis(call, given[i], rank, &axes[i]));
     }
     if (call->node->opset >= 11) {
-        t = btz_in(call, 1);
+        t = btz_call_in(call, 1);
         if (!t || !btz_type_is_integer(t->type))
             return btz_op_fail(call, BTZ_INPUT, "wants pads of int64");
         n = btz_tensor_count(t);
@@ -352,7 +352,7 @@ static enum btz_err infer_pad(struct btz_call *call, bool *later)
             __builtin_add_overflow(*d, pads[BTZ_RANK_MAX + i], d) || *d < 0)
             return btz_op_fail(call, BTZ_INPUT, "pads of axis %" PRIu32 " leave nothing", i);
     }
-    if (btz_in(call, 2) &&
+    if (btz_call_in(call, 2) &&
         (call->in[2]->type != call->in[0]->type || btz_tensor_count(call->in[2]) != 1))
         return btz_op_fail(call, BTZ_INPUT, "the value is no number like the input's");
     return BTZ_OK;
@@ -407,7 +407,7 @@ static enum btz_err run_pad(struct btz_call *call)
     double wide;
 
     if (call->node->opset >= 11)
-        return run_map(call, map_pad, btz_in(call, 2) ? call->in[2]->data : NULL);
+        return run_map(call, map_pad, btz_call_in(call, 2) ? call->in[2]->data : NULL);
     BTZ_TRY(btz_attr_float(call->node, "value", 0, &value));
     wide = value;
     return run_map(call, map_pad, call->in[0]->type == BTZ_F64 ? (void *)&wide : &value);
@@ -421,7 +421,7 @@ static enum btz_err grad_pad(struct btz_call *call)
     for (size_t i = 0, n = btz_tensor_count(call->out[0]); i < n; i++) {
         if (map[i] >= 0 && call->in_grad[0])
             btz_add(call->in_grad[0], (size_t)map[i], btz_get(call->out_grad[0], i));
-        else if (map[i] < 0 && btz_in_grad(call, 2))
+        else if (map[i] < 0 && btz_call_in_grad(call, 2))
             btz_add(call->in_grad[2], 0, btz_get(call->out_grad[0], i));
     }
     return BTZ_OK;
@@ -490,7 +490,7 @@ static enum btz_err infer_trilu(struct btz_call *call, bool *later)
 {
     BTZ_TRY(btz_call_counts(call, 1, 2));
     BTZ_TRY(btz_want_rank(call, 0, 2, BTZ_RANK_MAX));
-    if (btz_in(call, 1) && btz_tensor_count(call->in[1]) != 1)
+    if (btz_call_in(call, 1) && btz_tensor_count(call->in[1]) != 1)
         return btz_op_fail(call, BTZ_INPUT, "k is no number");
     return btz_infer_same(call, later);
 }
@@ -499,7 +499,7 @@ static enum btz_err map_trilu(struct btz_call *call, int64_t *map)
 {
     const struct btz_shape *s = &call->in[0]->shape;
     int64_t rows = s->dim[s->rank - 2], cols = s->dim[s->rank - 1], upper;
-    int64_t k = btz_in(call, 1) ? clamp(btz_at_int(call->in[1], 0), -rows - 1, cols + 1) : 0;
+    int64_t k = btz_call_in(call, 1) ? clamp(btz_at_int(call->in[1], 0), -rows - 1, cols + 1) : 0;
 
     BTZ_TRY(btz_attr_int(call->node, "upper", 1, &upper));
     for (size_t i = 0, n = btz_tensor_count(call->in[0]); i < n; i++) {

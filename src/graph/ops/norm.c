@@ -161,7 +161,7 @@ static void statistics(const struct btz_call *call, const struct groups *n, bool
 
 static enum btz_err run_norm(struct btz_call *call)
 {
-    const struct btz_tensor *x = call->in[0], *scale = call->in[1], *shift = btz_in(call, 2);
+    const struct btz_tensor *x = call->in[0], *scale = call->in[1], *shift = btz_call_in(call, 2);
     struct groups n;
     double *mean, *var;
     float momentum;
@@ -183,9 +183,9 @@ static enum btz_err run_norm(struct btz_call *call)
                         (shift ? btz_get(shift, p) : 0));
         }
         if (named(call, "LayerNormalization")) {
-            if (btz_out(call, 1))
+            if (btz_call_out(call, 1))
                 btz_set(call->out[1], g, mean[g]);
-            if (btz_out(call, 2))
+            if (btz_call_out(call, 2))
                 btz_set(call->out[2], g, r);
         } else {
             for (uint32_t k = 1; k < 3 && k < call->out_count; k++)
@@ -223,15 +223,15 @@ static enum btz_err grad_norm(struct btz_call *call)
 
             sum += gs;
             product += gs * h;
-            if (btz_in_grad(call, 1))
+            if (btz_call_in_grad(call, 1))
                 btz_add(call->in_grad[1], p, go * h);
-            if (btz_in_grad(call, 2))
+            if (btz_call_in_grad(call, 2))
                 btz_add(call->in_grad[2], p, go);
         }
         if (fixed) {
-            if (btz_in_grad(call, 3))
+            if (btz_call_in_grad(call, 3))
                 btz_add(call->in_grad[3], g, -sum * r);
-            if (btz_in_grad(call, 4))
+            if (btz_call_in_grad(call, 4))
                 btz_add(call->in_grad[4], g, -product * r * r / 2);
             sum = product = 0;
         }

@@ -54,14 +54,14 @@ static enum btz_err infer(struct btz_call *call, bool *later)
 
     BTZ_TRY(btz_call_counts(call, 1, 1));
     BTZ_TRY(btz_infer_same(call, later));
-    if (strcmp(call->node->type, "MaxPool") != 0 || btz_out(call, 1) ||
+    if (strcmp(call->node->type, "MaxPool") != 0 || btz_call_out(call, 1) ||
         !(call->in[0]->type == BTZ_U8 || call->in[0]->type == BTZ_I8))
         BTZ_TRY(btz_want_real(call, 0));
     BTZ_TRY(window_of(call, &w, &planes));
     out = &call->out[0]->shape;
     for (uint32_t i = 2; i < out->rank; i++)
         out->dim[i] = is_global(call) ? 1 : w.out[3 - w.axes + i - 2];
-    if (btz_out(call, 1)) {
+    if (btz_call_out(call, 1)) {
         call->out[1]->type = BTZ_I64;
         call->out[1]->shape = *out;
     }
@@ -96,7 +96,7 @@ static enum btz_err run_max(struct btz_call *call)
         max_pool_f32(&w, planes, wide, out, which);
         btz_tensor_convert(&(struct btz_tensor){ BTZ_F32, y->shape, out }, y);
     }
-    if (!btz_out(call, 1))
+    if (!btz_call_out(call, 1))
         return BTZ_OK;
     BTZ_TRY(btz_attr_int(call->node, "storage_order", 0, &by_column));
     for (size_t i = 0; i < count; i++) {

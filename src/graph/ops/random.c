@@ -12,8 +12,8 @@ static enum btz_err ratio_of(const struct btz_call *call, double *ratio, bool *t
         BTZ_TRY(btz_attr_float(call->node, "ratio", 0.5F, &absent));
         *ratio = absent;
     } else {
-        *ratio = btz_in(call, 1) ? btz_at_real(call->in[1], 0) : 0.5;
-        if (btz_in(call, 2))
+        *ratio = btz_call_in(call, 1) ? btz_at_real(call->in[1], 0) : 0.5;
+        if (btz_call_in(call, 2))
             *training = btz_at_int(call->in[2], 0) != 0;
     }
     if (!(*ratio >= 0 && *ratio < 1))
@@ -28,7 +28,7 @@ static enum btz_err infer(struct btz_call *call, bool *later)
         if (call->in[i] && btz_tensor_count(call->in[i]) != 1)
             return btz_op_fail(call, BTZ_INPUT, "input %" PRIu32 " is no scalar", i);
     BTZ_TRY(btz_want_real(call, 0));
-    if (btz_out(call, 1)) {
+    if (btz_call_out(call, 1)) {
         call->out[1]->type = call->node->opset < 10 ? call->in[0]->type : BTZ_BOOL;
         call->out[1]->shape = call->in[0]->shape;
     }
@@ -52,7 +52,7 @@ static enum btz_err run(struct btz_call *call)
         kept[i] = !training || btz_rng_unit(call->rng) >= ratio;
         btz_set(call->out[0], i,
                 kept[i] ? btz_get(call->in[0], i) / (training ? 1 - ratio : 1) : 0);
-        if (btz_out(call, 1))
+        if (btz_call_out(call, 1))
             btz_put_int(call->out[1], i, kept[i]);
     }
     return BTZ_OK;

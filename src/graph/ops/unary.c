@@ -184,11 +184,12 @@ static enum btz_err grad_gelu_either(struct btz_call *call)
     return approximate(call) ? grad_gelu_approx(call) : grad_gelu(call);
 }
 
-#define OP(text, first, id, infers, need, ...)                                                     \
+#define WITH(text, first, id, infers, need, reads)                                                 \
     {                                                                                              \
-        .name = text, .since = first, .infer = infers, .run = run_##id, .grad = grad_##id,         \
-        .flags = (need) | BTZ_OP_IN_PLACE, __VA_ARGS__                                             \
+        .name = text, .since = first, .prepare = reads, .infer = infers, .run = run_##id,          \
+        .grad = grad_##id, .flags = (need) | BTZ_OP_IN_PLACE                                       \
     }
+#define OP(text, first, id, infers, need) WITH(text, first, id, infers, need, NULL)
 static const struct btz_op ops[] = {
     OP("Abs", 7, abs, infer_number, BTZ_OP_GRAD_IN),
     OP("Neg", 7, neg, infer_number, 0),
@@ -214,18 +215,17 @@ static const struct btz_op ops[] = {
     OP("Atanh", 9, atanh, infer_real, BTZ_OP_GRAD_IN),
     OP("Erf", 9, erf, infer_real, BTZ_OP_GRAD_IN),
     OP("Relu", 7, relu, infer_number, BTZ_OP_GRAD_OUT),
-    OP("LeakyRelu", 7, leaky_relu, infer_real, BTZ_OP_GRAD_IN, .prepare = prepare_leaky),
-    OP("Elu", 7, elu, infer_real, BTZ_OP_GRAD_IN, .prepare = prepare_one),
-    OP("Selu", 7, selu, infer_real, BTZ_OP_GRAD_IN, .prepare = prepare_selu),
-    OP("Celu", 12, celu, infer_real, BTZ_OP_GRAD_IN, .prepare = prepare_one),
+    WITH("LeakyRelu", 7, leaky_relu, infer_real, BTZ_OP_GRAD_IN, prepare_leaky),
+    WITH("Elu", 7, elu, infer_real, BTZ_OP_GRAD_IN, prepare_one),
+    WITH("Selu", 7, selu, infer_real, BTZ_OP_GRAD_IN, prepare_selu),
+    WITH("Celu", 12, celu, infer_real, BTZ_OP_GRAD_IN, prepare_one),
     OP("Sigmoid", 7, sigmoid, infer_real, BTZ_OP_GRAD_OUT),
-    OP("HardSigmoid", 7, hard_sigmoid, infer_real, BTZ_OP_GRAD_OUT,
-       .prepare = prepare_hard_sigmoid),
+    WITH("HardSigmoid", 7, hard_sigmoid, infer_real, BTZ_OP_GRAD_OUT, prepare_hard_sigmoid),
     OP("HardSwish", 14, hard_swish, infer_real, BTZ_OP_GRAD_IN),
     OP("Softplus", 7, softplus, infer_real, BTZ_OP_GRAD_IN),
     OP("Softsign", 7, softsign, infer_real, BTZ_OP_GRAD_IN),
-    OP("ThresholdedRelu", 10, thresholded_relu, infer_real, BTZ_OP_GRAD_IN, .prepare = prepare_one),
-    OP("Shrink", 9, shrink, infer_real, BTZ_OP_GRAD_IN, .prepare = prepare_shrink),
+    WITH("ThresholdedRelu", 10, thresholded_relu, infer_real, BTZ_OP_GRAD_IN, prepare_one),
+    WITH("Shrink", 9, shrink, infer_real, BTZ_OP_GRAD_IN, prepare_shrink),
     OP("Gelu", 20, gelu_either, infer_real, BTZ_OP_GRAD_IN),
     OP("Mish", 18, mish, infer_real, BTZ_OP_GRAD_IN),
 };
