@@ -150,6 +150,8 @@ enum btz_step btz_exchange_models(struct btz_exchange *x);
 BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_channel channel,
                                            struct btz_slice text, bool *changed,
                                            struct btz_buf *out);
+/* What it says beside its texts. OK; DENIED: blocked; LIMIT: not evaluated. */
+BTZ_CHECKED enum btz_err btz_exchange_words(struct btz_exchange *x, struct btz_slice words);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */

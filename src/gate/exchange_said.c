@@ -171,4 +171,20 @@ static void lane_drop(void *user, struct btz_lane *lane)
     lane->user = NULL;
 }
 
-const struct btz_lane_ops btz_exchange_lanes = { lane_text, lane_drop };
+enum btz_err btz_exchange_words(struct btz_exchange *x, struct btz_slice words)
+{
+    if (words.len == 0 || !btz_exchange_guards(x))
+        return BTZ_OK;
+    if (!x->session)
+        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    return btz_guard_words(x->session, words);
+}
+
+static enum btz_err lane_words(void *user, struct btz_slice words)
+{
+    enum btz_err err = btz_exchange_words(user, words);
+
+    return err == BTZ_OK ? BTZ_OK : stop(user, err, "the answer was cut off by the guard");
+}
+
+const struct btz_lane_ops btz_exchange_lanes = { lane_text, lane_drop, lane_words };

@@ -43,7 +43,13 @@ static void drop(void *user, struct btz_lane *lane)
     (void)lane;
 }
 
-static const struct btz_lane_ops ops = { .text = mask, .drop = drop };
+static enum btz_err words(void *user, struct btz_slice said)
+{
+    (void)user;
+    return btz_slice_has(said, "stop") ? BTZ_DENIED : BTZ_OK;
+}
+
+static const struct btz_lane_ops ops = { .text = mask, .drop = drop, .words = words };
 
 static enum btz_err run(const struct btz_stream_options *o, struct btz_slice in, size_t step,
                         struct btz_buf *out)

@@ -21,6 +21,7 @@ struct watcher {
     unsigned lanes, drops;
     struct btz_buf tools; /* names of tools heard of */
     struct btz_buf seen;  /* every text: "channel=text;" */
+    struct btz_buf words; /* every time words were heard of: "word word;" */
 };
 
 static inline bool begins(struct btz_slice rest, const char *word)
@@ -90,7 +91,21 @@ static inline void watch_drop(void *user, struct btz_lane *lane)
     w->drops++;
 }
 
-static const struct btz_lane_ops watch_ops = { .text = watch_text, .drop = watch_drop };
+static inline enum btz_err watch_words(void *user, struct btz_slice words)
+{
+    struct watcher *w = user;
+
+    for (size_t i = 0; i < words.len; i++)
+        assert_int_equal(btz_buf_add_byte(&w->words, words.ptr[i] == '\n'
+                                                         ? (i + 1 < words.len ? ' ' : ';')
+                                                         : words.ptr[i]),
+                         BTZ_OK);
+    return btz_slice_has(words, "stop-word") ? BTZ_DENIED : BTZ_OK;
+}
+
+static const struct btz_lane_ops watch_ops = { .text = watch_text,
+                                               .drop = watch_drop,
+                                               .words = watch_words };
 
 struct run {
     enum btz_err err;
@@ -103,6 +118,7 @@ static inline void watcher_release(struct watcher *w)
 {
     btz_buf_release(&w->tools);
     btz_buf_release(&w->seen);
+    btz_buf_release(&w->words);
 }
 
 /* A stream cut at `cut`, or byte by byte when it is SIZE_MAX. */
@@ -112,7 +128,7 @@ static inline struct run run_stream(const struct btz_stream_options *o, struct b
     struct run r = { .out = BTZ_BUF(1 << 22) };
     struct btz_protocol_stream *s;
 
-    w->tools = w->seen = BTZ_BUF(1 << 22);
+    w->tools = w->seen = w->words = BTZ_BUF(1 << 22);
     assert_int_equal(btz_protocol_stream_new(o, &watch_ops, w, &s), BTZ_OK);
     if (cut == SIZE_MAX) {
         for (size_t i = 0; i < in.len && r.err == BTZ_OK; i++)

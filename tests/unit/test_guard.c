@@ -1,5 +1,6 @@
 /* The guard: rules, verdicts, masks, pseudonyms and their way back, modes, limits, taint, pins. */
 #include "base/json.h"
+#include "gate/guard/inside.h"
 #include "guarding.h"
 
 static struct btz_guard *ruled(struct btz_guard_rule_conf *rules, size_t count, int mode)
@@ -326,6 +327,46 @@ static void test_hold_max(void **state)
     btz_guard_free(g);
 }
 
+/* A text whose layers of encodings come to far more than itself is not read to the end, and so refused. */
+static void test_decoding_bomb(void **state)
+{
+    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
+    struct btz_guard *g = test_guard(&conf);
+    struct btz_guard_session *s = session_of(g);
+    /* One character of three bytes that stands for eighteen, and escapes for each further layer. */
+    static const char *const parts[] = { "\uFDFA\uFDFA\uFDFA", "\uFDFA\uFDFA%2520\uFDFA\uFDFA\\n" };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(parts); i++) {
+        BTZ_BUF_RELEASE struct btz_buf inner = BTZ_BUF(1 << 20), text = BTZ_BUF(1 << 20), out;
+        struct btz_scan scan = { .session = s, .channel = BTZ_CHANNEL_USER, .final = true };
+        enum btz_err err;
+        bool changed;
+
+        out = BTZ_BUF(1 << 26);
+        while (inner.len < 300000)
+            assert_int_equal(btz_buf_add_str(&inner, parts[i]), BTZ_OK);
+        inner.len -= inner.len % 3;
+        for (size_t k = 0; k < inner.len; k += 3) {
+            uint32_t three =
+                (uint32_t)(inner.ptr[k] << 16 | inner.ptr[k + 1] << 8 | inner.ptr[k + 2]);
+
+            for (int shift = 18; shift >= 0; shift -= 6)
+                assert_int_equal(btz_buf_add_byte(&text, (uint8_t)set[three >> shift & 63]),
+                                 BTZ_OK);
+        }
+        scan.text = btz_buf_slice(&text);
+        err = btz_scan_run(&scan);
+        assert_int_equal(err, i == 0 ? BTZ_OK : BTZ_LIMIT);
+        assert_true(scan.decoded <= 5 * text.len + 2 * 65536);
+        err = btz_guard_text(s, BTZ_CHANNEL_USER, btz_buf_slice(&text), &changed, &out);
+        assert_int_equal(err, i == 0 ? BTZ_OK : BTZ_LIMIT);
+    }
+    btz_guard_session_free(s);
+    btz_guard_free(g);
+}
+
 static void test_tools(void **state)
 {
     struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
@@ -446,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_little_is_held),
         cmocka_unit_test(test_hold_max),
         cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_decoding_bomb),
         cmocka_unit_test(test_taint),
         cmocka_unit_test(test_pins),
         cmocka_unit_test(test_counts),

@@ -101,6 +101,9 @@ static void compare(const struct btz_guard *g, enum btz_channel c, struct btz_sl
 
 /* Short, with the interesting part at the cuts. Not more than 14 bytes are cut everywhere: the middle of longer ones. */
 static const char *const shorts[] = {
+    "&ltb onx=1>",
+    "\\000061@b.cd",
+    "xAKIA2A<b>",
     "a@b.cd",
     "x +4930123456",
     "10.1.2.3 z",

@@ -159,6 +159,8 @@ static void test_escapes(void **state)
     unescaped("&#105&#x67&#0000000110;ore &#97", "ignore a");
     unescaped("\\u{69}\\u{00067}\\U0000006eo \\u{} \\U00110000", "igno \\u{} \\U00110000");
     unescaped("\\151\\147n\\157re \\1 \\55 \\8", "ignore \\1 - \\8");
+    unescaped("&ltb&gt x&AMP &quot", "<b> x& \"");
+    unescaped("\\000069gn\\00006F re \\0069", "ignore i");
     unescaped("&#1114112; &#0; &#; &#x; &bogus;", "&#1114112; &#0; &#; &#x; &bogus;");
 }
 

@@ -10,7 +10,10 @@
 
 static void test_ids(void **state)
 {
+    static const uint8_t ulid[BTZ_ID_RANDOM] = { 0xd6, 0x76, 0x4c, 0x61, 0xef,
+                                                 0xb9, 0x93, 0x02, 0xbd, 0x5b };
     char id[BTZ_ID_TEXT], other[BTZ_ID_TEXT];
+
     (void)state;
     btz_id_new("usr_", 1469918176385, id);
     assert_int_equal(strlen(id), 30);
@@ -20,6 +23,9 @@ static void test_ids(void **state)
     assert_false(btz_is_id(id, "us"));
     /* ulid/spec: the time 1469918176385 is 01ARYZ6S41. */
     assert_memory_equal(id, "usr_01ARYZ6S41", 14);
+    /* And this is its example. */
+    btz_id_from("usr", 1469918176385, ulid, other);
+    assert_string_equal(other, "usr_01ARYZ6S41TSV4RRFFQ69G5FAV");
     btz_id_new("usr", 1469918176385, other);
     assert_true(btz_is_id(other, "usr_"));
     assert_string_not_equal(id, other);

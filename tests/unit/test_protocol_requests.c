@@ -50,9 +50,10 @@ static const struct request_case cases[] = {
       "\"beam\":\"deep words\"}],"
       "\"extra\":\"more words\"},{\"role\":\"wizard\",\"content\":\"W\"}],\"guide\":{\"a\":[\"some "
       "text here\"]},"
-      "\"seed\":7,\"logit_bias\":{\"50256\":-100},\"odd key!\":1,\"id\":\"not an id\"}",
-      "raw=deep words;raw=more words;raw=W;raw={\"a\":[\"some text here\"]};raw=odd key!;raw=not "
-      "an id;",
+      "\"seed\":7,\"logit_bias\":{\"50256\":-100},\"odd key!\":1,\"id\":\"not an id\","
+      "\"in\":\"abc\",\"out\":\"heron\",\"all\":{\"x\":[\"a\"]},\"parts\":[\"a\",\"bc\"]}",
+      "raw=hologram;raw=deep words;raw=more words;raw=W;raw={\"a\":[\"some text here\"]};raw=odd "
+      "key!;raw=not an id;raw=heron;raw=[\"a\",\"bc\"];",
       0, 0, 0 },
     { "completions", BTZ_PROTOCOL_COMPLETIONS,
       "{\"model\":\"m\",\"prompt\":[\"P\",\"Q\"],\"suffix\":\"S\"}", "user=P;user=Q;user=S;", 0, 0,

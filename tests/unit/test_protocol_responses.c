@@ -189,7 +189,7 @@ static void check_logprobs(const char *in, bool kept, bool kept_changed)
     "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" content        \
     "\"},\"logprobs\":{\"content\":[" tokens "],\"refusal\":null},\"finish_reason\":\"stop\"}]}"
 #define TOKEN(text, more)                                                                          \
-    "{\"token\":\"" text "\",\"logprob\":-0.5,\"bytes\":[1],\"top_logprobs\":[" more "]}"
+    "{\"token\":\"" text "\",\"logprob\":-0.5,\"bytes\":null,\"top_logprobs\":[" more "]}"
 
 /* Log probabilities say the text again: only with a text that stays as it is, and nothing else. */
 static void test_logprobs(void **state)
@@ -205,6 +205,66 @@ static void test_logprobs(void **state)
     check_logprobs(
         LOGPROBS("Hello", "{\"token\":\"Hello\",\"logprob\":-1,\"note\":\"other words\"}"), false,
         false);
+    check_logprobs(LOGPROBS("Hi", "{\"token\":\"Hi\",\"logprob\":-1,\"bytes\":[72,105]}"), true,
+                   false);
+    check_logprobs(LOGPROBS("Hi", "{\"token\":\"Hi\",\"logprob\":-1,\"bytes\":[72,106]}"), false,
+                   false);
+    check_logprobs(LOGPROBS("Hi", "{\"token\":\"Hi\",\"logprob\":\"-1\"}"), false, false);
+    check_logprobs(LOGPROBS("Hi", "{\"token\":\"Hi\",\"top_logprobs\":\"words\"}"), false, false);
+    check_logprobs(
+        "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"},"
+        "\"logprobs\":{\"token\":\"words\"},\"finish_reason\":\"stop\"}]}",
+        false, false);
+}
+
+/* What a response says beside its texts; usual names of members and what is read as text are not there. */
+static void test_words(void **state)
+{
+    static const struct {
+        enum btz_protocol protocol;
+        const char *in, *words;
+    } said[] = {
+        { BTZ_PROTOCOL_CHAT,
+          "{\"id\":\"c-1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\","
+          "\"choices\":[{"
+          "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\",\"mood\":\"happy\"},"
+          "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"total_tokens\":2,\"odd\":"
+          "3}}",
+          "c-1\nchat.completion\nm\nassistant\nhappy\nstop\nmood\nodd\n" },
+        { BTZ_PROTOCOL_CHAT,
+          LOGPROBS("Hi", "{\"token\":\"H\",\"top_logprobs\":[{\"token\":\"A\"},{\"token\":\"x\"}]},"
+                         "{\"token\":\"i\",\"top_logprobs\":[{\"token\":\"b\"},{\"token\":\"?\","
+                         "\"bytes\":[121]}]}"),
+          "assistant\nAb\nx?y\nstop\n" },
+        { BTZ_PROTOCOL_COMPLETIONS,
+          "{\"choices\":[{\"text\":\"Hi\",\"logprobs\":{\"tokens\":[\"H\",\"i\"],\"token_"
+          "logprobs\":[-1,"
+          "null],\"text_offset\":[0,1],\"top_logprobs\":[{\"A\":-1,\"x\":-2},{\"b\":-1}]}}]}",
+          "Ab\nx\n" },
+        { BTZ_PROTOCOL_MESSAGES,
+          "{\"id\":\"m\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"T\",\"signature\":"
+          "\"EqQB\"}]}",
+          "m\nthinking\nEqQB\n" },
+        { BTZ_PROTOCOL_IMAGES,
+          "{\"data\":[{\"b64_json\":\"aGVyb24=\"},{\"url\":\"data:image/"
+          "png;base64,aGVy\"}]}",
+          "aGVyb24=\ndata:image/png;base64\naGVy\n" },
+        { BTZ_PROTOCOL_PASS, "{\"a\":{\"b\":\"text\"}}", "a\nb\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(said); i++) {
+        BTZ_ARENA_SCOPE struct btz_arena arena;
+        struct btz_message m;
+
+        btz_arena_init(&arena, 1 << 20);
+        assert_int_equal(btz_response_read(said[i].protocol, btz_str(said[i].in), &arena, &m),
+                         BTZ_OK);
+        if (!btz_slice_is(m.words, said[i].words))
+            fail_msg("%s: %.*s", said[i].in, BTZ_SLICE_ARG(m.words));
+        assert_false(m.changed);
+        btz_message_release(&m);
+    }
 }
 
 /* ---- errors ---- */
@@ -305,7 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),    cmocka_unit_test(test_logprobs),
         cmocka_unit_test(test_problems), cmocka_unit_test(test_events),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -592,6 +592,79 @@ static void test_logprobs(void **state)
               false, BTZ_OK, "[x]", "\"token\"");
     check_out(&o, LOGGED("ok", "{\"token\":\"other\",\"logprob\":-1}") DONE, false, BTZ_OK, "ok",
               "other");
+    check_out(
+        &o,
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ok\"},\"logprobs\":{\"other\":"
+        "[]}}]}\n\n" DONE,
+        false, BTZ_OK, "ok", "other");
+    o.from = o.to = BTZ_PROTOCOL_COMPLETIONS;
+    check_out(
+        &o,
+        "data: {\"choices\":[{\"index\":0,\"text\":null,\"logprobs\":{\"tokens\":[\"other\"]}}]}"
+        "\n\n" DONE,
+        false, BTZ_OK, NULL, "other");
+    o.from = o.to = BTZ_PROTOCOL_RESPONSES;
+    check_out(
+        &o,
+        EVENT(
+            "response.novel", "0",
+            "\"item\":{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"ok\","
+            "\"logprobs\":[{\"token\":\"other\"}]}]}")
+            EVENT("response.completed", "1", RESPONSE("completed", "[]")),
+        false, BTZ_OK, "ok", "other");
+}
+
+/* What events say beside their texts is heard of before they go on, once; comments lose what they say. */
+static void test_words(void **state)
+{
+#define NAMED(id, text)                                                                            \
+    "data: {\"id\":\"" id "\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}"   \
+    "\n\n"
+    static const struct {
+        enum btz_protocol protocol;
+        const char *in, *words;
+        enum btz_err err;
+    } cases_of_words[] = {
+        { BTZ_PROTOCOL_CHAT, NAMED("a", "x") NAMED("a", "y") NAMED("b", "z") NAMED("a", "!") DONE,
+          "a;b;", BTZ_OK },
+        { BTZ_PROTOCOL_CHAT, "id: 7\nretry: 3000\nevent: e\n" NAMED("a", "x") DONE, "7 3000 e a;",
+          BTZ_OK },
+        { BTZ_PROTOCOL_CHAT, "retry: soon\n" NAMED("a", "x") DONE, "a;", BTZ_OK },
+        { BTZ_PROTOCOL_CHAT, ": stop-word\n\n" NAMED("a", "x") DONE, "a;", BTZ_OK },
+        { BTZ_PROTOCOL_CHAT, NAMED("a", "x") NAMED("stop-word", "z") DONE, "a;stop-word;",
+          BTZ_DENIED },
+        { BTZ_PROTOCOL_CHAT, "id: stop-word\n\n" NAMED("a", "x") DONE, "stop-word;", BTZ_DENIED },
+        { BTZ_PROTOCOL_CHAT, NAMED("a", "x") "event: stop-word\n" NAMED("a", "z") DONE,
+          "a;stop-word a;", BTZ_DENIED },
+        /* What is held comes out in the envelope of an event that has not been read yet. */
+        { BTZ_PROTOCOL_CHAT,
+          NAMED("a", "sec") "data: {\"id\":\"stop-word\",\"choices\":[{\"index\":0,\"delta\":{},"
+                            "\"finish_reason\":\"stop\"}]}\n\n" DONE,
+          "a;stop-word;", BTZ_DENIED },
+        { BTZ_PROTOCOL_PASS, "data: {\"stop-word\":\"x\"}\n\n", "stop-word;", BTZ_DENIED },
+        { BTZ_PROTOCOL_OLLAMA_CHAT, "{\"model\":\"m\",\"stop-word\":1,\"done\":false}\n",
+          "m stop-word;", BTZ_DENIED },
+        { BTZ_PROTOCOL_MESSAGES, EVENT("ping", "0", "\"stop-word\":{}"), NULL, BTZ_DENIED },
+        { BTZ_PROTOCOL_RESPONSES, EVENT("response.queued", "0", "\"item_id\":\"stop-word\""), NULL,
+          BTZ_DENIED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases_of_words); i++) {
+        struct btz_stream_options o = { .from = cases_of_words[i].protocol,
+                                        .to = cases_of_words[i].protocol };
+        struct watcher w = { .lanes = 0 };
+        struct run r = run_stream(&o, btz_str(cases_of_words[i].in), 0, &w);
+
+        if (r.err != cases_of_words[i].err ||
+            (cases_of_words[i].words &&
+             !btz_slice_is(btz_buf_slice(&w.words), cases_of_words[i].words)))
+            fail_msg("%s: %d %.*s", cases_of_words[i].in, r.err,
+                     BTZ_SLICE_ARG(btz_buf_slice(&w.words)));
+        assert_false(btz_slice_has(btz_buf_slice(&r.out), "stop-word"));
+        watcher_release(&w);
+        btz_buf_release(&r.out);
+    }
 }
 
 /* The tool is heard of before its event goes on, and two choices do not mix. */
@@ -628,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_usage),    cmocka_unit_test(test_renamed),
         cmocka_unit_test(test_faults),   cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_logprobs), cmocka_unit_test(test_tools_and_choices),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

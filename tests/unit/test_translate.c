@@ -189,6 +189,21 @@ static const struct pair responses[] = {
       "22,"
       "\"prompt_tokens_details\":{\"cached_tokens\":5}}}",
       NULL },
+    { "a call without input back", MESSAGES, CHAT,
+      "{\"id\":\"1\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\"},{\"type\":"
+      "\"tool_"
+      "use\",\"id\":\"t2\",\"name\":\"g\",\"input\":null}],\"stop_reason\":\"tool_use\"}",
+      "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":0,\"model\":\"named\","
+      "\"choices\":[{"
+      "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"tool_"
+      "calls\":["
+      "{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{"
+      "\"id\":\"t2\","
+      "\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},\"logprobs\":"
+      "null,"
+      "\"finish_reason\":\"tool_calls\"}],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,"
+      "\"total_tokens\":0,\"prompt_tokens_details\":{\"cached_tokens\":0}}}",
+      NULL },
     { "an error back", MESSAGES, CHAT,
       "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
       "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}", NULL },
@@ -423,6 +438,15 @@ static const char messages_stream[] = EVENT(
                                                "sequence\":null},\"usage\":{\"output_tokens\":15}")
                             EVENT("message_stop", "");
 
+static const char empty_call[] =
+    EVENT("message_start", ",\"message\":{\"id\":\"msg_1\",\"content\":[],\"model\":\"up\"}")
+        EVENT("content_block_start", ",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":"
+                                     "\"t1\",\"name\":\"f\",\"input\":{}}")
+            EVENT("content_block_stop", ",\"index\":0")
+                EVENT("message_delta",
+                      ",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":1}")
+                    EVENT("message_stop", "");
+
 /* clang-format on */
 static void read_chat(struct btz_slice out, struct btz_buf *read)
 {
@@ -509,6 +533,7 @@ static void test_streams(void **state)
                  "a [x] s\nf: {\"q\":\"[x]\"}\ntool_calls\nusage 40\ndone\n");
     check_stream(MESSAGES, messages_stream, true,
                  "a [x] s\nf: {\"q\":\"[x]\"}\ntool_calls\ndone\n");
+    check_stream(MESSAGES, empty_call, true, "\nf: {}\ntool_calls\ndone\n");
 }
 
 static void test_cut(void **state)

@@ -88,6 +88,26 @@ static struct escape number_reference(const uint8_t *p, size_t left, bool final)
     return e;
 }
 
+/* Those that browsers read without a ";" too. */
+static struct escape unfinished(const uint8_t *p, size_t left)
+{
+    static const struct {
+        const char *name;
+        uint32_t c;
+    } old[] = {
+        { "lt", '<' },  { "gt", '>' },   { "LT", '<' },   { "GT", '>' },   { "amp", '&' },
+        { "AMP", '&' }, { "quot", '"' }, { "QUOT", '"' }, { "nbsp", ' ' }, { "shy", 0xAD }
+    };
+
+    for (size_t k = 0; k < BTZ_COUNT(old); k++) {
+        size_t n = strlen(old[k].name);
+
+        if (left > n && memcmp(p + 1, old[k].name, n) == 0)
+            return (struct escape){ ESCAPE_HTML, n + 1, old[k].c, false };
+    }
+    return (struct escape){ ESCAPE_NONE, 0, 0, false };
+}
+
 static struct escape html_escape(const uint8_t *p, size_t left, bool final)
 {
     struct escape e = { ESCAPE_NONE, 0, 0, false };
@@ -111,7 +131,7 @@ static struct escape html_escape(const uint8_t *p, size_t left, bool final)
             return (struct escape){ ESCAPE_HTML, n + 1, entities[k].c, false };
         e.kind = ESCAPE_CUT;
     }
-    return e;
+    return e.kind == ESCAPE_CUT && !final ? e : unfinished(p, left);
 }
 
 /* \u{1F600}: `p` is behind the bracket. */
@@ -144,6 +164,21 @@ static struct escape octal(const uint8_t *p, size_t left, bool final)
     return e;
 }
 
+/* CSS: \\000041, and a space that ends it. Only with the zeros: without, it is octal to somebody else. */
+static struct escape css(const uint8_t *p, size_t left, bool final)
+{
+    struct escape e = { ESCAPE_NONE, 0, 0, false };
+    size_t i = 1;
+
+    for (; i < left && i <= 6 && hex_digit(p[i]) >= 0; i++)
+        e.c = e.c << 4 | (uint32_t)hex_digit(p[i]);
+    if (i == left && !final)
+        return (struct escape){ ESCAPE_CUT, 0, 0, false };
+    if (i < 5 || p[1] != '0' || p[2] != '0' || e.c == 0 || e.c > 0x10FFFF)
+        return e;
+    return (struct escape){ ESCAPE_BACKSLASH, i + (i < left && p[i] == ' '), e.c, false };
+}
+
 static struct escape backslash(const uint8_t *p, size_t left, bool final)
 {
     static const char from[] = "ntr\"'/\\", to[] = "\n\t\r\"'/\\";
@@ -162,7 +197,11 @@ static struct escape backslash(const uint8_t *p, size_t left, bool final)
         e.len = 4;
         e.byte = true;
     } else if (p[1] >= '0' && p[1] <= '7') {
-        return octal(p, left, final);
+        if (p[1] == '0' && (left < 3 || p[2] == '0'))
+            e = css(p, left, final);
+        return e.kind != ESCAPE_NONE && p[1] == '0' && (left < 3 || p[2] == '0')
+                   ? e
+                   : octal(p, left, final);
     } else if (p[1] == 'u' && left > 2 && p[2] == '{') {
         return braced(p + 3, left - 3);
     } else if (p[1] == 'U') {

@@ -286,3 +286,32 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
     *changed = err == BTZ_OK && release.changed && release.stop == SIZE_MAX;
     return err;
 }
+
+enum btz_err btz_guard_words(struct btz_guard_session *s, struct btz_slice words)
+{
+    struct btz_scan scan = { .session = s,
+                             .channel = BTZ_CHANNEL_OUTPUT,
+                             .text = words,
+                             .final = true,
+                             .only_words = true,
+                             .only_watch = s->guard->conf.mode == BTZ_GUARD_MODE_WATCH };
+    uint32_t index = s->texts++;
+    bool stop = false;
+    enum btz_err err;
+
+    if (words.len > BTZ_GUARD_TEXT_MAX)
+        return btz_fail(BTZ_LIMIT, "words of %zu bytes", words.len);
+    err = btz_scan_run(&scan);
+    btz_session_count(s, scan.ran & ~scan.failed, scan.failed);
+    for (size_t i = 0; err == BTZ_OK && i < s->scanning.hit_count; i++) {
+        struct btz_hit *h = &s->scanning.hits[i];
+
+        if (btz_guard_acts(h->action)) {
+            h->action = BTZ_GUARD_BLOCK;
+            stop = true;
+        }
+        btz_session_note(s, h, BTZ_CHANNEL_OUTPUT, index);
+    }
+    btz_scanning_trim(&s->scanning);
+    return stop ? btz_fail(BTZ_DENIED, "a word that must not be seen") : err;
+}

@@ -164,6 +164,7 @@ struct btz_guard_detector {
         output;       /* ... and what models say, think and want done */
     double threshold; /* of those that score: what counts without a rule or calibration */
     bool decoded;     /* looks into decoded text too */
+    bool words;       /* looks at words for machines too: identifiers, names of members */
     bool whole; /* reads whole texts only: in a stream of mode `window` it looks at the end, and
                  * what it would have blocked is gone: declared in the record as not scanned */
     bool
@@ -212,6 +213,10 @@ const struct btz_guard_record *btz_guard_records(const struct btz_guard_session 
  * pseudonyms. With a verdict of BLOCK or STEP_UP nothing of it may go on. Errors: LIMIT (not evaluated). */
 BTZ_CHECKED enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channel,
                                         struct btz_slice text, bool *changed, struct btz_buf *out);
+
+/* What an answer says beside its texts, a word a line: identifiers, names of members. Only detectors with `words` look, as at
+ * output. It cannot be masked. Errors: DENIED (something would have been masked or blocked), LIMIT (not evaluated). */
+BTZ_CHECKED enum btz_err btz_guard_words(struct btz_guard_session *s, struct btz_slice words);
 
 /* May a model call that tool, as far as `tools` goes? False: the call must not go on; it is in the records. */
 bool btz_guard_tool(struct btz_guard_session *s, struct btz_slice name);

@@ -11,7 +11,10 @@ enum {
     BTZ_GUARD_TEXT_MAX = 1 << 28,
     BTZ_GUARD_HITS_MAX = 1 << 18,
     BTZ_GUARD_RECORDS_MAX = 256,
-    BTZ_GUARD_LAYERS = 3 /* of encodings that are taken off */
+    BTZ_GUARD_LAYERS = 3, /* of encodings that are taken off */
+    BTZ_GUARD_DECODED_TIMES =
+        4, /* what all of them together may come to, in lengths of the text ... */
+    BTZ_GUARD_DECODED_FREE = 65536, /* ... and what any text may come to */
 };
 
 struct btz_guard_way { /* what is done about a detector's hits in a channel */
@@ -71,7 +74,9 @@ struct btz_scan {
     bool final;
     bool only_watch;                                    /* no action is taken: nothing waits */
     bool with_whole;                                    /* detectors of whole texts too */
+    bool only_words;                                    /* detectors of words alone */
     struct btz_run_resume resume[BTZ_GUARD_LAYERS + 1]; /* runs that began earlier */
+    size_t decoded;                                     /* out: bytes of decoded views */
     uint32_t ran, failed;                               /* out: detectors */
     size_t wait,
         wait_watch; /* out: from where on detectors that act, or only observe, cannot tell yet */
@@ -106,6 +111,8 @@ bool btz_channel_is_output(enum btz_channel c);
 void btz_session_count(struct btz_guard_session *s, uint32_t ran, uint32_t failed);
 /* Detectors that read texts of that channel. */
 uint32_t btz_guard_on(const struct btz_guard *g, enum btz_channel channel, bool with_whole);
+/* Would it change or stop a text? */
+bool btz_guard_acts(enum btz_guard_action a);
 void btz_session_note(struct btz_guard_session *s, const struct btz_hit *hit,
                       enum btz_channel channel, uint32_t text);
 /* The name for a value of that kind: the same for the same value. Errors: LIMIT. */

@@ -58,9 +58,7 @@ static const struct btz_guard_way *way_of(const struct btz_scan *scan, unsigned 
 
 static bool acts(const struct btz_scan *scan, unsigned detector)
 {
-    enum btz_guard_action a = way_of(scan, detector)->action;
-
-    return !scan->only_watch && a != BTZ_GUARD_OBSERVE && a != BTZ_GUARD_ROUTE;
+    return !scan->only_watch && btz_guard_acts(way_of(scan, detector)->action);
 }
 
 static size_t place(const struct btz_view *view, size_t i)
@@ -158,7 +156,7 @@ static enum btz_err detect(struct btz_scan *scan, struct btz_view *view, unsigne
         enum btz_err err;
 
         if (!way_of(scan, d)->on || (layer > 0 && !detector->decoded) ||
-            (detector->whole && !scan->with_whole))
+            (detector->whole && !scan->with_whole) || (scan->only_words && !detector->words))
             continue;
         found.detector = d;
         found.acts = acts(scan, d);
@@ -388,28 +386,93 @@ static void carried(struct btz_slice text, const struct btz_invisible *run, stru
     }
 }
 
+/* Two invisible characters are the bits of a text; any third stands between. `one` is the bit of the second. */
+static void bits_of(struct btz_slice text, const struct btz_invisible *run, unsigned one,
+                    struct btz_buf *out)
+{
+    uint32_t sign[2] = { 0, 0 }, c;
+    size_t at = run->from;
+    unsigned byte = 0, have = 0;
+
+    while (at < run->to && btz_utf8_next(text, &at, &c)) {
+        if (sign[0] == 0)
+            sign[0] = c;
+        else if (sign[1] == 0 && c != sign[0])
+            sign[1] = c;
+        if (c != sign[0] && c != sign[1])
+            continue;
+        byte = byte << 1 | (c == sign[1] ? one : 1 - one);
+        if (++have % 8 == 0)
+            out->ptr[out->len++] = (uint8_t)byte;
+    }
+}
+
+static bool is_readable(struct btz_slice s)
+{
+    size_t good = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        good += s.ptr[i] == '\n' || (s.ptr[i] >= 0x20 && s.ptr[i] < 0x7F);
+    return s.len >= 4 && good * 10 >= s.len * 9;
+}
+
+static enum btz_err hidden_text(struct btz_scan *scan, struct btz_slice text, const char *how,
+                                struct span span)
+{
+    struct btz_view inner;
+
+    BTZ_TRY(btz_view_whole(&scan->session->scanning.rooms[1], text, how, scan->channel, &inner));
+    return layers(scan, &inner, 1, span);
+}
+
 static enum btz_err hidden(struct btz_scan *scan, const struct btz_view *view)
 {
+    BTZ_BUF_RELEASE struct btz_buf all = BTZ_BUF(BTZ_GUARD_TEXT_MAX);
+    struct span around = { true, 0, 0 };
+    size_t count = 0;
+
     for (size_t i = 0; i < view->invisible_count; i++) {
         const struct btz_invisible *run = &view->invisible[i];
         BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_GUARD_TEXT_MAX);
         struct span span = { true, run->from, run->to };
-        struct btz_view inner;
 
-        if (run->tags + run->selectors < 4 || (!view->final && scan->wait <= run->from))
+        if (!view->final && scan->wait <= run->from)
             continue;
-        BTZ_TRY(btz_buf_reserve(&text, run->tags + run->selectors + 64));
+        BTZ_TRY(btz_buf_reserve(&text, run->tags + run->selectors + run->others / 8 + 64));
+        for (unsigned one = 0; run->others >= 32 && one < 2; one++) {
+            btz_buf_clear(&text);
+            bits_of(scan->text, run, one, &text);
+            if (is_readable(btz_buf_slice(&text)))
+                BTZ_TRY(hidden_text(scan, btz_buf_slice(&text), "zero-width", span));
+        }
+        btz_buf_clear(&text);
         carried(scan->text, run, &text);
-        BTZ_TRY(btz_view_whole(&scan->session->scanning.rooms[1], btz_buf_slice(&text), "tags",
-                               scan->channel, &inner));
-        BTZ_TRY(layers(scan, &inner, 1, span));
+        if (run->tags + run->selectors >= 4)
+            BTZ_TRY(hidden_text(scan, btz_buf_slice(&text), "tags", span));
+        if (run->tags > 0) {
+            around.from = count++ == 0 ? run->from : around.from;
+            around.to = run->to;
+            BTZ_TRY(btz_buf_add(&all, text.ptr, text.len));
+        }
     }
-    return BTZ_OK;
+    /* Letter by letter between the words of somebody else: all of them together, where the text is seen whole. What models say
+     * is read as it comes, and such letters are taken out. */
+    if (count < 2 || all.len < 4 || !view->final || btz_channel_is_output(scan->channel))
+        return BTZ_OK;
+    return hidden_text(scan, btz_buf_slice(&all), "tags", around);
 }
 
 static enum btz_err layers(struct btz_scan *scan, struct btz_view *view, unsigned layer,
                            struct span span)
 {
+    if (layer > 0) {
+        scan->decoded += view->text.len;
+        if (scan->decoded > BTZ_GUARD_DECODED_FREE &&
+            scan->decoded - BTZ_GUARD_DECODED_FREE >
+                scan->text.len * (size_t)BTZ_GUARD_DECODED_TIMES)
+            return btz_fail(BTZ_LIMIT, "a text of %zu bytes decodes to more than %d times as many",
+                            scan->text.len, BTZ_GUARD_DECODED_TIMES);
+    }
     BTZ_TRY(detect(scan, view, layer, span));
     if (layer == BTZ_GUARD_LAYERS || scan->session->guard->decoded[scan->channel] == 0)
         return BTZ_OK;
@@ -458,6 +521,7 @@ enum btz_err btz_scan_run(struct btz_scan *scan)
     size_t wait;
 
     scan->ran = scan->failed = 0;
+    scan->decoded = 0;
     room->hit_count = room->piece_count = 0;
     BTZ_TRY(btz_view_plain(&room->rooms[0], scan->text, scan->context, scan->final, &scan->plain,
                            &wait));

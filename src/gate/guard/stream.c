@@ -66,7 +66,7 @@ void btz_guard_stream_ranges(const struct btz_guard_stream *t, uint64_t *scanned
 
 static bool acts(const struct btz_hit *h)
 {
-    return h->action != BTZ_GUARD_OBSERVE && h->action != BTZ_GUARD_ROUTE;
+    return btz_guard_acts(h->action);
 }
 
 /* Notes each hit once: when the place where it begins is behind the stream. */

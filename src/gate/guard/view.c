@@ -11,7 +11,7 @@
 #include "gate/guard/view.h"
 #include "text/unicode.h"
 
-enum { TEXT_MAX = 1 << 30, MAPPED_MAX = 32 };
+enum { TEXT_MAX = 1 << 30, MAPPED_MAX = 32, EXPANDED_TIMES = 4 };
 
 void btz_view_room_init(struct btz_view_room *room)
 {
@@ -207,7 +207,10 @@ static enum btz_err note_invisible(struct btz_view_room *room, struct btz_slice 
 static enum btz_err put(struct btz_view_room *room, const uint32_t *c, size_t count, size_t from,
                         size_t to)
 {
-    for (size_t i = 0; i < count; i++) {
+    size_t limit = room->text.len + (to - from) * EXPANDED_TIMES;
+
+    /* One character can stand for eighteen: what they are beyond this is of no use to a detector. */
+    for (size_t i = 0; i < count && room->text.len < limit; i++) {
         size_t start = room->text.len;
 
         BTZ_TRY(btz_buf_add_utf8(&room->text, c[i]));

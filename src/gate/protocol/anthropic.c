@@ -1,25 +1,10 @@
 /* Anthropic POST /v1/messages and /v1/messages/count_tokens. */
-#include "gate/protocol/family.h"
+#include "gate/protocol/members.h"
 
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define CACHE                                                                                      \
-    {                                                                                              \
-        "cache_control", BTZ_SHAPE_OBJECT, BTZ_HERE, &cache                                        \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
+#define CACHE OBJECT("cache_control", btz_cache_control)
 
 static const struct btz_shape_member cache_members[] = { ID("type"), ID("ttl"), LAST };
-static const struct btz_shape cache = { cache_members, NULL, NULL };
+const struct btz_shape btz_cache_control = { cache_members, NULL, NULL };
 
 /* ---- content blocks ---- */
 
@@ -32,16 +17,12 @@ static const struct btz_shape_member citation_members[] = { ID("type"),
                                                             TEXT("url", BTZ_HERE),
                                                             TEXT("source", BTZ_HERE),
                                                             ID("file_id"),
-                                                            { "encrypted_index", BTZ_SHAPE_OPAQUE,
-                                                              BTZ_HERE, NULL },
+                                                            OPAQUE("encrypted_index"),
                                                             LAST };
 const struct btz_shape btz_anthropic_citation = { citation_members, NULL, NULL };
-static const struct btz_shape_member text_members[] = { ID("type"),
-                                                        TEXT("text", BTZ_HERE),
-                                                        { "citations", BTZ_SHAPE_OBJECT, BTZ_HERE,
-                                                          &btz_anthropic_citation },
-                                                        CACHE,
-                                                        LAST };
+static const struct btz_shape_member text_members[] = { ID("type"), TEXT("text", BTZ_HERE),
+                                                        OBJECT("citations", btz_anthropic_citation),
+                                                        CACHE, LAST };
 static const struct btz_shape text = { text_members, NULL, NULL };
 
 static const struct btz_shape_member image_source_members[] = {
@@ -53,9 +34,8 @@ static const struct btz_shape_member image_source_members[] = {
     LAST
 };
 static const struct btz_shape image_source = { image_source_members, NULL, NULL };
-static const struct btz_shape_member image_members[] = {
-    ID("type"), { "source", BTZ_SHAPE_OBJECT, BTZ_HERE, &image_source }, CACHE, LAST
-};
+static const struct btz_shape_member image_members[] = { ID("type"), OBJECT("source", image_source),
+                                                         CACHE, LAST };
 static enum btz_err enter_image(struct btz_walk *w, json_t *object, int *channel)
 {
     (void)channel;
@@ -67,9 +47,8 @@ static const struct btz_shape image = { image_members, NULL, enter_image };
 
 static const struct btz_shape_member plain_source_members[] = { ID("type"), ID("media_type"),
                                                                 TEXT("data", BTZ_HERE), LAST };
-static const struct btz_shape_member coded_source_members[] = {
-    ID("type"), ID("media_type"), { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member coded_source_members[] = { ID("type"), ID("media_type"),
+                                                                DATA("data"), LAST };
 static const struct btz_shape_member content_source_members[] = {
     ID("type"), { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &block }, LAST
 };
@@ -101,26 +80,23 @@ static enum btz_err enter_found(struct btz_walk *w, json_t *object, int *channel
         *channel = BTZ_CHANNEL_OUTPUT;
     return BTZ_OK;
 }
-static const struct btz_shape_member document_members[] = {
-    ID("type"),
-    { "source", BTZ_SHAPE_OBJECT, BTZ_HERE, &document_source },
-    TEXT("title", BTZ_HERE),
-    TEXT("context", BTZ_HERE),
-    { "citations", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_nothing },
-    CACHE,
-    LAST
-};
+static const struct btz_shape_member document_members[] = { ID("type"),
+                                                            OBJECT("source", document_source),
+                                                            TEXT("title", BTZ_HERE),
+                                                            TEXT("context", BTZ_HERE),
+                                                            OBJECT("citations", btz_nothing),
+                                                            CACHE,
+                                                            LAST };
 static const struct btz_shape document = { document_members, NULL, enter_found };
 
-static const struct btz_shape_member search_result_members[] = {
-    ID("type"),
-    TEXT("source", BTZ_HERE),
-    TEXT("title", BTZ_HERE),
-    { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &block },
-    { "citations", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_nothing },
-    CACHE,
-    LAST
-};
+static const struct btz_shape_member search_result_members[] = { ID("type"),
+                                                                 TEXT("source", BTZ_HERE),
+                                                                 TEXT("title", BTZ_HERE),
+                                                                 { "content", BTZ_SHAPE_TEXT,
+                                                                   BTZ_HERE, &block },
+                                                                 OBJECT("citations", btz_nothing),
+                                                                 CACHE,
+                                                                 LAST };
 static const struct btz_shape search_result = { search_result_members, NULL, enter_found };
 
 static enum btz_err enter_use(struct btz_walk *w, json_t *object, int *channel)
@@ -136,9 +112,8 @@ static const struct btz_shape_member use_members[] = { ID("type"),
                                                        ID("id"),
                                                        ID("name"),
                                                        ID("server_name"),
-                                                       { "input", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
-                                                       { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE,
-                                                         &caller },
+                                                       JSON("input", BTZ_HERE),
+                                                       OBJECT("caller", caller),
                                                        CACHE,
                                                        LAST };
 static const struct btz_shape tool_use = { use_members, NULL, enter_use };
@@ -148,26 +123,24 @@ static const struct btz_shape_member result_members[] = {
 };
 static const struct btz_shape tool_result = { result_members, NULL, enter_found };
 
-static const struct btz_shape_member web_members[] = {
-    ID("type"),
-    TEXT("url", BTZ_HERE),
-    TEXT("title", BTZ_HERE),
-    TEXT("page_age", BTZ_HERE),
-    ID("error_code"),
-    ID("retrieved_at"),
-    { "encrypted_content", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL },
-    { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &block },
-    LAST
-};
+static const struct btz_shape_member web_members[] = { ID("type"),
+                                                       TEXT("url", BTZ_HERE),
+                                                       TEXT("title", BTZ_HERE),
+                                                       TEXT("page_age", BTZ_HERE),
+                                                       ID("error_code"),
+                                                       ID("retrieved_at"),
+                                                       OPAQUE("encrypted_content"),
+                                                       { "content", BTZ_SHAPE_TEXT, BTZ_HERE,
+                                                         &block },
+                                                       LAST };
 static const struct btz_shape web = { web_members, NULL, NULL };
-static const struct btz_shape_member web_result_members[] = {
-    ID("type"),
-    ID("tool_use_id"),
-    { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &web },
-    { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE, &caller },
-    CACHE,
-    LAST
-};
+static const struct btz_shape_member web_result_members[] = { ID("type"),
+                                                              ID("tool_use_id"),
+                                                              { "content", BTZ_SHAPE_TEXT, BTZ_HERE,
+                                                                &web },
+                                                              OBJECT("caller", caller),
+                                                              CACHE,
+                                                              LAST };
 static const struct btz_shape web_result = { web_result_members, NULL, enter_found };
 /* Results of other tools of the vendor: all of them as they are. */
 static const struct btz_shape_member other_result_members[] = { ID("type"), ID("tool_use_id"),
@@ -181,13 +154,10 @@ static enum btz_err enter_thinking(struct btz_walk *w, json_t *object, int *chan
     *channel = w->response ? BTZ_CHANNEL_REASONING : BTZ_CHANNEL_ASSISTANT;
     return BTZ_OK;
 }
-static const struct btz_shape_member thinking_members[] = {
-    ID("type"), TEXT("thinking", BTZ_HERE), { "signature", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member thinking_members[] = { ID("type"), TEXT("thinking", BTZ_HERE),
+                                                            OPAQUE("signature"), LAST };
 static const struct btz_shape thinking = { thinking_members, NULL, enter_thinking };
-static const struct btz_shape_member redacted_members[] = {
-    ID("type"), { "data", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member redacted_members[] = { ID("type"), OPAQUE("data"), LAST };
 static const struct btz_shape redacted = { redacted_members, NULL, NULL };
 static const struct btz_shape_member upload_members[] = { ID("type"), ID("file_id"), LAST };
 static const struct btz_shape upload = { upload_members, NULL, enter_elsewhere };
@@ -235,18 +205,16 @@ static enum btz_err enter_tool(struct btz_walk *w, json_t *object, int *channel)
     return btz_walk_tool(w, json_object_get(object, "name"), json_object_get(object, "description"),
                          json_object_get(object, "input_schema"));
 }
-static const struct btz_shape_member tool_members[] = {
-    ID("type"),
-    TEXT("name", BTZ_HERE),
-    TEXT("description", BTZ_HERE),
-    { "input_schema", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
-    { "input_examples", BTZ_SHAPE_JSON, BTZ_HERE, NULL },
-    TEXT("allowed_domains", BTZ_HERE),
-    TEXT("blocked_domains", BTZ_HERE),
-    ID("allowed_callers"),
-    CACHE,
-    LAST
-};
+static const struct btz_shape_member tool_members[] = { ID("type"),
+                                                        TEXT("name", BTZ_HERE),
+                                                        TEXT("description", BTZ_HERE),
+                                                        JSON("input_schema", BTZ_HERE),
+                                                        JSON("input_examples", BTZ_HERE),
+                                                        TEXT("allowed_domains", BTZ_HERE),
+                                                        TEXT("blocked_domains", BTZ_HERE),
+                                                        ID("allowed_callers"),
+                                                        CACHE,
+                                                        LAST };
 static const struct btz_shape tool = { tool_members, NULL, enter_tool };
 static const struct btz_shape_member choice_members[] = { ID("type"), ID("name"), LAST };
 static const struct btz_shape choice = { choice_members, NULL, NULL };
@@ -259,12 +227,12 @@ static const struct btz_shape thinks = { thinks_members, NULL, NULL };
 static const struct btz_shape_member request_members[] = {
     ID("model"),
     { "system", BTZ_SHAPE_TEXT, BTZ_CHANNEL_SYSTEM, &block },
-    { "messages", BTZ_SHAPE_OBJECT, BTZ_HERE, &message },
-    { "tools", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &tool },
-    { "tool_choice", BTZ_SHAPE_OBJECT, BTZ_HERE, &choice },
+    OBJECT("messages", message),
+    OBJECT_IN("tools", BTZ_CHANNEL_TOOL_DESCRIPTION, tool),
+    OBJECT("tool_choice", choice),
     TEXT("stop_sequences", BTZ_CHANNEL_RAW),
-    { "metadata", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_RAW, &metadata },
-    { "thinking", BTZ_SHAPE_OBJECT, BTZ_HERE, &thinks },
+    OBJECT_IN("metadata", BTZ_CHANNEL_RAW, metadata),
+    OBJECT("thinking", thinks),
     ID("service_tier"),
     ID("inference_geo"),
     ID("container"),
@@ -289,8 +257,18 @@ static const struct btz_shape_member error_members[] = { ID("type"),
                                                          TEXT("message", BTZ_CHANNEL_OUTPUT),
                                                          LAST };
 const struct btz_shape btz_anthropic_error = { error_members, NULL, NULL };
-static const struct btz_shape_member usage_members[] = { ID("service_tier"), ID("inference_geo"),
-                                                         ID("speed"), LAST };
+static const struct btz_shape_member creation_members[] = { ID("ephemeral_5m_input_tokens"),
+                                                            ID("ephemeral_1h_input_tokens"), LAST };
+static const struct btz_shape creation = { creation_members, NULL, NULL };
+static const struct btz_shape_member usage_members[] = { ID("input_tokens"),
+                                                         ID("output_tokens"),
+                                                         ID("cache_creation_input_tokens"),
+                                                         ID("cache_read_input_tokens"),
+                                                         OBJECT("cache_creation", creation),
+                                                         ID("service_tier"),
+                                                         ID("inference_geo"),
+                                                         ID("speed"),
+                                                         LAST };
 const struct btz_shape btz_anthropic_usage = { usage_members, NULL, NULL };
 static const struct btz_shape_member container_members[] = { ID("id"), ID("expires_at"), LAST };
 static const struct btz_shape container = { container_members, NULL, NULL };
@@ -302,9 +280,9 @@ static const struct btz_shape_member response_members[] = {
     { "content", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &block },
     ID("stop_reason"),
     TEXT("stop_sequence", BTZ_CHANNEL_OUTPUT),
-    { "usage", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_anthropic_usage },
-    { "container", BTZ_SHAPE_OBJECT, BTZ_HERE, &container },
-    { "error", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_error },
+    OBJECT("usage", btz_anthropic_usage),
+    OBJECT("container", container),
+    OBJECT_IN("error", BTZ_CHANNEL_OUTPUT, btz_anthropic_error),
     ID("request_id"),
     LAST
 };

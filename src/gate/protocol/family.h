@@ -43,7 +43,8 @@ extern const struct btz_shape btz_shape_ollama_embed_request, btz_shape_ollama_e
 extern const struct btz_shape btz_shape_ollama_show_request, btz_shape_ollama_tags_response;
 extern const struct btz_shape btz_mcp_message;
 /* Members that more than one family has. */
-extern const struct btz_shape btz_nothing, btz_openai_error;
+extern const struct btz_shape btz_nothing, btz_openai_error, btz_openai_usage, btz_cache_control,
+    btz_chat_annotation;
 
 extern const struct btz_shape btz_openai_failure; /* {"error": {...}} */
 
@@ -54,6 +55,8 @@ enum btz_err btz_messages_response_done(struct btz_message *m);
 enum btz_err btz_ollama_response_done(struct btz_message *m);
 enum btz_err btz_mcp_request_done(struct btz_message *m);
 enum btz_err btz_ollama_request_done(struct btz_message *m);
+/* Nothing beside the lists for the two texts of a message, which are judged on their own. */
+bool btz_chat_logprobs_plain(const json_t *logprobs);
 void btz_chat_forget(struct btz_message *m, const struct btz_part *part);
 void btz_transcribe_forget(struct btz_message *m, const struct btz_part *part);
 void btz_responses_forget(struct btz_message *m, const struct btz_part *part);

@@ -1,27 +1,5 @@
 /* Model Context Protocol: JSON-RPC 2.0 over streamable HTTP. Requests of the client, answers and requests of the server. */
-#include "gate/protocol/family.h"
-
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define JSON(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_JSON, ch, NULL                                                             \
-    }
-#define OBJECT(name, shape)                                                                        \
-    {                                                                                              \
-        name, BTZ_SHAPE_OBJECT, BTZ_HERE, &(shape)                                                 \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define SHAPE(name, entered) static const struct btz_shape name = { name##_members, NULL, entered }
+#include "gate/protocol/members.h"
 
 /* ---- content ---- */
 
@@ -31,9 +9,8 @@ static const struct btz_shape_member image_members[] = {
     ID("type"), ID("mimeType"), { "data", BTZ_SHAPE_IMAGE, BTZ_HERE, NULL }, LAST
 };
 SHAPE(image, NULL);
-static const struct btz_shape_member sound_members[] = {
-    ID("type"), ID("mimeType"), { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member sound_members[] = { ID("type"), ID("mimeType"), DATA("data"),
+                                                         LAST };
 SHAPE(sound, NULL);
 static const struct btz_shape_member resource_members[] = { ID("type"),
                                                             TEXT("uri", BTZ_HERE),
@@ -42,12 +19,11 @@ static const struct btz_shape_member resource_members[] = { ID("type"),
                                                             TEXT("description", BTZ_HERE),
                                                             ID("mimeType"),
                                                             TEXT("text", BTZ_HERE),
-                                                            { "blob", BTZ_SHAPE_DATA, BTZ_HERE,
-                                                              NULL },
+                                                            DATA("blob"),
                                                             LAST };
 SHAPE(resource, NULL);
 static const struct btz_shape_member embedded_members[] = {
-    ID("type"), { "resource", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_DOCUMENT, &resource }, LAST
+    ID("type"), OBJECT_IN("resource", BTZ_CHANNEL_DOCUMENT, resource), LAST
 };
 SHAPE(embedded, NULL);
 static const struct btz_shape_variant content_variants[] = { { "text", &text, BTZ_HERE },
@@ -93,15 +69,15 @@ SHAPE(named, NULL);
 static const struct btz_shape_member result_members[] = {
     { "content", BTZ_SHAPE_TEXT, BTZ_CHANNEL_TOOL_RESULT, &content },
     JSON("structuredContent", BTZ_CHANNEL_TOOL_RESULT),
-    { "contents", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_DOCUMENT, &resource },
-    { "messages", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_DOCUMENT, &message },
+    OBJECT_IN("contents", BTZ_CHANNEL_DOCUMENT, resource),
+    OBJECT_IN("messages", BTZ_CHANNEL_DOCUMENT, message),
     TEXT("description", BTZ_CHANNEL_TOOL_DESCRIPTION),
-    { "tools", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &tool },
-    { "prompts", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &listed },
-    { "resources", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &listed },
-    { "resourceTemplates", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &listed },
+    OBJECT_IN("tools", BTZ_CHANNEL_TOOL_DESCRIPTION, tool),
+    OBJECT_IN("prompts", BTZ_CHANNEL_TOOL_DESCRIPTION, listed),
+    OBJECT_IN("resources", BTZ_CHANNEL_TOOL_DESCRIPTION, listed),
+    OBJECT_IN("resourceTemplates", BTZ_CHANNEL_TOOL_DESCRIPTION, listed),
     TEXT("instructions", BTZ_CHANNEL_TOOL_DESCRIPTION),
-    { "serverInfo", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &named },
+    OBJECT_IN("serverInfo", BTZ_CHANNEL_TOOL_DESCRIPTION, named),
     ID("protocolVersion"),
     ID("nextCursor"),
     /* answers of the client to requests of the server */
@@ -139,8 +115,8 @@ static const struct btz_shape_member parameters_members[] = {
     TEXT("message", BTZ_CHANNEL_TOOL_RESULT),
     JSON("requestedSchema", BTZ_CHANNEL_TOOL_DESCRIPTION),
     TEXT("systemPrompt", BTZ_CHANNEL_TOOL_RESULT),
-    { "messages", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_RESULT, &message },
-    { "tools", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &tool },
+    OBJECT_IN("messages", BTZ_CHANNEL_TOOL_RESULT, message),
+    OBJECT_IN("tools", BTZ_CHANNEL_TOOL_DESCRIPTION, tool),
     LAST
 };
 SHAPE(parameters, NULL);
@@ -153,10 +129,9 @@ SHAPE(error, NULL);
 /* What `params` are depends on the method. */
 static enum btz_err enter_rpc(struct btz_walk *w, json_t *object, int *channel)
 {
-    static const struct btz_shape_member call_params = { "params", BTZ_SHAPE_OBJECT,
-                                                         BTZ_CHANNEL_RAW, &called };
-    static const struct btz_shape_member other_params = { "params", BTZ_SHAPE_OBJECT,
-                                                          BTZ_CHANNEL_RAW, &parameters };
+    static const struct btz_shape_member call_params = OBJECT_IN("params", BTZ_CHANNEL_RAW, called);
+    static const struct btz_shape_member other_params =
+        OBJECT_IN("params", BTZ_CHANNEL_RAW, parameters);
     struct btz_slice method = btz_text_of(json_object_get(object, "method"));
     json_t *params = json_object_get(object, "params");
 
@@ -171,15 +146,14 @@ static enum btz_err enter_rpc(struct btz_walk *w, json_t *object, int *channel)
                           btz_slice_is(method, "tools/call") ? &call_params : &other_params,
                           BTZ_CHANNEL_RAW);
 }
-static const struct btz_shape_member rpc_members[] = {
-    ID("jsonrpc"),
-    ID("id"),
-    ID("method"),
-    { "params", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read above */
-    OBJECT("result", result),
-    { "error", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_RESULT, &error },
-    LAST
-};
+static const struct btz_shape_member rpc_members[] = { ID("jsonrpc"),
+                                                       ID("id"),
+                                                       ID("method"),
+                                                       READ("params"), /* read above */
+                                                       OBJECT("result", result),
+                                                       OBJECT_IN("error", BTZ_CHANNEL_TOOL_RESULT,
+                                                                 error),
+                                                       LAST };
 const struct btz_shape btz_mcp_message = { rpc_members, NULL, enter_rpc };
 
 enum btz_err btz_mcp_request_done(struct btz_message *m)

@@ -310,11 +310,24 @@ static enum btz_err read_request(const struct btz_family *f, struct btz_slice ty
     return f->request_done ? f->request_done(m) : BTZ_OK;
 }
 
+static enum btz_err take_words(const struct btz_words *words, struct btz_message *out)
+{
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(2 * BTZ_WORDS_MAX);
+
+    /* Written anew, it shows whoever looks at its bytes what base64 says. */
+    if (btz_words_hide(words, out->body))
+        out->changed = true;
+    BTZ_TRY(btz_words_text(words, &text));
+    return btz_arena_copy(out->arena, btz_buf_slice(&text), &out->words);
+}
+
 static enum btz_err finish(enum btz_err err, struct btz_walk *w, struct btz_message *out)
 {
     out->images = w->images;
     out->files = w->files;
     out->token_ids = w->token_ids;
+    if (err == BTZ_OK && w->words)
+        err = take_words(w->words, out);
     if (err != BTZ_OK)
         btz_message_release(out);
     return err;
@@ -325,7 +338,7 @@ enum btz_err btz_request_read(enum btz_protocol p, struct btz_slice content_type
                               struct btz_message *out)
 {
     struct btz_message m = { .protocol = p, .body = body, .arena = arena };
-    struct btz_walk w = { .part = keep_part, .message = &m, .arena = arena };
+    struct btz_walk w = { .part = keep_part, .message = &m, .arena = arena, .changed = &m.changed };
 
     BTZ_TRY(finish(read_request(btz_family_of(p), content_type, body, &w), &w, &m));
     *out = m;
@@ -364,11 +377,19 @@ enum btz_err btz_response_read(enum btz_protocol p, struct btz_slice body, struc
                                struct btz_message *out)
 {
     struct btz_message m = { .protocol = p, .body = body, .arena = arena };
-    struct btz_walk w = { .response = true, .part = keep_part, .message = &m, .arena = arena };
+    struct btz_words words = BTZ_WORDS;
+    struct btz_walk w = { .response = true,
+                          .part = keep_part,
+                          .message = &m,
+                          .arena = arena,
+                          .words = &words,
+                          .changed = &m.changed };
+    enum btz_err err = finish(read_response(btz_family_of(p), body, &w), &w, &m);
 
-    BTZ_TRY(finish(read_response(btz_family_of(p), body, &w), &w, &m));
-    *out = m;
-    return BTZ_OK;
+    btz_words_release(&words);
+    if (err == BTZ_OK)
+        *out = m;
+    return err;
 }
 
 void btz_message_release(struct btz_message *m)

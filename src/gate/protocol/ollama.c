@@ -1,27 +1,9 @@
 /* Ollama's own interface: /api/chat, generate, embed, tags, show. */
-#include "gate/protocol/family.h"
+#include "gate/protocol/members.h"
 
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define JSON(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_JSON, ch, NULL                                                             \
-    }
-#define OBJECT(name, shape)                                                                        \
-    {                                                                                              \
-        name, BTZ_SHAPE_OBJECT, BTZ_HERE, &(shape)                                                 \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TIMES ID("created_at"), ID("done_reason")
+#define TIMES                                                                                      \
+    ID("created_at"), ID("done_reason"), ID("done"), ID("total_duration"), ID("load_duration"),    \
+        ID("prompt_eval_count"), ID("prompt_eval_duration"), ID("eval_count"), ID("eval_duration")
 
 static enum btz_err enter_call(struct btz_walk *w, json_t *object, int *channel)
 {
@@ -83,8 +65,8 @@ static const struct btz_shape_member options_members[] = { TEXT("stop", BTZ_CHAN
 static const struct btz_shape options = { options_members, NULL, NULL };
 
 #define ASKED                                                                                      \
-    ID("model"), { "format", BTZ_SHAPE_JSON, BTZ_CHANNEL_TOOL_DESCRIPTION, NULL },                 \
-        OBJECT("options", options), ID("keep_alive"), ID("think")
+    ID("model"), JSON("format", BTZ_CHANNEL_TOOL_DESCRIPTION), OBJECT("options", options),         \
+        ID("keep_alive"), ID("think")
 
 static const struct btz_shape_member chat_members[] = { ASKED, OBJECT("messages", message),
                                                         OBJECT("tools", tool), LAST };
@@ -93,8 +75,8 @@ static const struct btz_shape_member answer_members[] = { ID("model"),
                                                           ID("remote_model"),
                                                           TEXT("remote_host", BTZ_CHANNEL_OUTPUT),
                                                           TIMES,
-                                                          { "message", BTZ_SHAPE_OBJECT,
-                                                            BTZ_CHANNEL_OUTPUT, &said },
+                                                          OBJECT_IN("message", BTZ_CHANNEL_OUTPUT,
+                                                                    said),
                                                           TEXT("error", BTZ_CHANNEL_OUTPUT),
                                                           LAST };
 const struct btz_shape btz_shape_ollama_chat_response = { answer_members, NULL, NULL };

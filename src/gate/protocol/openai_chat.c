@@ -1,21 +1,30 @@
 /* OpenAI POST /v1/chat/completions and /v1/completions, with what compatible servers add. */
-#include "gate/protocol/family.h"
-
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
+#include "gate/protocol/members.h"
 
 static const struct btz_shape_member nothing[] = { LAST };
 const struct btz_shape btz_nothing = { nothing, NULL, NULL };
+
+static const struct btz_shape_member token_members[] = { ID("cached_tokens"),
+                                                         ID("audio_tokens"),
+                                                         ID("text_tokens"),
+                                                         ID("image_tokens"),
+                                                         ID("reasoning_tokens"),
+                                                         ID("accepted_prediction_tokens"),
+                                                         ID("rejected_prediction_tokens"),
+                                                         LAST };
+static const struct btz_shape tokens = { token_members, NULL, NULL };
+static const struct btz_shape_member usage_members[] = { ID("prompt_tokens"),
+                                                         ID("completion_tokens"),
+                                                         ID("total_tokens"),
+                                                         ID("input_tokens"),
+                                                         ID("output_tokens"),
+                                                         OBJECT("prompt_tokens_details", tokens),
+                                                         OBJECT("completion_tokens_details",
+                                                                tokens),
+                                                         OBJECT("input_tokens_details", tokens),
+                                                         OBJECT("output_tokens_details", tokens),
+                                                         LAST };
+const struct btz_shape btz_openai_usage = { usage_members, NULL, NULL };
 
 static const struct btz_shape_member error_members[] = { TEXT("message", BTZ_CHANNEL_OUTPUT),
                                                          ID("type"), ID("code"), ID("param"),
@@ -24,14 +33,9 @@ const struct btz_shape btz_openai_error = { error_members, NULL, NULL };
 
 /* ---- parts of a message's content ---- */
 
-static const struct btz_shape_member cache_members[] = { ID("type"), ID("ttl"), LAST };
-static const struct btz_shape cache = { cache_members, NULL, NULL };
-
-static const struct btz_shape_member text_part_members[] = { ID("type"),
-                                                             TEXT("text", BTZ_HERE),
-                                                             { "cache_control", BTZ_SHAPE_OBJECT,
-                                                               BTZ_HERE, &cache },
-                                                             LAST };
+static const struct btz_shape_member text_part_members[] = {
+    ID("type"), TEXT("text", BTZ_HERE), OBJECT("cache_control", btz_cache_control), LAST
+};
 static const struct btz_shape text_part = { text_part_members, NULL, NULL };
 
 static const struct btz_shape_member refusal_part_members[] = { ID("type"),
@@ -47,18 +51,16 @@ static const struct btz_shape_member image_part_members[] = {
     { "image_url", BTZ_SHAPE_IMAGE, BTZ_HERE, &url },
     { "video_url", BTZ_SHAPE_IMAGE, BTZ_HERE, &url },
     { "audio_url", BTZ_SHAPE_IMAGE, BTZ_HERE, &url },
-    { "cache_control", BTZ_SHAPE_OBJECT, BTZ_HERE, &cache },
+    OBJECT("cache_control", btz_cache_control),
     LAST
 };
 static const struct btz_shape image_part = { image_part_members, NULL, NULL };
 
-static const struct btz_shape_member audio_data_members[] = {
-    { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, ID("format"), LAST
-};
+static const struct btz_shape_member audio_data_members[] = { DATA("data"), ID("format"), LAST };
 static const struct btz_shape audio_data = { audio_data_members, NULL, NULL };
-static const struct btz_shape_member audio_part_members[] = {
-    ID("type"), { "input_audio", BTZ_SHAPE_OBJECT, BTZ_HERE, &audio_data }, LAST
-};
+static const struct btz_shape_member audio_part_members[] = { ID("type"),
+                                                              OBJECT("input_audio", audio_data),
+                                                              LAST };
 static const struct btz_shape audio_part = { audio_part_members, NULL, NULL };
 
 static const struct btz_shape_member file_members[] = { { "file_data", BTZ_SHAPE_DATA,
@@ -67,9 +69,8 @@ static const struct btz_shape_member file_members[] = { { "file_data", BTZ_SHAPE
                                                         TEXT("filename", BTZ_CHANNEL_DOCUMENT),
                                                         LAST };
 static const struct btz_shape file = { file_members, NULL, NULL };
-static const struct btz_shape_member file_part_members[] = {
-    ID("type"), { "file", BTZ_SHAPE_OBJECT, BTZ_HERE, &file }, LAST
-};
+static const struct btz_shape_member file_part_members[] = { ID("type"), OBJECT("file", file),
+                                                             LAST };
 static enum btz_err count_file(struct btz_walk *w, json_t *object, int *channel)
 {
     (void)channel;
@@ -116,39 +117,32 @@ static enum btz_err enter_old_call(struct btz_walk *w, json_t *object, int *chan
                                        json_object_get(object, "arguments"))
                        : BTZ_OK;
 }
-static const struct btz_shape_member function_members[] = {
-    ID("name"), { "arguments", BTZ_SHAPE_JSON, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member function_members[] = { ID("name"), JSON("arguments", BTZ_HERE),
+                                                            LAST };
 static const struct btz_shape function_call = { function_members, NULL, enter_old_call };
 static const struct btz_shape called_function = { function_members, NULL, NULL };
-static const struct btz_shape_member custom_members[] = {
-    ID("name"), { "input", BTZ_SHAPE_JSON, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member custom_members[] = { ID("name"), JSON("input", BTZ_HERE),
+                                                          LAST };
 static const struct btz_shape called_custom = { custom_members, NULL, NULL };
-static const struct btz_shape_member call_members[] = {
-    ID("id"),
-    ID("type"),
-    { "function", BTZ_SHAPE_OBJECT, BTZ_HERE, &called_function },
-    { "custom", BTZ_SHAPE_OBJECT, BTZ_HERE, &called_custom },
-    LAST
-};
+static const struct btz_shape_member call_members[] = { ID("id"), ID("type"),
+                                                        OBJECT("function", called_function),
+                                                        OBJECT("custom", called_custom), LAST };
 static const struct btz_shape tool_call = { call_members, NULL, enter_call };
 
 /* ---- messages ---- */
 
-static const struct btz_shape_member audio_members[] = {
-    ID("id"), { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, TEXT("transcript", BTZ_HERE), LAST
-};
+static const struct btz_shape_member audio_members[] = { ID("id"), DATA("data"),
+                                                         TEXT("transcript", BTZ_HERE), LAST };
 static const struct btz_shape audio = { audio_members, NULL, NULL };
 
 static const struct btz_shape_member citation_members[] = { TEXT("url", BTZ_HERE),
                                                             TEXT("title", BTZ_HERE),
                                                             TEXT("content", BTZ_HERE), LAST };
 static const struct btz_shape citation = { citation_members, NULL, NULL };
-static const struct btz_shape_member annotation_members[] = {
-    ID("type"), { "url_citation", BTZ_SHAPE_OBJECT, BTZ_HERE, &citation }, LAST
-};
-static const struct btz_shape annotation = { annotation_members, NULL, NULL };
+static const struct btz_shape_member annotation_members[] = { ID("type"),
+                                                              OBJECT("url_citation", citation),
+                                                              LAST };
+const struct btz_shape btz_chat_annotation = { annotation_members, NULL, NULL };
 
 static enum btz_err enter_message(struct btz_walk *w, json_t *object, int *channel)
 {
@@ -164,11 +158,11 @@ static const struct btz_shape_member message_members[] = {
     TEXT("reasoning_content", BTZ_HERE),
     TEXT("reasoning", BTZ_HERE),
     TEXT("reasoning_details", BTZ_HERE),
-    { "tool_calls", BTZ_SHAPE_OBJECT, BTZ_HERE, &tool_call },
-    { "function_call", BTZ_SHAPE_OBJECT, BTZ_HERE, &function_call },
+    OBJECT("tool_calls", tool_call),
+    OBJECT("function_call", function_call),
     ID("tool_call_id"),
-    { "audio", BTZ_SHAPE_OBJECT, BTZ_HERE, &audio },
-    { "annotations", BTZ_SHAPE_OBJECT, BTZ_HERE, &annotation },
+    OBJECT("audio", audio),
+    OBJECT("annotations", btz_chat_annotation),
     LAST
 };
 static const struct btz_shape message = { message_members, NULL, enter_message };
@@ -187,10 +181,10 @@ static const struct btz_shape_member said_members[] = {
     TEXT("reasoning_content", BTZ_CHANNEL_REASONING),
     TEXT("reasoning", BTZ_CHANNEL_REASONING),
     TEXT("reasoning_details", BTZ_CHANNEL_REASONING),
-    { "tool_calls", BTZ_SHAPE_OBJECT, BTZ_HERE, &tool_call },
-    { "function_call", BTZ_SHAPE_OBJECT, BTZ_HERE, &function_call },
-    { "audio", BTZ_SHAPE_OBJECT, BTZ_HERE, &audio },
-    { "annotations", BTZ_SHAPE_OBJECT, BTZ_HERE, &annotation },
+    OBJECT("tool_calls", tool_call),
+    OBJECT("function_call", function_call),
+    OBJECT("audio", audio),
+    OBJECT("annotations", btz_chat_annotation),
     LAST
 };
 static const struct btz_shape said = { said_members, NULL, enter_said };
@@ -203,23 +197,17 @@ static enum btz_err enter_function(struct btz_walk *w, json_t *object, int *chan
     return btz_walk_tool(w, json_object_get(object, "name"), json_object_get(object, "description"),
                          json_object_get(object, "parameters"));
 }
-static const struct btz_shape_member function_def_members[] = { TEXT("name", BTZ_HERE),
-                                                                TEXT("description", BTZ_HERE),
-                                                                { "parameters", BTZ_SHAPE_JSON,
-                                                                  BTZ_HERE, NULL },
-                                                                LAST };
+static const struct btz_shape_member function_def_members[] = {
+    TEXT("name", BTZ_HERE), TEXT("description", BTZ_HERE), JSON("parameters", BTZ_HERE), LAST
+};
 static const struct btz_shape function_def = { function_def_members, NULL, enter_function };
 static const struct btz_shape_member custom_def_members[] = { TEXT("name", BTZ_HERE),
                                                               TEXT("description", BTZ_HERE),
-                                                              { "format", BTZ_SHAPE_JSON, BTZ_HERE,
-                                                                NULL },
-                                                              LAST };
+                                                              JSON("format", BTZ_HERE), LAST };
 static const struct btz_shape custom_def = { custom_def_members, NULL, enter_function };
 static const struct btz_shape_member tool_members[] = {
-    ID("type"),
-    { "function", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &function_def },
-    { "custom", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &custom_def },
-    LAST
+    ID("type"), OBJECT_IN("function", BTZ_CHANNEL_TOOL_DESCRIPTION, function_def),
+    OBJECT_IN("custom", BTZ_CHANNEL_TOOL_DESCRIPTION, custom_def), LAST
 };
 /* Tools of the provider have no name but their type: they need the permission as well. */
 static enum btz_err enter_tool(struct btz_walk *w, json_t *object, int *channel)
@@ -234,22 +222,16 @@ static const struct btz_shape tool = { tool_members, NULL, enter_tool };
 static const struct btz_shape_member chosen_name_members[] = { ID("name"), LAST };
 static const struct btz_shape chosen_name = { chosen_name_members, NULL, NULL };
 static const struct btz_shape_member choice_of_tool_members[] = {
-    ID("type"),
-    { "function", BTZ_SHAPE_OBJECT, BTZ_HERE, &chosen_name },
-    { "custom", BTZ_SHAPE_OBJECT, BTZ_HERE, &chosen_name },
-    ID("name"),
-    LAST
+    ID("type"), OBJECT("function", chosen_name), OBJECT("custom", chosen_name), ID("name"), LAST
 };
 static const struct btz_shape choice_of_tool = { choice_of_tool_members, NULL, NULL };
 
 static const struct btz_shape_member schema_members[] = { TEXT("name", BTZ_HERE),
                                                           TEXT("description", BTZ_HERE),
-                                                          { "schema", BTZ_SHAPE_JSON, BTZ_HERE,
-                                                            NULL },
-                                                          LAST };
+                                                          JSON("schema", BTZ_HERE), LAST };
 static const struct btz_shape schema = { schema_members, NULL, NULL };
 static const struct btz_shape_member format_members[] = {
-    ID("type"), { "json_schema", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &schema }, LAST
+    ID("type"), OBJECT_IN("json_schema", BTZ_CHANNEL_TOOL_DESCRIPTION, schema), LAST
 };
 static const struct btz_shape response_format = { format_members, NULL, NULL };
 
@@ -260,13 +242,13 @@ static const struct btz_shape prediction = { prediction_members, NULL, NULL };
 
 static const struct btz_shape_member request_members[] = {
     ID("model"),
-    { "messages", BTZ_SHAPE_OBJECT, BTZ_HERE, &message },
-    { "tools", BTZ_SHAPE_OBJECT, BTZ_HERE, &tool },
-    { "functions", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &function_def },
+    OBJECT("messages", message),
+    OBJECT("tools", tool),
+    OBJECT_IN("functions", BTZ_CHANNEL_TOOL_DESCRIPTION, function_def),
     { "tool_choice", BTZ_SHAPE_ID, BTZ_HERE, &choice_of_tool },
     { "function_call", BTZ_SHAPE_ID, BTZ_HERE, &chosen_name },
-    { "response_format", BTZ_SHAPE_OBJECT, BTZ_HERE, &response_format },
-    { "prediction", BTZ_SHAPE_OBJECT, BTZ_HERE, &prediction },
+    OBJECT("response_format", response_format),
+    OBJECT("prediction", prediction),
     TEXT("documents", BTZ_CHANNEL_DOCUMENT), /* vLLM and others */
     TEXT("chat_template", BTZ_CHANNEL_SYSTEM),
     TEXT("stop", BTZ_CHANNEL_RAW),
@@ -285,20 +267,24 @@ const struct btz_shape btz_shape_chat_request = { request_members, NULL, NULL };
 
 /* ---- responses ---- */
 
+bool btz_chat_logprobs_plain(const json_t *logprobs)
+{
+    size_t known = (json_object_get(logprobs, "content") ? 1 : 0) +
+                   (json_object_get(logprobs, "refusal") ? 1 : 0);
+
+    return !logprobs || json_is_null(logprobs) ||
+           (json_is_object(logprobs) && json_object_size(logprobs) == known);
+}
+
 static bool repeats(const json_t *logprobs, const json_t *said_message)
 {
-    static const char *const lists[][2] = { { "content", "content" }, { "refusal", "refusal" } };
+    static const char *const lists[] = { "content", "refusal" };
 
-    if (!json_is_object(logprobs) || json_object_size(logprobs) > BTZ_COUNT(lists))
-        return false;
-    for (size_t i = 0; i < BTZ_COUNT(lists); i++) {
-        const json_t *list = json_object_get(logprobs, lists[i][0]);
-
-        if (list && !json_is_null(list) &&
-            !btz_logprobs_repeat(list, btz_text_of(json_object_get(said_message, lists[i][1]))))
+    for (size_t i = 0; i < BTZ_COUNT(lists); i++)
+        if (!btz_logprobs_fit(json_object_get(logprobs, lists[i]),
+                              btz_text_of(json_object_get(said_message, lists[i]))))
             return false;
-    }
-    return true;
+    return btz_chat_logprobs_plain(logprobs);
 }
 
 static enum btz_err enter_choice(struct btz_walk *w, json_t *object, int *channel)
@@ -315,27 +301,27 @@ static enum btz_err enter_choice(struct btz_walk *w, json_t *object, int *channe
         return BTZ_OK;
     if (json_object_set_new(object, "logprobs", json_null()) != 0)
         return btz_fail(BTZ_LIMIT, "out of memory for a choice");
-    if (w->message)
-        w->message->changed = true;
+    *w->changed = true;
     return BTZ_OK;
 }
-static const struct btz_shape_member choice_members[] = {
-    ID("finish_reason"),
-    { "message", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &said },
-    { "logprobs", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL },
-    TEXT("stop_reason", BTZ_CHANNEL_OUTPUT),
-    LAST
-};
+static const struct btz_shape_member choice_members[] = { ID("index"),
+                                                          ID("finish_reason"),
+                                                          OBJECT_IN("message", BTZ_CHANNEL_OUTPUT,
+                                                                    said),
+                                                          LOGPROBS,
+                                                          TEXT("stop_reason", BTZ_CHANNEL_OUTPUT),
+                                                          LAST };
 static const struct btz_shape choice = { choice_members, NULL, enter_choice };
 
 static const struct btz_shape_member response_members[] = {
     ID("id"),
     ID("object"),
+    ID("created"),
     ID("model"),
     ID("system_fingerprint"),
     ID("service_tier"),
-    { "choices", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &choice },
-    { "usage", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_nothing },
+    OBJECT_IN("choices", BTZ_CHANNEL_OUTPUT, choice),
+    OBJECT("usage", btz_openai_usage),
     { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error },
     LAST
 };
@@ -396,8 +382,9 @@ const struct btz_shape btz_shape_completions_request = { old_request_members, NU
 static const struct btz_shape_member old_choice_members[] = {
     TEXT("text", BTZ_CHANNEL_OUTPUT),
     TEXT("reasoning", BTZ_CHANNEL_REASONING),
+    ID("index"),
     ID("finish_reason"),
-    { "logprobs", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL },
+    LOGPROBS,
     TEXT("stop_reason", BTZ_CHANNEL_OUTPUT),
     LAST
 };
@@ -405,10 +392,11 @@ static const struct btz_shape old_choice = { old_choice_members, NULL, enter_cho
 static const struct btz_shape_member old_response_members[] = {
     ID("id"),
     ID("object"),
+    ID("created"),
     ID("model"),
     ID("system_fingerprint"),
-    { "choices", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &old_choice },
-    { "usage", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_nothing },
+    OBJECT_IN("choices", BTZ_CHANNEL_OUTPUT, old_choice),
+    OBJECT("usage", btz_openai_usage),
     { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error },
     LAST
 };

@@ -1,22 +1,6 @@
 /* OpenAI: embeddings, images, speech, transcription, moderations, files, batches, models. */
-#include "gate/protocol/family.h"
+#include "gate/protocol/members.h"
 
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define OBJECT(name, shape)                                                                        \
-    {                                                                                              \
-        name, BTZ_SHAPE_OBJECT, BTZ_HERE, &(shape)                                                 \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
 #define ERROR                                                                                      \
     {                                                                                              \
         "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error                             \
@@ -29,12 +13,12 @@ static const struct btz_shape_member embed_members[] = { ID("model"),
                                                          ID("encoding_format"),
                                                          TEXT("user", BTZ_CHANNEL_RAW), LAST };
 const struct btz_shape btz_shape_embeddings_request = { embed_members, NULL, NULL };
-static const struct btz_shape_member vector_members[] = {
-    ID("object"), { "embedding", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL }, LAST
-};
+static const struct btz_shape_member vector_members[] = { ID("object"), ID("index"),
+                                                          OPAQUE("embedding"), LAST };
 static const struct btz_shape vector = { vector_members, NULL, NULL };
 static const struct btz_shape_member embedded_members[] = {
-    ID("object"), ID("model"), OBJECT("data", vector), OBJECT("usage", btz_nothing), ERROR, LAST
+    ID("object"), ID("model"), OBJECT("data", vector), OBJECT("usage", btz_openai_usage),
+    ERROR,        LAST
 };
 const struct btz_shape btz_shape_embeddings_response = { embedded_members, NULL, NULL };
 
@@ -62,10 +46,14 @@ static const struct btz_shape_member drawn_members[] = {
     LAST
 };
 static const struct btz_shape drawn = { drawn_members, NULL, NULL };
-static const struct btz_shape_member drawing_members[] = {
-    OBJECT("data", drawn), OBJECT("usage", btz_nothing), ID("size"), ID("quality"),
-    ID("background"),      ID("output_format"),          ERROR,      LAST
-};
+static const struct btz_shape_member drawing_members[] = { OBJECT("data", drawn),
+                                                           OBJECT("usage", btz_openai_usage),
+                                                           ID("size"),
+                                                           ID("quality"),
+                                                           ID("background"),
+                                                           ID("output_format"),
+                                                           ERROR,
+                                                           LAST };
 const struct btz_shape btz_shape_images_response = { drawing_members, NULL, NULL };
 
 /* ---- speech, transcription ---- */
@@ -89,25 +77,15 @@ static const struct btz_shape_member heard_usage_members[] = { ID("type"), LAST 
 static const struct btz_shape heard_usage = { heard_usage_members, NULL, NULL };
 static enum btz_err enter_heard(struct btz_walk *w, json_t *object, int *channel)
 {
-    const json_t *logprobs = json_object_get(object, "logprobs");
-
     (void)channel;
-    if (json_array_size(logprobs) == 0 ||
-        btz_logprobs_repeat(logprobs, btz_text_of(json_object_get(object, "text"))))
-        return BTZ_OK;
-    if (w->message)
-        w->message->changed = true;
-    return json_object_set_new(object, "logprobs", json_array()) == 0
-               ? BTZ_OK
-               : btz_fail(BTZ_LIMIT, "out of memory for a text");
+    return btz_logprobs_check(w, object, btz_text_of(json_object_get(object, "text")));
 }
 static const struct btz_shape_member heard_members[] = { ID("task"),
                                                          ID("language"),
                                                          TEXT("text", BTZ_CHANNEL_OUTPUT),
                                                          OBJECT("words", spoken),
                                                          OBJECT("segments", spoken),
-                                                         { "logprobs", BTZ_SHAPE_LOGPROBS, BTZ_HERE,
-                                                           NULL },
+                                                         LOGPROBS,
                                                          OBJECT("usage", heard_usage),
                                                          ERROR,
                                                          LAST };
@@ -157,7 +135,7 @@ const struct btz_shape btz_shape_files_response = { file_list_members, NULL, NUL
     ID("id"), ID("object"), ID("endpoint"), ID("model"), ID("input_file_id"),                      \
         ID("completion_window"), ID("status"), ID("output_file_id"), ID("error_file_id"),          \
         TEXT("metadata", BTZ_CHANNEL_RAW), OBJECT("errors", problems),                             \
-        OBJECT("request_counts", btz_nothing), OBJECT("usage", btz_nothing)
+        OBJECT("request_counts", btz_nothing), OBJECT("usage", btz_openai_usage)
 static const struct btz_shape_member batch_members[] = { BATCH_MEMBERS, LAST };
 static const struct btz_shape batch = { batch_members, NULL, NULL };
 static const struct btz_shape_member batch_request_members[] = {

@@ -1,31 +1,5 @@
 /* OpenAI POST /v1/responses: a talk is a list of items of many kinds. */
-#include "gate/protocol/family.h"
-
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define JSON(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_JSON, ch, NULL                                                             \
-    }
-#define OBJECT(name, shape)                                                                        \
-    {                                                                                              \
-        name, BTZ_SHAPE_OBJECT, BTZ_HERE, &(shape)                                                 \
-    }
-#define OPAQUE(name)                                                                               \
-    {                                                                                              \
-        name, BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL                                                     \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define SHAPE(name, entered) static const struct btz_shape name = { name##_members, NULL, entered }
+#include "gate/protocol/members.h"
 
 /* ---- parts of a message ---- */
 
@@ -40,23 +14,11 @@ const struct btz_shape btz_responses_annotation = { annotation_members, NULL, NU
 
 static enum btz_err enter_text(struct btz_walk *w, json_t *object, int *channel)
 {
-    const json_t *logprobs = json_object_get(object, "logprobs");
-
     (void)channel;
-    if (json_array_size(logprobs) == 0 ||
-        btz_logprobs_repeat(logprobs, btz_text_of(json_object_get(object, "text"))))
-        return BTZ_OK;
-    if (json_object_set_new(object, "logprobs", json_array()) != 0)
-        return btz_fail(BTZ_LIMIT, "out of memory for a text");
-    if (w->message)
-        w->message->changed = true;
-    return BTZ_OK;
+    return btz_logprobs_check(w, object, btz_text_of(json_object_get(object, "text")));
 }
 static const struct btz_shape_member text_members[] = {
-    ID("type"),
-    TEXT("text", BTZ_HERE),
-    OBJECT("annotations", btz_responses_annotation),
-    { "logprobs", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL },
+    ID("type"), TEXT("text", BTZ_HERE), OBJECT("annotations", btz_responses_annotation), LOGPROBS,
     LAST
 };
 SHAPE(text, enter_text);
@@ -76,8 +38,7 @@ static enum btz_err enter_image(struct btz_walk *w, json_t *object, int *channel
 SHAPE(image, enter_image);
 static const struct btz_shape_member file_members[] = { ID("type"),
                                                         ID("file_id"),
-                                                        { "file_data", BTZ_SHAPE_DATA, BTZ_HERE,
-                                                          NULL },
+                                                        DATA("file_data"),
                                                         TEXT("file_url", BTZ_HERE),
                                                         TEXT("filename", BTZ_HERE),
                                                         LAST };
@@ -89,14 +50,10 @@ static enum btz_err enter_file(struct btz_walk *w, json_t *object, int *channel)
     return BTZ_OK;
 }
 SHAPE(file, enter_file);
-static const struct btz_shape_member sound_members[] = { ID("format"),
-                                                         { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL },
-                                                         LAST };
+static const struct btz_shape_member sound_members[] = { ID("format"), DATA("data"), LAST };
 SHAPE(sound, NULL);
-static const struct btz_shape_member audio_members[] = { ID("type"),
-                                                         OBJECT("input_audio", sound),
-                                                         { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL },
-                                                         TEXT("transcript", BTZ_HERE),
+static const struct btz_shape_member audio_members[] = { ID("type"), OBJECT("input_audio", sound),
+                                                         DATA("data"), TEXT("transcript", BTZ_HERE),
                                                          LAST };
 SHAPE(audio, NULL);
 static const struct btz_shape_variant part_variants[] = {
@@ -194,21 +151,19 @@ static enum btz_err enter_both(struct btz_walk *w, json_t *object, int *channel)
     }
     return enter_call(w, object, channel);
 }
-static const struct btz_shape_member both_members[] = {
-    ID("type"),
-    ID("id"),
-    ID("name"),
-    ID("server_label"),
-    ID("status"),
-    ID("container_id"),
-    ID("approval_request_id"),
-    JSON("arguments", BTZ_HERE),
-    TEXT("code", BTZ_HERE),
-    { "output", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read above */
-    { "outputs", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL },
-    { "error", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL },
-    LAST
-};
+static const struct btz_shape_member both_members[] = { ID("type"),
+                                                        ID("id"),
+                                                        ID("name"),
+                                                        ID("server_label"),
+                                                        ID("status"),
+                                                        ID("container_id"),
+                                                        ID("approval_request_id"),
+                                                        JSON("arguments", BTZ_HERE),
+                                                        TEXT("code", BTZ_HERE),
+                                                        READ("output"), /* read above */
+                                                        READ("outputs"),
+                                                        READ("error"),
+                                                        LAST };
 SHAPE(both, enter_both);
 
 static enum btz_err enter_found(struct btz_walk *w, json_t *object, int *channel)
@@ -363,19 +318,17 @@ static const struct btz_shape_member prompt_members[] = { ID("id"), ID("version"
 SHAPE(prompt, NULL);
 static const struct btz_shape_member reason_members[] = { ID("reason"), LAST };
 SHAPE(reason, NULL);
-static const struct btz_shape_member usage_members[] = { LAST };
-SHAPE(usage, NULL);
 
 /* Members that a response repeats from its request. */
 #define BOTH                                                                                       \
     ID("model"), ID("previous_response_id"), ID("truncation"), ID("service_tier"),                 \
         ID("safety_identifier"), ID("prompt_cache_key"), ID("prompt_cache_retention"),             \
         { "instructions", BTZ_SHAPE_TEXT, BTZ_CHANNEL_SYSTEM, &btz_responses_item },               \
-        { "tools", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &tool },                        \
+        OBJECT_IN("tools", BTZ_CHANNEL_TOOL_DESCRIPTION, tool),                                    \
         { "tool_choice", BTZ_SHAPE_ID, BTZ_HERE, &choice },                                        \
-        { "text", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_DESCRIPTION, &output_text },                  \
-        OBJECT("reasoning", effort), { "conversation", BTZ_SHAPE_ID, BTZ_HERE, &conversation },    \
-        OBJECT("prompt", prompt), TEXT("metadata", BTZ_CHANNEL_RAW), TEXT("user", BTZ_CHANNEL_RAW)
+        OBJECT_IN("text", BTZ_CHANNEL_TOOL_DESCRIPTION, output_text), OBJECT("reasoning", effort), \
+        { "conversation", BTZ_SHAPE_ID, BTZ_HERE, &conversation }, OBJECT("prompt", prompt),       \
+        TEXT("metadata", BTZ_CHANNEL_RAW), TEXT("user", BTZ_CHANNEL_RAW)
 
 static const struct btz_shape_member request_members[] = {
     BOTH, { "input", BTZ_SHAPE_TEXT, BTZ_CHANNEL_USER, &btz_responses_item }, ID("include"), LAST
@@ -386,12 +339,24 @@ static const struct btz_shape_member response_members[] = {
     BOTH,
     ID("id"),
     ID("object"),
+    ID("created_at"),
+    ID("completed_at"),
+    ID("background"),
+    ID("store"),
+    ID("parallel_tool_calls"),
+    ID("temperature"),
+    ID("top_p"),
+    ID("top_logprobs"),
+    ID("max_output_tokens"),
+    ID("max_tool_calls"),
+    ID("presence_penalty"),
+    ID("frequency_penalty"),
     ID("status"),
-    { "output", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_responses_item },
+    OBJECT_IN("output", BTZ_CHANNEL_OUTPUT, btz_responses_item),
     TEXT("output_text", BTZ_CHANNEL_OUTPUT),
     { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error },
     OBJECT("incomplete_details", reason),
-    OBJECT("usage", usage),
+    OBJECT("usage", btz_openai_usage),
     LAST
 };
 const struct btz_shape btz_shape_responses_response = { response_members, NULL, NULL };

@@ -87,6 +87,9 @@ struct btz_message { /* a request or a whole response, read */
     struct btz_slice finish; /* "stop", "length", ...; response */
     size_t images, files;    /* parts that no detector of text can read: not-evaluated */
     struct btz_slice mcp_method;
+    struct btz_slice
+        words;    /* response: what it says beside its texts, one a line: identifiers, names
+                               of members, alternatives. It cannot be changed */
     bool changed; /* it differs from what was read: only then it is to be written */
     /* private */
     bool usage_unasked;         /* translated: the client's own request asks for no usage */
@@ -133,6 +136,9 @@ struct btz_lane_ops {
     enum btz_err (*text)(void *user, struct btz_lane *lane, struct btz_slice piece, bool final,
                          struct btz_buf *out);
     void (*drop)(void *user, struct btz_lane *lane);
+    /* What an event says beside its texts, like `words` of a message, before it goes on, unless one of the last events said
+     * the same. DENIED: as above. NULL: nobody looks. */
+    enum btz_err (*words)(void *user, struct btz_slice words);
     /* Texts that repeat lanes (response.output_text.done and alike) become what was released. */
 };
 struct btz_protocol_stream;
@@ -151,7 +157,7 @@ BTZ_CHECKED enum btz_err btz_protocol_stream_new(const struct btz_stream_options
 void btz_protocol_stream_free(struct btz_protocol_stream *s);
 /* Bytes from upstream, cut anywhere. What goes to the client is appended. `final`: upstream ended; if that was no proper
  * end, an error event is written. After DENIED `out` holds error event and end: send it and close upstream.
- * Comments, retry lines, pings and unknown events of the protocol pass; text in unknown events does not (an event whose
+ * Retry lines, pings and unknown events of the protocol pass, of comments that they were there; text in unknown events does not (an event whose
  * strings cannot be told apart is guarded as a whole by the raw channel). Errors: DENIED (cut), INPUT (not such a stream;
  * `out` then holds an error event too), LIMIT. */
 BTZ_CHECKED enum btz_err btz_protocol_stream_feed(struct btz_protocol_stream *s,

@@ -1,7 +1,8 @@
 #include "gate/protocol/shape.h"
 
-#define WORD_MAX  96
-#define QUIET_MAX 8 /* an unknown word up to this many bytes carries nothing */
+/* Unknown words up to so many bytes carry nothing; of a response they are looked at all the same. */
+#define QUIET_MAX    3
+#define QUIET_ANSWER 8
 
 struct btz_slice btz_text_of(const json_t *string)
 {
@@ -12,7 +13,7 @@ struct btz_slice btz_text_of(const json_t *string)
 
 bool btz_is_word(struct btz_slice s)
 {
-    if (s.len > WORD_MAX)
+    if (s.len > BTZ_WORD_MAX)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i];
@@ -89,20 +90,21 @@ static enum btz_err give_json(struct btz_walk *w, json_t *holder, const char *ke
     return w->part(w, &part);
 }
 
-/* Nothing in it that could be read: numbers, truths, short words. */
-static bool quiet(const json_t *value)
+/* Nothing in it that could be read: numbers, truths, short words. A list may spell a word letter by letter. */
+static bool quiet(const json_t *value, size_t max)
 {
     const json_t *one;
     const char *key;
-    size_t i;
+    size_t strings = 0, i;
 
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return json_string_length(value) <= QUIET_MAX && btz_is_word(btz_text_of(value));
+        return json_string_length(value) <= max && btz_is_word(btz_text_of(value));
     case JSON_ARRAY:
         json_array_foreach(value, i, one)
         {
-            if (!quiet(one))
+            strings += json_is_string(one);
+            if (strings > 1 || !quiet(one, max))
                 return false;
         }
         return true;
@@ -111,7 +113,7 @@ static bool quiet(const json_t *value)
         for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
              it = json_object_iter_next((json_t *)(uintptr_t)value, it)) {
             key = json_object_iter_key(it);
-            if (!btz_is_word(btz_str(key)) || !quiet(json_object_iter_value(it)))
+            if (!btz_is_word(btz_str(key)) || !quiet(json_object_iter_value(it), max))
                 return false;
         }
         return true;
@@ -123,32 +125,62 @@ static bool quiet(const json_t *value)
 static enum btz_err raw(struct btz_walk *w, json_t *holder, const char *key, size_t index,
                         json_t *value, int channel)
 {
-    if (quiet(value))
-        return BTZ_OK;
+    if (quiet(value, w->words ? QUIET_ANSWER : QUIET_MAX))
+        return btz_words_all(w->words, value);
     return give_json(w, holder, key, index, value, channel);
+}
+
+/* A member that no table names. */
+static enum btz_err name(struct btz_walk *w, const char *key)
+{
+    if (btz_is_word(btz_str(key)))
+        return btz_words_name(w->words, btz_str(key));
+    return w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) });
+}
+
+/* "data:TYPE;base64,..." with nothing but base64 behind. */
+static bool is_data_url(struct btz_slice text, struct btz_slice *type, struct btz_slice *data)
+{
+    size_t comma = btz_slice_has_prefix(text, btz_str("data:"))
+                       ? btz_slice_find(btz_slice_sub(text, 0, 256), btz_str(","), 0)
+                       : SIZE_MAX;
+
+    if (comma == SIZE_MAX)
+        return false;
+    *type = btz_slice_sub(text, 0, comma);
+    *data = btz_slice_sub(text, comma + 1, text.len);
+    return btz_slice_has(*type, ";base64") && btz_is_base64(*data);
+}
+
+/* False: it is not coded, so it can be read. */
+static enum btz_err coded(struct btz_walk *w, struct btz_slice text, bool url, bool *is)
+{
+    struct btz_slice type, data;
+
+    *is = true;
+    if (url && is_data_url(text, &type, &data)) {
+        BTZ_TRY(btz_words_value(w->words, type));
+        return btz_words_coded(w->words, data);
+    }
+    *is = btz_is_base64(text);
+    return *is ? btz_words_coded(w->words, text) : BTZ_OK;
 }
 
 static enum btz_err image(struct btz_walk *w, json_t *holder, const char *key, size_t index,
                           json_t *value, int channel)
 {
-    struct btz_slice text = btz_text_of(value);
+    bool is;
 
     w->images++;
-    if (btz_slice_has_prefix(text, btz_str("data:"))) {
-        size_t comma = btz_slice_find(btz_slice_sub(text, 0, 256), btz_str(","), 0);
-
-        if (comma != SIZE_MAX && btz_slice_has(btz_slice_sub(text, 0, comma), ";base64") &&
-            btz_is_base64(btz_slice_sub(text, comma + 1, text.len)))
-            return BTZ_OK;
-    } else if (btz_is_base64(text)) {
-        return BTZ_OK;
-    }
-    return give(w, holder, key, index, value, channel);
+    BTZ_TRY(coded(w, btz_text_of(value), true, &is));
+    return is ? BTZ_OK : give(w, holder, key, index, value, channel);
 }
 
 static enum btz_err string(struct btz_walk *w, json_t *holder, const char *key, size_t index,
                            json_t *value, const struct btz_shape_member *how, int channel)
 {
+    bool is;
+
     switch (how->kind) {
     case BTZ_SHAPE_TEXT:
     case BTZ_SHAPE_JSON:
@@ -157,25 +189,16 @@ static enum btz_err string(struct btz_walk *w, json_t *holder, const char *key, 
         return image(w, holder, key, index, value, channel);
     case BTZ_SHAPE_DATA:
         w->files++;
-        if (btz_is_base64(btz_text_of(value)))
-            return BTZ_OK;
-        if (btz_slice_has_prefix(btz_text_of(value), btz_str("data:"))) {
-            size_t comma = btz_slice_find(btz_text_of(value), btz_str(";base64,"), 0);
-
-            if (comma < 256 &&
-                btz_is_base64(btz_slice_sub(btz_text_of(value), comma + 8, SIZE_MAX)))
-                return BTZ_OK;
-        }
-        return give(w, holder, key, index, value, BTZ_CHANNEL_DOCUMENT);
+        BTZ_TRY(coded(w, btz_text_of(value), true, &is));
+        return is ? BTZ_OK : give(w, holder, key, index, value, BTZ_CHANNEL_DOCUMENT);
     case BTZ_SHAPE_OPAQUE:
-        return btz_is_base64(btz_text_of(value))
-                   ? BTZ_OK
-                   : give(w, holder, key, index, value, BTZ_CHANNEL_RAW);
+        BTZ_TRY(coded(w, btz_text_of(value), false, &is));
+        return is ? BTZ_OK : give(w, holder, key, index, value, BTZ_CHANNEL_RAW);
     case BTZ_SHAPE_LANE:
         return BTZ_OK;
     case BTZ_SHAPE_ID:
         if (btz_is_word(btz_text_of(value)))
-            return BTZ_OK;
+            return btz_words_value(w->words, btz_text_of(value));
         break;
     default:
         break;
@@ -209,8 +232,10 @@ enum btz_err btz_walk_value(struct btz_walk *w, json_t *holder, const char *key,
 {
     if (how->channel != BTZ_HERE)
         channel = how->channel;
-    if (how->kind == BTZ_SHAPE_LOGPROBS)
+    if (how->kind == BTZ_SHAPE_READ)
         return BTZ_OK;
+    if (how->kind == BTZ_SHAPE_LOGPROBS)
+        return btz_words_tokens(w->words, value);
     switch (json_typeof(value)) {
     case JSON_STRING:
         return string(w, holder, key, index, value, how, channel);
@@ -255,9 +280,7 @@ static enum btz_err object_raw(struct btz_walk *w, json_t *object)
 
     json_object_foreach(object, key, value)
     {
-        if (!btz_is_word(btz_str(key)))
-            BTZ_TRY(
-                w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) }));
+        BTZ_TRY(name(w, key));
         BTZ_TRY(raw(w, object, key, 0, value, BTZ_CHANNEL_RAW));
     }
     return BTZ_OK;
@@ -288,9 +311,7 @@ enum btz_err btz_walk_object(struct btz_walk *w, json_t *object, const struct bt
             BTZ_TRY(btz_walk_value(w, object, how->name, 0, value, how, channel));
             continue;
         }
-        if (!btz_is_word(btz_str(key)))
-            BTZ_TRY(
-                w->part(w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(key) }));
+        BTZ_TRY(name(w, key));
         BTZ_TRY(raw(w, object, key, 0, value, BTZ_CHANNEL_RAW));
     }
     return BTZ_OK;
@@ -299,7 +320,7 @@ enum btz_err btz_walk_object(struct btz_walk *w, json_t *object, const struct bt
 enum btz_err btz_walk_strings(struct btz_walk *w, json_t *holder, const char *key, size_t index,
                               json_t *value, int channel)
 {
-    const char *name;
+    const char *member_name;
     json_t *one;
     size_t i;
 
@@ -313,12 +334,10 @@ enum btz_err btz_walk_strings(struct btz_walk *w, json_t *holder, const char *ke
         }
         return BTZ_OK;
     case JSON_OBJECT:
-        json_object_foreach(value, name, one)
+        json_object_foreach(value, member_name, one)
         {
-            if (!btz_is_word(btz_str(name)))
-                BTZ_TRY(w->part(
-                    w, &(struct btz_part){ .channel = BTZ_CHANNEL_RAW, .text = btz_str(name) }));
-            BTZ_TRY(btz_walk_strings(w, value, name, 0, one, channel));
+            BTZ_TRY(name(w, member_name));
+            BTZ_TRY(btz_walk_strings(w, value, member_name, 0, one, channel));
         }
         return BTZ_OK;
     default:
@@ -403,57 +422,4 @@ enum btz_err btz_walk_call(struct btz_walk *w, const json_t *name, const json_t 
     BTZ_TRY(text_or_json(w, arguments, &calls[m->call_count].arguments));
     m->call_count++;
     return BTZ_OK;
-}
-
-/* ---- log probabilities ---- */
-
-#define TOKEN_MAX 128
-
-/* {token, logprob, bytes, top_logprobs} and nothing else that could carry a text. */
-static bool plain_token(const json_t *one)
-{
-    static const char *const known[] = { "token", "logprob", "bytes" };
-    const json_t *top = json_object_get(one, "top_logprobs"), *other;
-    size_t have = top ? 1 : 0, i;
-
-    for (i = 0; i < BTZ_COUNT(known); i++)
-        have += json_object_get(one, known[i]) ? 1 : 0;
-    if (have != json_object_size(one) ||
-        btz_text_of(json_object_get(one, "token")).len > TOKEN_MAX ||
-        json_is_string(json_object_get(one, "logprob")))
-        return false;
-    json_array_foreach(top, i, other)
-    {
-        if (json_object_get(other, "top_logprobs") || !plain_token(other))
-            return false;
-    }
-    return true;
-}
-
-static bool follows(struct btz_slice text, size_t *at, struct btz_slice token)
-{
-    if (token.len > text.len - *at || (token.len && memcmp(text.ptr + *at, token.ptr, token.len)))
-        return false;
-    *at += token.len;
-    return true;
-}
-
-bool btz_logprobs_repeat(const json_t *logprobs, struct btz_slice text)
-{
-    const json_t *tokens =
-        json_is_object(logprobs) ? json_object_get(logprobs, "tokens") : logprobs;
-    const json_t *one;
-    size_t at = 0, i;
-
-    if (!json_is_array(tokens))
-        return false;
-    json_array_foreach(tokens, i, one)
-    {
-        struct btz_slice token =
-            btz_text_of(json_is_object(one) ? json_object_get(one, "token") : one);
-
-        if (!follows(text, &at, token) || (json_is_object(one) && !plain_token(one)))
-            return false;
-    }
-    return at == text.len;
 }

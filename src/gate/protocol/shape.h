@@ -16,7 +16,8 @@ enum btz_shape_kind {
     BTZ_SHAPE_DATA,   /* base64 of a file: cannot be read */
     BTZ_SHAPE_OPAQUE, /* base64 that only its maker can read: signatures, encrypted reasoning */
     BTZ_SHAPE_LANE,   /* string that the caller handles himself: deltas of streams */
-    BTZ_SHAPE_LOGPROBS, /* tokens that repeat a text: the caller handles them */
+    BTZ_SHAPE_LOGPROBS, /* tokens that repeat a text: `enter`, or the caller, saw to that */
+    BTZ_SHAPE_READ,     /* the caller reads it himself */
 };
 #define BTZ_HERE (-1) /* the channel of the object around */
 
@@ -40,8 +41,40 @@ struct btz_shape {
     enum btz_err (*enter)(struct btz_walk *w, json_t *object, int *channel);
 };
 
+/*
+ * What a response says to its client where no text is: identifiers, names of members that no table has, short values of
+ * members nobody thought of, alternative tokens. It cannot be changed, only be looked at.
+ */
+struct btz_words {
+    struct btz_buf values,
+        names;  /* one a line each: what is spread over neighbours stands together */
+    bool coded; /* there was base64 too long to be a word */
+};
+#define BTZ_WORDS_MAX ((size_t)16 << 20)
+#define BTZ_WORDS                                                                                  \
+    {                                                                                              \
+        BTZ_BUF(BTZ_WORDS_MAX), BTZ_BUF(BTZ_WORDS_MAX), false                                      \
+    }
+void btz_words_release(struct btz_words *w);
+void btz_words_clear(struct btz_words *w);
+/* Nothing where `w` is NULL. */
+BTZ_CHECKED enum btz_err btz_words_value(struct btz_words *w, struct btz_slice value);
+BTZ_CHECKED enum btz_err btz_words_name(struct btz_words *w, struct btz_slice name);
+/* Base64 that nobody reads. */
+BTZ_CHECKED enum btz_err btz_words_coded(struct btz_words *w, struct btz_slice value);
+/* All strings and names in a value. */
+BTZ_CHECKED enum btz_err btz_words_all(struct btz_words *w, const json_t *value);
+/* The alternatives in a list of log probabilities that repeats a text: each, and those of one rank behind one another. */
+BTZ_CHECKED enum btz_err btz_words_tokens(struct btz_words *w, const json_t *logprobs);
+/* All of it in one text, added to `out`. */
+BTZ_CHECKED enum btz_err btz_words_text(const struct btz_words *w, struct btz_buf *out);
+/* May base64 in `json` be written with escapes, so that its bytes do not show what it says? */
+bool btz_words_hide(const struct btz_words *w, struct btz_slice json);
+
 struct btz_walk {
     bool response;
+    struct btz_words *words; /* of a response; NULL: nobody wants them */
+    bool *changed;           /* set when the walk itself takes something away */
     /* What a text is given to. It may replace the text in its holder. */
     enum btz_err (*part)(struct btz_walk *w, const struct btz_part *part);
     struct btz_message *message; /* NULL in streams */
@@ -68,10 +101,17 @@ BTZ_CHECKED enum btz_err btz_walk_tool(struct btz_walk *w, const json_t *name,
 BTZ_CHECKED enum btz_err btz_walk_call(struct btz_walk *w, const json_t *name,
                                        const json_t *arguments);
 
+#define BTZ_WORD_MAX 96
 bool btz_is_word(struct btz_slice s);
 bool btz_is_base64(struct btz_slice s);
-/* The tokens of a list of log probabilities, put together, are exactly `text`. Both forms of OpenAI. */
+/* The tokens of a list of log probabilities, put together, are exactly `text`, and beside them stand only numbers and
+ * alternatives. Both forms of OpenAI. */
 bool btz_logprobs_repeat(const json_t *logprobs, struct btz_slice text);
+/* The same of a member: it may be missing, null or an empty list as well. */
+bool btz_logprobs_fit(const json_t *logprobs, struct btz_slice text);
+/* Takes object[key] away where it does not fit; `none` is put in its place. */
+BTZ_CHECKED enum btz_err btz_logprobs_check(struct btz_walk *w, json_t *object,
+                                            struct btz_slice text);
 int btz_role_channel(const json_t *object);
 struct btz_slice btz_text_of(const json_t *string); /* empty when it is none */
 

@@ -30,6 +30,9 @@ enum btz_err btz_protocol_stream_new(const struct btz_stream_options *o,
     s->name = BTZ_BUF(NAME_MAX_);
     s->extra = BTZ_BUF(4096);
     s->scratch = BTZ_BUF(SIZE_MAX / 4);
+    s->words = (struct btz_words)BTZ_WORDS;
+    for (size_t i = 0; i < BTZ_PASSED; i++)
+        s->passed[i] = BTZ_BUF(2 * BTZ_WORDS_MAX);
     if (o->model) {
         s->model = strdup(o->model);
         if (!s->model) {
@@ -73,6 +76,9 @@ void btz_protocol_stream_free(struct btz_protocol_stream *s)
     btz_buf_release(&s->data);
     btz_buf_release(&s->extra);
     btz_buf_release(&s->scratch);
+    btz_words_release(&s->words);
+    for (size_t i = 0; i < BTZ_PASSED; i++)
+        btz_buf_release(&s->passed[i]);
     btz_translator_free(s->translator);
     json_decref(s->last);
     free(s->model);
@@ -274,10 +280,19 @@ static enum btz_err walk_part(struct btz_walk *w, const struct btz_part *part)
     return btz_stream_whole(w->user, part, tool);
 }
 
+struct btz_walk btz_stream_walker(struct btz_protocol_stream *s,
+                                  enum btz_err (*part)(struct btz_walk *w,
+                                                       const struct btz_part *part))
+{
+    return (struct btz_walk){
+        .response = true, .part = part, .user = s, .words = &s->words, .changed = &s->at->changed
+    };
+}
+
 enum btz_err btz_stream_walk(struct btz_protocol_stream *s, json_t *object,
                              const struct btz_shape *shape, enum btz_channel channel)
 {
-    struct btz_walk w = { .response = true, .part = walk_part, .user = s };
+    struct btz_walk w = btz_stream_walker(s, walk_part);
 
     BTZ_TRY(btz_walk_object(&w, object, shape, (int)channel));
     s->unread += w.files + w.images;
@@ -393,8 +408,64 @@ static enum btz_err write_event(struct btz_protocol_stream *s, struct btz_event 
     }
 }
 
+/* ---- what events say beside their texts ---- */
+
+static bool said_before(const struct btz_protocol_stream *s, const struct btz_words *w)
+{
+    struct btz_slice values = btz_buf_slice(&w->values), names = btz_buf_slice(&w->names);
+
+    for (size_t i = 0; i < BTZ_PASSED; i++) {
+        struct btz_slice old = btz_buf_slice(&s->passed[i]);
+
+        if (old.len == values.len + names.len &&
+            btz_slice_equal(btz_slice_sub(old, 0, values.len), values) &&
+            btz_slice_equal(btz_slice_sub(old, values.len, names.len), names))
+            return true;
+    }
+    return false;
+}
+
+static enum btz_err judge(struct btz_protocol_stream *s, const struct btz_words *w)
+{
+    struct btz_buf *text = &s->passed[s->passed_at];
+
+    if (!s->ops->words || w->values.len + w->names.len == 0 || said_before(s, w))
+        return BTZ_OK;
+    btz_buf_clear(text);
+    BTZ_TRY(btz_words_text(w, text));
+    s->passed_at = (s->passed_at + 1) % BTZ_PASSED;
+    return s->ops->words(s->user, btz_buf_slice(text));
+}
+
+/* An event that was made here has its envelope from one that may not have been read yet. */
+static enum btz_err judge_envelope(struct btz_protocol_stream *s, const json_t *root)
+{
+    struct btz_words words = BTZ_WORDS;
+    enum btz_err err = BTZ_OK;
+    const json_t *one;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)root, key, one)
+    {
+        if (err == BTZ_OK && json_is_string(one) && btz_is_word(btz_text_of(one)))
+            err = btz_words_value(&words, btz_text_of(one));
+    }
+    if (err == BTZ_OK)
+        err = judge(s, &words);
+    btz_words_release(&words);
+    return err;
+}
+
+enum btz_err btz_stream_withhold(struct btz_protocol_stream *s)
+{
+    return judge(s, &s->words);
+}
+
 enum btz_err btz_stream_emit(struct btz_protocol_stream *s, struct btz_event *e)
 {
+    if (e == s->at && e->root && btz_words_hide(&s->words, e->data))
+        e->changed = true;
+    BTZ_TRY(e == s->at ? judge(s, &s->words) : judge_envelope(s, e->root));
     if (s->translator)
         return btz_translator_event(s->translator, e);
     BTZ_TRY(number(s, e));
@@ -444,6 +515,7 @@ static enum btz_err dispatch(struct btz_protocol_stream *s)
         return BTZ_OK;
     if (!btz_is_word(e.name))
         return btz_fail(BTZ_INPUT, "an event's name was expected");
+    BTZ_TRY(btz_words_value(&s->words, e.name));
     if (s->family->done && btz_slice_is(btz_slice_trim(e.data), "[DONE]"))
         return s->family->done(s);
     if (!s->family->any || (e.data.len > 0 && (e.data.ptr[0] == '{' || e.data.ptr[0] == '[')))
@@ -471,7 +543,9 @@ static enum btz_err flush_event(struct btz_protocol_stream *s)
     if (s->has_data)
         err = dispatch(s);
     else if (s->extra.len > 0 && !s->translator) {
-        err = btz_buf_add_slice(s->out, btz_buf_slice(&s->extra));
+        err = judge(s, &s->words);
+        if (err == BTZ_OK)
+            err = btz_buf_add_slice(s->out, btz_buf_slice(&s->extra));
         if (err == BTZ_OK)
             err = btz_buf_add_byte(s->out, '\n');
     }
@@ -479,30 +553,32 @@ static enum btz_err flush_event(struct btz_protocol_stream *s)
     btz_buf_clear(&s->data);
     btz_buf_clear(&s->name);
     btz_buf_clear(&s->extra);
+    btz_words_clear(&s->words);
     return err;
 }
 
-/* Comments keep a connection alive; what they say nobody needs unless it is a word. */
-static enum btz_err comment(struct btz_protocol_stream *s, struct btz_slice text)
+/* Comments keep a connection alive; what they say nobody needs. */
+static enum btz_err comment(struct btz_protocol_stream *s)
 {
-    struct btz_slice word = btz_slice_trim(text);
-
-    if (s->ended || s->failed)
-        return BTZ_OK;
-    if (word.len > 40 || !btz_is_word(word))
-        word.len = 0;
-    BTZ_TRY(btz_buf_add_str(s->out, ": "));
-    BTZ_TRY(btz_buf_add_slice(s->out, word));
-    return btz_buf_add_str(s->out, "\n\n");
+    return s->ended || s->failed ? BTZ_OK : btz_buf_add_str(s->out, ":\n\n");
 }
 
 static enum btz_err extra(struct btz_protocol_stream *s, const char *field, struct btz_slice value)
 {
     if (value.len > 256 || !btz_is_word(value))
         return BTZ_OK;
+    BTZ_TRY(btz_words_value(&s->words, value));
     BTZ_TRY(btz_buf_add_str(&s->extra, field));
     BTZ_TRY(btz_buf_add_slice(&s->extra, value));
     return btz_buf_add_byte(&s->extra, '\n');
+}
+
+static bool is_number(struct btz_slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] < '0' || value.ptr[i] > '9')
+            return false;
+    return value.len > 0 && value.len <= 10;
 }
 
 static enum btz_err sse_line(struct btz_protocol_stream *s, struct btz_slice line)
@@ -513,7 +589,7 @@ static enum btz_err sse_line(struct btz_protocol_stream *s, struct btz_slice lin
     if (line.len == 0)
         return flush_event(s);
     if (colon == 0)
-        return comment(s, btz_slice_sub(line, 1, line.len));
+        return comment(s);
     if (colon != SIZE_MAX)
         value = btz_slice_sub(line, colon + 1, line.len);
     if (value.len > 0 && value.ptr[0] == ' ')
@@ -530,7 +606,7 @@ static enum btz_err sse_line(struct btz_protocol_stream *s, struct btz_slice lin
     }
     if (btz_slice_is(field, "id"))
         return extra(s, "id: ", value);
-    if (btz_slice_is(field, "retry"))
+    if (btz_slice_is(field, "retry") && is_number(value))
         return extra(s, "retry: ", value);
     return BTZ_OK;
 }

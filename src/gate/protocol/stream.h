@@ -33,6 +33,8 @@ struct btz_lane_state {
     struct btz_lane_state *next;
 };
 
+#define BTZ_PASSED 4 /* events whose words are remembered */
+
 struct btz_translator;
 struct btz_stream_family {
     bool lines;    /* NDJSON */
@@ -60,6 +62,9 @@ struct btz_protocol_stream {
     struct btz_lane_state *lanes;
     size_t lane_count;
     struct btz_buf scratch;
+    struct btz_words words;            /* of the event at hand */
+    struct btz_buf passed[BTZ_PASSED]; /* words of earlier events */
+    unsigned passed_at;
     struct btz_event *at; /* event that is being read */
     json_t *last;         /* event before: the envelope of what comes out late */
     struct btz_usage usage;
@@ -91,11 +96,17 @@ BTZ_CHECKED enum btz_err btz_lane_member(struct btz_protocol_stream *s, struct b
 /* A whole text at holder[key] that no lane is for. */
 BTZ_CHECKED enum btz_err btz_stream_whole(struct btz_protocol_stream *s,
                                           const struct btz_part *part, struct btz_slice tool);
+/* A walk for it, with that function for texts. */
+struct btz_walk btz_stream_walker(struct btz_protocol_stream *s,
+                                  enum btz_err (*part)(struct btz_walk *w,
+                                                       const struct btz_part *part));
 /* All texts of an object of the event at hand, as whole texts. */
 BTZ_CHECKED enum btz_err btz_stream_walk(struct btz_protocol_stream *s, json_t *object,
                                          const struct btz_shape *shape, enum btz_channel channel);
 /* Hands an event on: writes it, or translates it. */
 BTZ_CHECKED enum btz_err btz_stream_emit(struct btz_protocol_stream *s, struct btz_event *e);
+/* The event at hand does not go on, but may lend its envelope to one that does. */
+BTZ_CHECKED enum btz_err btz_stream_withhold(struct btz_protocol_stream *s);
 /* An event that was made here; takes `root`. */
 BTZ_CHECKED enum btz_err btz_stream_emit_new(struct btz_protocol_stream *s, const char *name,
                                              json_t *root);

@@ -1,22 +1,6 @@
 /* Streams of /v1/chat/completions and /v1/completions: chunks with choices, each a small change. */
+#include "gate/protocol/members.h"
 #include "gate/protocol/stream.h"
-
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define LANE(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_LANE, ch, NULL                                                             \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
 
 enum kind {
     CONTENT,
@@ -51,25 +35,12 @@ static const struct btz_shape_member custom_members[] = { ID("name"),
                                                           LAST };
 static const struct btz_shape custom = { custom_members, NULL, NULL };
 static const struct btz_shape_member call_members[] = {
-    ID("id"),
-    ID("type"),
-    { "function", BTZ_SHAPE_OBJECT, BTZ_HERE, &function },
-    { "custom", BTZ_SHAPE_OBJECT, BTZ_HERE, &custom },
-    LAST
+    ID("index"), ID("id"), ID("type"), OBJECT("function", function), OBJECT("custom", custom), LAST
 };
 static const struct btz_shape call = { call_members, NULL, NULL };
-static const struct btz_shape_member audio_members[] = {
-    ID("id"), { "data", BTZ_SHAPE_DATA, BTZ_HERE, NULL }, LANE("transcript", BTZ_HERE), LAST
-};
+static const struct btz_shape_member audio_members[] = { ID("id"), DATA("data"),
+                                                         LANE("transcript", BTZ_HERE), LAST };
 static const struct btz_shape audio = { audio_members, NULL, NULL };
-static const struct btz_shape_member citation_members[] = { TEXT("url", BTZ_HERE),
-                                                            TEXT("title", BTZ_HERE),
-                                                            TEXT("content", BTZ_HERE), LAST };
-static const struct btz_shape citation = { citation_members, NULL, NULL };
-static const struct btz_shape_member annotation_members[] = {
-    ID("type"), { "url_citation", BTZ_SHAPE_OBJECT, BTZ_HERE, &citation }, LAST
-};
-static const struct btz_shape annotation = { annotation_members, NULL, NULL };
 static const struct btz_shape_member delta_members[] = {
     ID("role"),
     LANE("content", BTZ_CHANNEL_OUTPUT),
@@ -77,31 +48,32 @@ static const struct btz_shape_member delta_members[] = {
     LANE("reasoning_content", BTZ_CHANNEL_REASONING),
     LANE("reasoning", BTZ_CHANNEL_REASONING),
     TEXT("reasoning_details", BTZ_CHANNEL_REASONING),
-    { "tool_calls", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_ARGUMENTS, &call },
-    { "function_call", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_ARGUMENTS, &function },
-    { "audio", BTZ_SHAPE_OBJECT, BTZ_HERE, &audio },
-    { "annotations", BTZ_SHAPE_OBJECT, BTZ_HERE, &annotation },
+    OBJECT_IN("tool_calls", BTZ_CHANNEL_TOOL_ARGUMENTS, call),
+    OBJECT_IN("function_call", BTZ_CHANNEL_TOOL_ARGUMENTS, function),
+    OBJECT("audio", audio),
+    OBJECT("annotations", btz_chat_annotation),
     LAST
 };
 static const struct btz_shape delta_shape = { delta_members, NULL, NULL };
-static const struct btz_shape_member choice_members[] = {
-    ID("finish_reason"),
-    { "delta", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &delta_shape },
-    LANE("text", BTZ_CHANNEL_OUTPUT),
-    { "logprobs", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL },
-    TEXT("stop_reason", BTZ_CHANNEL_OUTPUT),
-    LAST
-};
+static const struct btz_shape_member choice_members[] = { ID("index"),
+                                                          ID("finish_reason"),
+                                                          OBJECT_IN("delta", BTZ_CHANNEL_OUTPUT,
+                                                                    delta_shape),
+                                                          LANE("text", BTZ_CHANNEL_OUTPUT),
+                                                          LOGPROBS,
+                                                          TEXT("stop_reason", BTZ_CHANNEL_OUTPUT),
+                                                          LAST };
 static const struct btz_shape choice_shape = { choice_members, NULL, NULL };
 static const struct btz_shape_member chunk_members[] = {
     ID("id"),
     ID("object"),
+    ID("created"),
     ID("model"),
     ID("system_fingerprint"),
     ID("service_tier"),
     ID("obfuscation"),
-    { "choices", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &choice_shape },
-    { "usage", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_nothing },
+    OBJECT_IN("choices", BTZ_CHANNEL_OUTPUT, choice_shape),
+    OBJECT("usage", btz_openai_usage),
     { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, &btz_openai_error },
     LAST
 };
@@ -331,15 +303,13 @@ static enum btz_err delta_texts(struct btz_protocol_stream *s, uint32_t choice, 
                                 json_t *delta, bool final)
 {
     json_t *logprobs = json_object_get(object, "logprobs"), *spoken;
-    bool keep = !logprobs || json_is_null(logprobs) || json_is_object(logprobs);
+    bool keep = btz_chat_logprobs_plain(logprobs);
 
     for (size_t i = 0; i < BTZ_COUNT(simple); i++)
         BTZ_TRY(simple_text(
             s, BTZ_LANE_KEY(choice, simple[i].kind, 0), simple[i].channel, delta, simple[i].member,
             final, simple[i].logprobs ? json_object_get(logprobs, simple[i].logprobs) : NULL,
             &keep));
-    if (json_is_object(logprobs) && json_object_size(logprobs) > 2)
-        keep = false;
     if (!keep)
         BTZ_TRY(drop_logprobs(s, object));
     spoken = json_object_get(delta, "audio");
@@ -383,7 +353,7 @@ static enum btz_err choices(struct btz_protocol_stream *s, struct btz_event *e, 
         final = has_text(one, "finish_reason");
         if (json_is_object(delta))
             BTZ_TRY(delta_texts(s, choice, one, delta, final));
-        else if (!json_object_get(one, "text") && json_object_get(one, "logprobs"))
+        else if (!json_is_string(json_object_get(one, "text")) && json_object_get(one, "logprobs"))
             BTZ_TRY(drop_logprobs(s, one));
         BTZ_TRY(old_text(s, choice, one, final));
         if (final)
@@ -446,7 +416,7 @@ static enum btz_err chat_event(struct btz_protocol_stream *s, struct btz_event *
     BTZ_TRY(settle_calls(s, e));
     BTZ_TRY(btz_stream_walk(s, e->root, &chunk, BTZ_CHANNEL_OUTPUT));
     if (s->o.hide_usage && json_is_object(usage) && json_array_size(list) == 0 && !s->translator)
-        return BTZ_OK;
+        return btz_stream_withhold(s);
     return btz_stream_emit(s, e);
 }
 

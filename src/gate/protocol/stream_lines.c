@@ -1,4 +1,5 @@
 /* Streams of Ollama (a line of JSON an event), of MCP (a JSON-RPC message an event) and of declared routes. */
+#include "gate/protocol/members.h"
 #include "gate/protocol/stream.h"
 
 /* ---- Ollama ---- */
@@ -100,40 +101,40 @@ static enum btz_err ollama_flush(struct btz_protocol_stream *s, const json_t *li
 static enum btz_err ollama_rest(struct btz_protocol_stream *s, struct btz_event *e)
 {
     static const struct btz_shape_member function_members[] = {
-        { "name", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "description", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, NULL },
-        { "arguments", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read before */
-        { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
+        ID("name"), TEXT("description", BTZ_CHANNEL_OUTPUT), READ("arguments"), /* read before */
+        LAST
     };
     static const struct btz_shape function = { function_members, NULL, NULL };
-    static const struct btz_shape_member call_members[] = {
-        { "id", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "type", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "function", BTZ_SHAPE_OBJECT, BTZ_HERE, &function },
-        { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
-    };
+    static const struct btz_shape_member call_members[] = { ID("id"), ID("type"),
+                                                            OBJECT("function", function), LAST };
     static const struct btz_shape call = { call_members, NULL, NULL };
     static const struct btz_shape_member message_members[] = {
-        { "role", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "content", BTZ_SHAPE_LANE, BTZ_HERE, NULL },
-        { "thinking", BTZ_SHAPE_LANE, BTZ_HERE, NULL },
-        { "tool_name", BTZ_SHAPE_ID, BTZ_HERE, NULL },
+        ID("role"),
+        LANE("content", BTZ_HERE),
+        LANE("thinking", BTZ_HERE),
+        ID("tool_name"),
         { "images", BTZ_SHAPE_IMAGE, BTZ_HERE, NULL },
-        { "tool_calls", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_TOOL_ARGUMENTS, &call },
-        { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
+        OBJECT_IN("tool_calls", BTZ_CHANNEL_TOOL_ARGUMENTS, call),
+        LAST
     };
     static const struct btz_shape message = { message_members, NULL, NULL };
-    static const struct btz_shape_member line_members[] = {
-        { "model", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "remote_model", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "created_at", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "done_reason", BTZ_SHAPE_ID, BTZ_HERE, NULL },
-        { "response", BTZ_SHAPE_LANE, BTZ_HERE, NULL },
-        { "thinking", BTZ_SHAPE_LANE, BTZ_HERE, NULL },
-        { "message", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &message },
-        { "error", BTZ_SHAPE_TEXT, BTZ_CHANNEL_OUTPUT, NULL },
-        { NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL }
-    };
+    static const struct btz_shape_member line_members[] = { ID("model"),
+                                                            ID("remote_model"),
+                                                            ID("created_at"),
+                                                            ID("done_reason"),
+                                                            ID("done"),
+                                                            ID("total_duration"),
+                                                            ID("load_duration"),
+                                                            ID("prompt_eval_count"),
+                                                            ID("prompt_eval_duration"),
+                                                            ID("eval_count"),
+                                                            ID("eval_duration"),
+                                                            LANE("response", BTZ_HERE),
+                                                            LANE("thinking", BTZ_HERE),
+                                                            OBJECT_IN("message", BTZ_CHANNEL_OUTPUT,
+                                                                      message),
+                                                            TEXT("error", BTZ_CHANNEL_OUTPUT),
+                                                            LAST };
     static const struct btz_shape line = { line_members, NULL, NULL };
 
     return btz_stream_walk(s, e->root, &line, BTZ_CHANNEL_OUTPUT);
@@ -247,7 +248,7 @@ static enum btz_err pass_strings(struct btz_walk *w, const struct btz_part *part
 
 static enum btz_err pass_event(struct btz_protocol_stream *s, struct btz_event *e)
 {
-    struct btz_walk w = { .response = true, .part = pass_strings, .user = s };
+    struct btz_walk w = btz_stream_walker(s, pass_strings);
     struct btz_buf out = BTZ_BUF(SIZE_MAX / 4);
     struct btz_lane_state *l;
     enum btz_err err;

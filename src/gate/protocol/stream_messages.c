@@ -1,22 +1,6 @@
 /* Streams of /v1/messages: blocks of content that begin, grow and end, one after the other. */
+#include "gate/protocol/members.h"
 #include "gate/protocol/stream.h"
-
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define LANE(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_LANE, ch, NULL                                                             \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
 
 extern const struct btz_shape btz_anthropic_error, btz_anthropic_usage, btz_anthropic_citation;
 extern const struct btz_shape *const btz_anthropic_block;
@@ -35,27 +19,19 @@ static const struct grows {
 };
 
 static const struct btz_shape_member text_members[] = {
-    ID("type"),
-    LANE("text", BTZ_CHANNEL_OUTPUT),
-    { "citations", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_citation },
-    LAST
+    ID("type"), LANE("text", BTZ_CHANNEL_OUTPUT),
+    OBJECT_IN("citations", BTZ_CHANNEL_OUTPUT, btz_anthropic_citation), LAST
 };
 static const struct btz_shape text_block = { text_members, NULL, NULL };
 static const struct btz_shape_member thinking_members[] = { ID("type"),
                                                             LANE("thinking", BTZ_CHANNEL_REASONING),
-                                                            { "signature", BTZ_SHAPE_OPAQUE,
-                                                              BTZ_HERE, NULL },
-                                                            LAST };
+                                                            OPAQUE("signature"), LAST };
 static const struct btz_shape thinking_block = { thinking_members, NULL, NULL };
 static const struct btz_shape_member caller_members[] = { ID("type"), ID("tool_id"), LAST };
 static const struct btz_shape caller = { caller_members, NULL, NULL };
 static const struct btz_shape_member use_members[] = {
-    ID("type"),
-    ID("id"),
-    ID("name"),
-    ID("server_name"),
-    { "caller", BTZ_SHAPE_OBJECT, BTZ_HERE, &caller },
-    { "input", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read before, with the tool's name */
+    ID("type"),    ID("id"), ID("name"), ID("server_name"), OBJECT("caller", caller),
+    READ("input"), /* read before, with the tool's name */
     LAST
 };
 static const struct btz_shape use_block = { use_members, NULL, NULL };
@@ -65,8 +41,8 @@ static const struct btz_shape_member delta_members[] = {
     LANE("text", BTZ_CHANNEL_OUTPUT),
     LANE("thinking", BTZ_CHANNEL_REASONING),
     LANE("partial_json", BTZ_CHANNEL_TOOL_ARGUMENTS),
-    { "signature", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL },
-    { "citation", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_citation },
+    OPAQUE("signature"),
+    OBJECT_IN("citation", BTZ_CHANNEL_OUTPUT, btz_anthropic_citation),
     ID("stop_reason"),
     TEXT("stop_sequence", BTZ_CHANNEL_OUTPUT),
     LAST
@@ -74,11 +50,12 @@ static const struct btz_shape_member delta_members[] = {
 static const struct btz_shape delta_shape = { delta_members, NULL, NULL };
 static const struct btz_shape_member event_members[] = {
     ID("type"),
-    { "delta", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &delta_shape },
-    { "content_block", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* read by its own shape */
-    { "message", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_shape_messages_response },
-    { "usage", BTZ_SHAPE_OBJECT, BTZ_HERE, &btz_anthropic_usage },
-    { "error", BTZ_SHAPE_OBJECT, BTZ_CHANNEL_OUTPUT, &btz_anthropic_error },
+    ID("index"),
+    OBJECT_IN("delta", BTZ_CHANNEL_OUTPUT, delta_shape),
+    READ("content_block"), /* read by its own shape */
+    OBJECT_IN("message", BTZ_CHANNEL_OUTPUT, btz_shape_messages_response),
+    OBJECT("usage", btz_anthropic_usage),
+    OBJECT_IN("error", BTZ_CHANNEL_OUTPUT, btz_anthropic_error),
     ID("request_id"),
     LAST
 };
@@ -233,7 +210,7 @@ static enum btz_err messages_event(struct btz_protocol_stream *s, struct btz_eve
         s->told = true;
     if (btz_slice_is(type, "message_stop"))
         s->ended = true;
-    return keep ? btz_stream_emit(s, e) : BTZ_OK;
+    return keep ? btz_stream_emit(s, e) : btz_stream_withhold(s);
 }
 
 static enum btz_err messages_end(struct btz_protocol_stream *s, bool *proper)

@@ -3,28 +3,8 @@
  * pieces, then whole when it is done, then again with its part, its item and the response: what was released of it stands in
  * for each repetition.
  */
+#include "gate/protocol/members.h"
 #include "gate/protocol/stream.h"
-
-#define ID(name)                                                                                   \
-    {                                                                                              \
-        name, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
-#define TEXT(name, ch)                                                                             \
-    {                                                                                              \
-        name, BTZ_SHAPE_TEXT, ch, NULL                                                             \
-    }
-#define OBJECT(name, ch, of)                                                                       \
-    {                                                                                              \
-        name, BTZ_SHAPE_OBJECT, ch, &(of)                                                          \
-    }
-#define DATA(name)                                                                                 \
-    {                                                                                              \
-        name, BTZ_SHAPE_DATA, BTZ_HERE, NULL                                                       \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        NULL, BTZ_SHAPE_ID, BTZ_HERE, NULL                                                         \
-    }
 
 /* Texts that grow: names of their events before ".delta" and ".done". */
 static const struct grows {
@@ -56,6 +36,11 @@ enum {
 
 static const struct btz_shape_member event_members[] = {
     ID("type"),
+    ID("sequence_number"),
+    ID("output_index"),
+    ID("content_index"),
+    ID("summary_index"),
+    ID("annotation_index"),
     ID("item_id"),
     ID("status"),
     ID("call_id"),
@@ -68,14 +53,14 @@ static const struct btz_shape_member event_members[] = {
     ID("name"),
     TEXT("message", BTZ_CHANNEL_OUTPUT),
     ID("param"),
-    { "logprobs", BTZ_SHAPE_LOGPROBS, BTZ_HERE, NULL }, /* looked at before */
-    { "obfuscation", BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL },
-    OBJECT("response", BTZ_CHANNEL_OUTPUT, btz_shape_responses_response),
-    OBJECT("item", BTZ_CHANNEL_OUTPUT, btz_responses_item),
-    OBJECT("part", BTZ_CHANNEL_OUTPUT, btz_responses_part),
-    OBJECT("annotation", BTZ_CHANNEL_OUTPUT, btz_responses_annotation),
-    OBJECT("error", BTZ_CHANNEL_OUTPUT, btz_openai_error),
-    OBJECT("usage", BTZ_HERE, btz_nothing),
+    LOGPROBS, /* looked at before */
+    OPAQUE("obfuscation"),
+    OBJECT_IN("response", BTZ_CHANNEL_OUTPUT, btz_shape_responses_response),
+    OBJECT_IN("item", BTZ_CHANNEL_OUTPUT, btz_responses_item),
+    OBJECT_IN("part", BTZ_CHANNEL_OUTPUT, btz_responses_part),
+    OBJECT_IN("annotation", BTZ_CHANNEL_OUTPUT, btz_responses_annotation),
+    OBJECT_IN("error", BTZ_CHANNEL_OUTPUT, btz_openai_error),
+    OBJECT("usage", btz_openai_usage),
     { "partial_image_b64", BTZ_SHAPE_IMAGE, BTZ_CHANNEL_OUTPUT, NULL },
     { "b64_json", BTZ_SHAPE_IMAGE, BTZ_CHANNEL_OUTPUT, NULL },
     DATA("audio"),
@@ -202,18 +187,19 @@ static enum btz_err no_logprobs(struct btz_protocol_stream *s, json_t *holder)
     return BTZ_OK;
 }
 
-/* Log probabilities of a whole text: only of one that went out as it came. */
+/* Log probabilities of a whole text: only of one that went out as it came. They stand aside, as the text does. */
 static enum btz_err whole_logprobs(struct btz_protocol_stream *s, uint64_t key, json_t *holder,
-                                   struct btz_slice before)
+                                   struct btz_slice before, struct btz_buf *aside)
 {
     struct btz_lane_state *l = btz_lane_find(s, key);
     const json_t *list = json_object_get(holder, "logprobs");
 
-    if (json_array_size(list) == 0 && (!list || json_is_array(list) || json_is_null(list)))
+    if (json_array_size(list) == 0 && btz_logprobs_fit(list, before))
         return BTZ_OK;
-    if (l && !l->changed && !l->no_logprobs && btz_logprobs_repeat(list, before))
-        return BTZ_OK;
-    return no_logprobs(s, holder);
+    if (!l || l->changed || l->no_logprobs || !btz_logprobs_repeat(list, before))
+        return no_logprobs(s, holder);
+    BTZ_TRY(btz_words_tokens(&s->words, list));
+    return put_aside(aside, holder, "logprobs");
 }
 
 static enum btz_err part_texts(struct btz_protocol_stream *s, json_t *part, uint32_t item,
@@ -230,7 +216,7 @@ static enum btz_err part_texts(struct btz_protocol_stream *s, json_t *part, uint
     enum btz_err err = whole(s, key, part, kind == REFUSAL ? "refusal" : "text", item_id, aside);
 
     if (err == BTZ_OK)
-        err = whole_logprobs(s, key, part, btz_text_of(before));
+        err = whole_logprobs(s, key, part, btz_text_of(before), aside);
     json_decref(before);
     return err;
 }
@@ -351,7 +337,7 @@ static enum btz_err done(struct btz_protocol_stream *s, struct btz_event *e, con
     if (err == BTZ_OK && l && !json_is_string(before))
         err = flush(s, l, id);
     if (err == BTZ_OK)
-        err = whole_logprobs(s, key, e->root, btz_text_of(before));
+        err = whole_logprobs(s, key, e->root, btz_text_of(before), aside);
     json_decref(before);
     return err;
 }

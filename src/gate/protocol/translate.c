@@ -68,10 +68,12 @@ bool btz_tr_data_url(struct btz_slice url, struct btz_slice *type, struct btz_sl
     return btz_is_word(*type) && btz_is_base64(*data);
 }
 
-json_t *btz_tr_text_of(const json_t *value)
+json_t *btz_tr_input(const json_t *value)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(SIZE_MAX / 4);
 
+    if (!value || json_is_null(value))
+        return json_string("{}");
     if (btz_json_write(value, false, &text) != BTZ_OK)
         return NULL;
     return btz_json_text(btz_buf_slice(&text));
@@ -255,7 +257,7 @@ static enum btz_err block_to_said(const json_t *block, struct btz_buf *text,
     return btz_tr_add(calls, json_pack("{s:O, s:s, s:{s:O, s:o}}", "id",
                                        json_object_get(block, "id"), "type", "function", "function",
                                        "name", json_object_get(block, "name"), "arguments",
-                                       btz_tr_text_of(json_object_get(block, "input"))));
+                                       btz_tr_input(json_object_get(block, "input"))));
 }
 
 static enum btz_err messages_response(const struct btz_message *from, const char *model,

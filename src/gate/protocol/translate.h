@@ -16,7 +16,8 @@ BTZ_CHECKED enum btz_err btz_tr_only(const json_t *object, const char *const *kn
 BTZ_CHECKED enum btz_err btz_tr_arguments(struct btz_slice text, json_t **out);
 /* "data:TYPE;base64,DATA" taken apart. */
 bool btz_tr_data_url(struct btz_slice url, struct btz_slice *type, struct btz_slice *data);
-json_t *btz_tr_text_of(const json_t *value); /* compact JSON text, as a string */
+/* The other way: the input of a call as compact JSON text; one that is missing or null is an empty object. */
+json_t *btz_tr_input(const json_t *value);
 
 const char *btz_tr_finish(struct btz_slice stop_reason);  /* of Anthropic, as OpenAI says it */
 const char *btz_tr_stop_reason(struct btz_slice finish);  /* the other way */

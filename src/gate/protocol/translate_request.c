@@ -430,7 +430,7 @@ static enum btz_err assistant_block(const json_t *block, struct btz_buf *text,
     return btz_tr_add(calls, json_pack("{s:O, s:s, s:{s:O, s:o}}", "id",
                                        json_object_get(block, "id"), "type", "function", "function",
                                        "name", json_object_get(block, "name"), "arguments",
-                                       btz_tr_text_of(json_object_get(block, "input"))));
+                                       btz_tr_input(json_object_get(block, "input"))));
 }
 
 static enum btz_err assistant_message(const json_t *content, json_t *messages)

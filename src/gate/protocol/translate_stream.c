@@ -17,6 +17,7 @@ struct waiting {       /* a call of a tool, or its place among a choice's */
     json_int_t number; /* block (messages) or index (chat) */
     char *id, *name;
     struct btz_buf arguments;
+    bool begun; /* of the arguments, something was said */
 };
 struct btz_translator {
     struct btz_protocol_stream *s;
@@ -142,6 +143,7 @@ static enum btz_err chat_call(struct btz_translator *t, size_t place, bool first
     struct waiting *w = &t->calls[place];
     json_t *text = btz_json_text(arguments);
 
+    w->begun = w->begun || arguments.len > 0;
     if (first)
         return chunk(t,
                      json_pack("{s:[{s:i, s:s, s:s, s:{s:s, s:o}}]}", "tool_calls", "index",
@@ -201,6 +203,15 @@ static enum btz_err block_grows(struct btz_translator *t, const json_t *root)
     return chat_call(t, place, false, btz_text_of(json_object_get(delta, "partial_json")));
 }
 
+/* A call without arguments has an empty object: the empty text is no JSON. */
+static enum btz_err block_stops(struct btz_translator *t, const json_t *root)
+{
+    size_t place;
+    struct waiting *w = call_at(t, json_integer_value(json_object_get(root, "index")), &place);
+
+    return w && !w->begun ? chat_call(t, place, false, btz_str("{}")) : BTZ_OK;
+}
+
 static enum btz_err chat_error(struct btz_translator *t, const json_t *error)
 {
     const json_t *message = json_object_get(error, "message"),
@@ -246,6 +257,8 @@ static enum btz_err messages_event(struct btz_translator *t, const json_t *root)
         return block_starts(t, root);
     if (btz_slice_is(type, "content_block_delta"))
         return block_grows(t, root);
+    if (btz_slice_is(type, "content_block_stop"))
+        return block_stops(t, root);
     if (btz_slice_is(type, "message_delta")) {
         const json_t *reason = json_object_get(json_object_get(root, "delta"), "stop_reason");
 

@@ -621,6 +621,7 @@ const struct btz_guard_detector btz_guard_detector_canary = {
     .untrusted = BTZ_GUARD_OBSERVE,
     .output = BTZ_GUARD_BLOCK,
     .decoded = true,
+    .words = true,
     .scan = scan,
     .compile = compile,
     .release = release,

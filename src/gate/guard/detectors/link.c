@@ -18,6 +18,8 @@ enum {
     LABEL_ALL = 40, /* without a "-" between words */
     WORDS_MIN = 9,  /* in the path of an image: a sentence, no name */
     LETTERS_MIN = 32,
+    SPOKEN_MIN = 6, /* the same in one segment of a path that does not end like that of an image */
+    SPOKEN_LETTERS_MIN = 24,
     NESTED_MAX = 256, /* of an address that stands in another: that one was read whole */
     SLASHES_MAX = 64,
     ID_URL = 0,
@@ -137,20 +139,27 @@ struct address {
     struct btz_slice host, path, rest; /* rest: query and fragment */
     size_t values;                     /* bytes of values */
     size_t words, letters;             /* in the path */
+    bool spoken;                       /* there are many in one segment */
     size_t hidden;                     /* bytes of values behind pseudonyms */
     bool encoded;
 };
 
 static void count_words(struct address *a)
 {
-    size_t from = 0;
+    size_t from = 0, words = 0, letters = 0;
 
     for (size_t i = 0; i <= a->path.len; i++) {
         if (i < a->path.len && btz_is_alpha(a->path.ptr[i]))
             continue;
-        a->words += i > from;
-        a->letters += i - from;
+        words += i > from;
+        letters += i - from;
         from = i + 1;
+        if (i < a->path.len && a->path.ptr[i] != '/')
+            continue;
+        a->spoken = a->spoken || (words >= SPOKEN_MIN && letters >= SPOKEN_LETTERS_MIN);
+        a->words += words;
+        a->letters += letters;
+        words = letters = 0;
     }
 }
 
@@ -285,6 +294,16 @@ static size_t end_of(const struct btz_view *v, const struct btz_guard_session *s
     return at < t.len ? at : t.len;
 }
 
+static bool names_image(struct btz_slice path)
+{
+    static const char *const ends[] = { ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif" };
+
+    for (size_t i = 0; i < BTZ_COUNT(ends); i++)
+        if (ends_with(path.ptr, path.len, ends[i]))
+            return true;
+    return false;
+}
+
 static enum btz_err found_in(const struct btz_view *v, struct btz_guard_session *session,
                              struct address *a, size_t from, size_t to, bool plain,
                              struct btz_found *found)
@@ -294,7 +313,8 @@ static enum btz_err found_in(const struct btz_view *v, struct btz_guard_session 
 
     if (image) {
         count_words(a);
-        much = much || (a->words >= WORDS_MIN && a->letters >= LETTERS_MIN);
+        much = much || (a->words >= WORDS_MIN && a->letters >= LETTERS_MIN) ||
+               (a->spoken && !names_image(a->path));
     }
     if (plain)
         return much && !image ? btz_found_hit(found, from, to, "link-data", 0.8) : BTZ_OK;

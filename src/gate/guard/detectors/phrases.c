@@ -251,11 +251,10 @@ struct match {
     const uint8_t *text;
     size_t len;
     bool cut; /* the text ended before it could be told */
-    struct token token
-        [2 *
-         AHEAD]; /* from `first` on those behind the place at hand, which is in the first of them */
-    bool odd;    /* the first of them is of its trigger alone */
-    unsigned first, count; /* count: where the next one comes */
+    /* From `first` on the words behind the place at hand, which is in the first of them; `count`: where the next comes. */
+    struct token token[2 * AHEAD];
+    unsigned first, count;
+    bool odd; /* the first of them is of its trigger alone */
 };
 
 static bool fits(const struct match *m, const struct slot *slot, const struct token *t)
@@ -390,4 +389,21 @@ enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view
         }
     }
     return BTZ_OK;
+}
+
+void btz_phrases_release(void *setup)
+{
+    btz_phrases_free(setup);
+}
+
+enum btz_err btz_phrases_wake(const void *setup, struct btz_triggers *t)
+{
+    return btz_phrases_triggers(setup, t);
+}
+
+enum btz_err btz_phrases_detect(const void *setup, const struct btz_view *view,
+                                struct btz_guard_session *session, struct btz_found *found)
+{
+    (void)session;
+    return btz_phrases_scan(setup, view, found);
 }

@@ -22,4 +22,21 @@ BTZ_CHECKED enum btz_err btz_phrases_triggers(const struct btz_phrases *p, struc
 BTZ_CHECKED enum btz_err btz_phrases_scan(const struct btz_phrases *p, const struct btz_view *view,
                                           struct btz_found *found);
 
+/* A detector that is a list of phrases and nothing else is BTZ_PHRASES(compile, list) and these. */
+void btz_phrases_release(void *setup);
+BTZ_CHECKED enum btz_err btz_phrases_wake(const void *setup, struct btz_triggers *t);
+BTZ_CHECKED enum btz_err btz_phrases_detect(const void *setup, const struct btz_view *view,
+                                            struct btz_guard_session *session,
+                                            struct btz_found *found);
+#define BTZ_PHRASES(compile, list)                                                                 \
+    static enum btz_err compile(const struct btz_guard_conf *conf, void **out)                     \
+    {                                                                                              \
+        struct btz_phrases *p;                                                                     \
+                                                                                                   \
+        (void)conf;                                                                                \
+        BTZ_TRY(btz_phrases_new(list, BTZ_COUNT(list), &p));                                       \
+        *out = p;                                                                                  \
+        return BTZ_OK;                                                                             \
+    }
+
 #endif

@@ -9,18 +9,22 @@
 #include "gate/guard/detectors/secret_rules.h"
 
 enum {
-    ID_RULE = 0, /* and the index of the rule */
-    ID_ASSIGNED = 1000,
+    ID_RULE = 0,     /* and the index of the rule */
+    ID_GLUED = 1000, /* the same, where something is joined to the front of it */
+    ID_ASSIGNED = 2000,
     ID_VENDOR,
     ID_PEM,
     ID_JWT,
+    ID_JWT_GLUED,
     ID_URL,
     ID_BEARER,
     BODY_MAX = 4200,
     LONG = 320,
     PEM_MAX = 16384,
     VALUE_MAX = 160,
-    FILLER_MAX = 20 /* between a name and its "=" */
+    FILLER_MAX = 20, /* between a name and its "=" */
+    MARKUP_MAX = 64,
+    MARKS_MAX = 8 /* pieces of markup in a key */
 };
 
 static const char *const assigned[] = {
@@ -41,6 +45,10 @@ static enum btz_err triggers(const void *setup, struct btz_triggers *t)
 
         BTZ_TRY(btz_triggers_add(t, r->prefix, (uint16_t)(ID_RULE + i),
                                  BTZ_TRIGGER_EXACT | (within || sign ? 0 : BTZ_TRIGGER_WORD)));
+        /* Most words end like the beginning of some key: of one within a word only what follows its prefix is held back,
+         * and is a hit. */
+        if (!within && !sign && strlen(r->prefix) > 2)
+            BTZ_TRY(btz_triggers_add(t, r->prefix, (uint16_t)(ID_GLUED + i), BTZ_TRIGGER_FRONT));
     }
     for (size_t i = 0; i < BTZ_COUNT(assigned); i++)
         BTZ_TRY(btz_triggers_add(t, assigned[i], ID_ASSIGNED, BTZ_TRIGGER_FRONT));
@@ -48,6 +56,7 @@ static enum btz_err triggers(const void *setup, struct btz_triggers *t)
         BTZ_TRY(btz_triggers_add(t, btz_secret_vendors[i], ID_VENDOR, BTZ_TRIGGER_FRONT));
     BTZ_TRY(btz_triggers_add(t, "-----begin", ID_PEM, 0));
     BTZ_TRY(btz_triggers_add(t, "eyJ", ID_JWT, BTZ_TRIGGER_WORD | BTZ_TRIGGER_EXACT));
+    BTZ_TRY(btz_triggers_add(t, "eyJ", ID_JWT_GLUED, BTZ_TRIGGER_FRONT));
     BTZ_TRY(btz_triggers_add(t, "://", ID_URL, BTZ_TRIGGER_FRONT));
     return btz_triggers_add(t, "bearer ", ID_BEARER, BTZ_TRIGGER_WORD | BTZ_TRIGGER_FRONT);
 }
@@ -101,33 +110,135 @@ static bool joined(struct btz_slice t, size_t at)
                       t.ptr[at - 1] == '+');
 }
 
+/* Bold, code, a tag, a colour: where it ends; `at`: none begins there. Also where the text ends before that is sure. */
+static size_t markup_end(struct btz_slice t, size_t at)
+{
+    size_t to = at + 1, limit = at + MARKUP_MAX;
+    uint8_t c = t.ptr[at];
+
+    if (c == '*' || c == '`') {
+        while (to < t.len && to - at < 3 && t.ptr[to] == c)
+            to++;
+        return to;
+    }
+    if (c != '<' && c != 0x1B)
+        return at;
+    if (to == t.len)
+        return to;
+    if (c == '<' ? !btz_is_alpha(t.ptr[to]) && t.ptr[to] != '/' : t.ptr[to] != '[')
+        return at;
+    for (to++; to < t.len && to < limit; to++)
+        if (c == '<' ? t.ptr[to] == '>' : btz_is_alpha(t.ptr[to]))
+            return to + 1;
+    return to == t.len ? to : at;
+}
+
+/* What follows a prefix, without the markup that cuts it. */
+struct body {
+    uint8_t bytes[LONG]; /* its beginning */
+    size_t n, to;
+};
+
+static void read_body(struct btz_slice t, size_t at, const struct btz_secret_rule *r, size_t max,
+                      struct body *b)
+{
+    unsigned marks = 0;
+
+    b->n = 0;
+    b->to = at;
+    while (at < t.len && b->n < max) {
+        size_t end;
+
+        if (in_set(r->set, t.ptr[at])) {
+            if (b->n < sizeof b->bytes)
+                b->bytes[b->n] = t.ptr[at];
+            b->n++;
+            b->to = ++at;
+            continue;
+        }
+        /* Behind what could be all of a key it is the end. */
+        end = b->n < r->min && marks++ < MARKS_MAX ? markup_end(t, at) : at;
+        if (end == at)
+            break;
+        at = end;
+    }
+    if (at == t.len)
+        b->to = at;
+}
+
+/* Both letters and digits: joined words have no digits, numbers no letters. */
+static bool is_mixed(const struct body *b)
+{
+    unsigned digits = 0, letters = 0;
+
+    for (size_t i = 0; i < b->n && i < sizeof b->bytes; i++) {
+        digits += btz_is_digit(b->bytes[i]);
+        letters += btz_is_alpha(b->bytes[i]);
+    }
+    return digits > 0 && letters > 0;
+}
+
+static bool is_own(const struct btz_secret_rule *r, const struct body *b)
+{
+    char key[BTZ_KEY_TEXT + 8];
+    size_t n = strlen(r->prefix);
+
+    if (strcmp(r->prefix, "btz_") != 0)
+        return true;
+    if (n + b->n > sizeof key)
+        return false;
+    memcpy(key, r->prefix, n);
+    memcpy(key + n, b->bytes, b->n);
+    return btz_is_key(btz_slice_of(key, n + b->n));
+}
+
 static enum btz_err by_rule(const struct btz_view *v, const struct btz_mark *m,
                             struct btz_found *found)
 {
-    const struct btz_secret_rule *r = &btz_secret_rules[m->id - ID_RULE];
-    struct btz_slice t = v->text, body;
-    size_t from = m->at + m->len, to = from;
+    bool glued = m->id >= ID_GLUED;
+    const struct btz_secret_rule *r = &btz_secret_rules[m->id - (glued ? ID_GLUED : ID_RULE)];
+    struct btz_slice t = v->text;
+    size_t from = m->at + m->len, start = glued ? from : m->at, max = r->max, known;
+    uint8_t front = m->at > 0 ? t.ptr[m->at - 1] : ' ', next;
+    struct body b;
+    bool tail;
 
-    if (memcmp(t.ptr + m->at, r->prefix, m->len) != 0 || (r->max > LONG && joined(t, m->at)))
+    if (memcmp(t.ptr + m->at, r->prefix, m->len) != 0)
         return BTZ_OK;
-    while (to < t.len && to - from <= r->max && in_set(r->set, t.ptr[to]))
-        to++;
-    if (to - from > r->max)
+    if (glued && front < 0x80 && !(r->glued && (btz_is_alnum(front) || front == '_')))
         return BTZ_OK;
-    if (to == t.len)
-        btz_found_wait(found, m->at);
+    if (max > LONG && (glued || joined(t, m->at))) {
+        if (!glued || r->min > LONG)
+            return BTZ_OK;
+        max = LONG;
+    }
+    read_body(t, from, r, max, &b);
+    if (b.to == t.len)
+        btz_found_wait(found, start);
     /* The end of a sentence is no part of it. */
-    while (r->set == BTZ_SET_DOTTED && to > from && t.ptr[to - 1] == '.')
-        to--;
-    body = btz_slice_of(t.ptr + from, to - from);
-    if (body.len < r->min || entropy(body.ptr, body.len) < r->bits ||
-        (r->part && !btz_slice_has(body, r->part)) ||
-        (to < t.len && r->set != BTZ_SET_TOKEN &&
-         (btz_is_alnum(t.ptr[to]) || (t.ptr[to] == '_' && r->set != BTZ_SET_BASE64))))
+    while (r->set == BTZ_SET_DOTTED && b.n > 0 && b.to > from && t.ptr[b.to - 1] == '.') {
+        b.n--;
+        b.to--;
+    }
+    known = b.n < sizeof b.bytes ? b.n : sizeof b.bytes;
+    next = b.to < t.len ? t.ptr[b.to] : ' ';
+    if (r->set == BTZ_SET_DOTTED && next == '.') {
+        if (b.to + 1 == t.len)
+            btz_found_wait(found, start);
+        next = b.to + 1 < t.len ? t.ptr[b.to + 1] : ' ';
+    }
+    tail =
+        in_set(r->set, next) || (r->set != BTZ_SET_TOKEN &&
+                                 (btz_is_alnum(next) || (next == '_' && r->set != BTZ_SET_BASE64)));
+    if (b.n < r->min || entropy(b.bytes, known) < r->bits ||
+        (r->part && !btz_slice_has(btz_slice_of(b.bytes, known), r->part)) || !is_own(r, &b))
         return BTZ_OK;
-    if (strcmp(r->prefix, "btz_") == 0 && !btz_is_key(btz_slice_of(t.ptr + m->at, to - m->at)))
+    if ((tail && !r->glued) || ((glued || tail) && !is_mixed(&b)))
         return BTZ_OK;
-    return btz_found_hit(found, m->at, to, r->kind, 1);
+    /* In the midst of base32 it is chance. */
+    if (r->set == BTZ_SET_BASE32 && glued && in_set(r->set, front) && tail && in_set(r->set, next))
+        return BTZ_OK;
+    return btz_found_hit(found, start, b.to, r->kind, 1);
 }
 
 static bool pem_byte(uint8_t c)
@@ -184,23 +295,29 @@ static enum btz_err jwt(const struct btz_view *v, const struct btz_mark *m, stru
 {
     struct btz_slice t = v->text;
     size_t at = m->at, part[3] = { 0, 0, 0 };
+    bool glued = m->id == ID_JWT_GLUED;
+    size_t start = glued ? at + 3 : at, head = glued ? LONG : BODY_MAX;
 
     if (memcmp(t.ptr + at, "eyJ", 3) != 0 || joined(t, at))
         return BTZ_OK;
+    if (glued && (at == 0 ||
+                  !(btz_is_alnum(t.ptr[at - 1]) || t.ptr[at - 1] == '_' || t.ptr[at - 1] >= 0x80)))
+        return BTZ_OK;
     for (unsigned i = 0; i < 3; i++) {
-        while (at < t.len && part[i] < BODY_MAX && in_set(BTZ_SET_TOKEN, t.ptr[at])) {
+        while (at < t.len && part[i] < (i == 0 ? head : BODY_MAX) &&
+               in_set(BTZ_SET_TOKEN, t.ptr[at])) {
             at++;
             part[i]++;
         }
         if (at == t.len)
-            btz_found_wait(found, m->at);
+            btz_found_wait(found, start);
         if (i == 2 || at >= t.len || t.ptr[at] != '.' || part[i] < 15)
             break;
         at++;
     }
     if (part[0] < 15 || part[1] < 15 || part[2] < 10)
         return BTZ_OK;
-    return btz_found_hit(found, m->at, at, "jwt", 1);
+    return btz_found_hit(found, start, at, "jwt", 1);
 }
 
 /* user:PASSWORD@host */
@@ -390,7 +507,7 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
             err = by_rule(view, m, found);
         else if (m->id == ID_PEM)
             err = pem(view, m, found);
-        else if (m->id == ID_JWT)
+        else if (m->id == ID_JWT || m->id == ID_JWT_GLUED)
             err = jwt(view, m, found);
         else if (m->id == ID_URL)
             err = in_url(view, m, found);
@@ -413,6 +530,7 @@ const struct btz_guard_detector btz_guard_detector_secret = {
     .untrusted = BTZ_GUARD_MASK,
     .output = BTZ_GUARD_MASK,
     .decoded = true,
+    .words = true,
     .triggers = triggers,
     .scan = scan,
 };

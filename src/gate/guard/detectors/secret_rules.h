@@ -18,13 +18,17 @@ enum btz_secret_set { /* what a credential is made of */
                       BTZ_SET_UUID,   /* hex digits and "-" */
                       BTZ_SET_COUNT
 };
-/* `prefix` as it is written, then `min` to `max` of the set and nothing else of it. `part` must be in it; "": the prefix may stand within a word. */
+/*
+ * `prefix` as it is written, then `min` to `max` of the set. `part` must be in it; "": the prefix may stand within a word.
+ * `glued`: chance makes no such thing, so words may be joined to either end of it; else it stands alone.
+ */
 struct btz_secret_rule {
     const char *prefix, *kind;
     enum btz_secret_set set;
     uint16_t min, max;
     uint8_t bits; /* tenths of bits of entropy a character, at least */
     const char *part;
+    bool glued;
 };
 extern const struct btz_secret_rule btz_secret_rules[];
 extern const size_t btz_secret_rule_count;

@@ -44,25 +44,7 @@ static const struct btz_phrase phrases[] = {
     { "=history -c", "hide-traces", 0.7 },
 };
 
-static void release(void *setup)
-{
-    btz_phrases_free(setup);
-}
-
-static enum btz_err compile(const struct btz_guard_conf *conf, void **out)
-{
-    struct btz_phrases *p;
-
-    (void)conf;
-    BTZ_TRY(btz_phrases_new(phrases, BTZ_COUNT(phrases), &p));
-    *out = p;
-    return BTZ_OK;
-}
-
-static enum btz_err triggers(const void *setup, struct btz_triggers *t)
-{
-    return btz_phrases_triggers(setup, t);
-}
+BTZ_PHRASES(compile, phrases)
 
 /* curl ... | sh, on one line */
 static enum btz_err fetch(const struct btz_view *v, const struct btz_mark *m,
@@ -95,25 +77,15 @@ static enum btz_err fetch(const struct btz_view *v, const struct btz_mark *m,
 static enum btz_err scan(const void *setup, const struct btz_view *view,
                          struct btz_guard_session *session, struct btz_found *found)
 {
-    struct btz_view rest = *view;
-    size_t fetches = 0;
+    struct btz_view one = *view;
 
-    (void)session;
     for (size_t i = 0; i < view->mark_count; i++) {
-        if (view->marks[i].id != 0)
-            continue;
-        fetches++;
-        BTZ_TRY(fetch(view, &view->marks[i], found));
-    }
-    if (fetches == view->mark_count)
-        return BTZ_OK;
-    /* One by one where both sorts are mixed. */
-    for (size_t i = 0; i < view->mark_count; i++) {
-        if (view->marks[i].id == 0)
-            continue;
-        rest.marks = &view->marks[i];
-        rest.mark_count = 1;
-        BTZ_TRY(btz_phrases_scan(setup, &rest, found));
+        one.marks = &view->marks[i];
+        one.mark_count = 1;
+        if (one.marks->id == 0)
+            BTZ_TRY(fetch(view, one.marks, found));
+        else
+            BTZ_TRY(btz_phrases_detect(setup, &one, session, found));
     }
     return BTZ_OK;
 }
@@ -127,8 +99,8 @@ const struct btz_guard_detector btz_guard_detector_shell = {
     .untrusted = BTZ_GUARD_OBSERVE,
     .output = BTZ_GUARD_OBSERVE,
     .decoded = true,
-    .triggers = triggers,
+    .triggers = btz_phrases_wake,
     .scan = scan,
     .compile = compile,
-    .release = release,
+    .release = btz_phrases_release,
 };

@@ -22,32 +22,7 @@ static const struct btz_phrase phrases[] = {
     { "copy *3 from program", "sql-program", 0.9 },
 };
 
-static void release(void *setup)
-{
-    btz_phrases_free(setup);
-}
-
-static enum btz_err compile(const struct btz_guard_conf *conf, void **out)
-{
-    struct btz_phrases *p;
-
-    (void)conf;
-    BTZ_TRY(btz_phrases_new(phrases, BTZ_COUNT(phrases), &p));
-    *out = p;
-    return BTZ_OK;
-}
-
-static enum btz_err triggers(const void *setup, struct btz_triggers *t)
-{
-    return btz_phrases_triggers(setup, t);
-}
-
-static enum btz_err scan(const void *setup, const struct btz_view *view,
-                         struct btz_guard_session *session, struct btz_found *found)
-{
-    (void)session;
-    return btz_phrases_scan(setup, view, found);
-}
+BTZ_PHRASES(compile, phrases)
 
 const struct btz_guard_detector btz_guard_detector_sql = {
     .id = "sql",
@@ -58,8 +33,8 @@ const struct btz_guard_detector btz_guard_detector_sql = {
     .untrusted = BTZ_GUARD_OBSERVE,
     .output = BTZ_GUARD_OBSERVE,
     .decoded = true,
-    .triggers = triggers,
-    .scan = scan,
+    .triggers = btz_phrases_wake,
+    .scan = btz_phrases_detect,
     .compile = compile,
-    .release = release,
+    .release = btz_phrases_release,
 };
