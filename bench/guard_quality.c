@@ -1,9 +1,11 @@
 /*
  * The injection classifier on sources it never saw: recall and false positives of each source, with exact 95 % intervals,
- * by weights that were trained without it and a threshold that was set without it; the guard as a whole, which is that
- * classifier and all other detectors as built in; the same attacks disguised, through the whole guard; attacks within
+ * by weights that were trained without it and a threshold that was set without it, by weights that saw neither it nor the
+ * sources that it was set on; the guard as a whole, which is that classifier and all other detectors as built in; patterns
+ * alone; the same attacks disguised, through the whole guard; attacks within
  * long documents; time. One line of JSON a figure, fixed seeds.
- * guard_quality [SOURCE [DATA]], folders as in the tests.
+ * guard_quality [SOURCE [DATA [FOLDS [HEAD]]]], folders as in the tests; HEAD is direct or indirect; 0 folds: thresholds from weights that saw the source,
+ * without disguises, six times as fast.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +16,10 @@
 #include "gate/guard/train.h"
 #include "text/text.h"
 
-enum { SAMPLE = 40 }; /* texts of a source that are disguised */
+enum {
+    SAMPLE = 40, /* texts of a source that are disguised */
+    FOLDS = 6    /* of the other sources, to set a threshold by */
+};
 
 struct tally {
     size_t hits, n;
@@ -35,6 +40,60 @@ static void count(struct tally *t, bool hit)
 {
     t->n++;
     t->hits += hit;
+}
+
+/* ---- the phrases, as they were when this was written ------------------------------------------------------------------ */
+
+/*
+ * Pattern lists do not learn, but their authors do: of sources that were there before the list nothing was left out. So
+ * each list has a date and the hash of its strings. The sources "late-*" were written after both and before any change
+ * to them: on these alone the share of the patterns is one of texts that their author had not seen.
+ */
+static const struct {
+    const char *file, *since,
+        *hash; /* hash: first 16 hex digits of SHA-256 over all strings of the list */
+} lists[] = {
+    { "injection-order.c", "2026-11-28", "6792f00b91156a9b" },
+    { "injection-pattern.c", "2026-11-28", "d384f15f54955c30" },
+};
+
+/* What stands between quotation marks, between "phrases[]" and the end of that list. */
+static enum btz_err strings_of(struct btz_slice text, struct btz_buf *out)
+{
+    size_t at = btz_slice_find(text, btz_str("phrases[] = {"), 0);
+    size_t end = at == SIZE_MAX ? at : btz_slice_find(text, btz_str("\n};"), at);
+    bool inside = false;
+
+    if (end == SIZE_MAX)
+        return btz_fail(BTZ_INPUT, "no list of phrases");
+    for (; at < end; at++) {
+        if (text.ptr[at] == '"' && text.ptr[at - 1] != '\\')
+            inside = !inside;
+        else if (inside)
+            BTZ_TRY(btz_buf_add_byte(out, text.ptr[at]));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err frozen(const char *source)
+{
+    for (size_t i = 0; i < BTZ_COUNT(lists); i++) {
+        BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
+        BTZ_BUF_RELEASE struct btz_buf strings = BTZ_BUF(1 << 20);
+        uint8_t digest[BTZ_SHA256_LEN];
+        char path[4096], hex[2 * BTZ_SHA256_LEN + 1];
+
+        snprintf(path, sizeof path, "%s/src/gate/guard/detectors/%s", source, lists[i].file);
+        BTZ_TRY(btz_file_read(path, text.max, &text));
+        BTZ_TRY(strings_of(btz_buf_slice(&text), &strings));
+        btz_sha256(btz_buf_slice(&strings), digest);
+        btz_hex(digest, sizeof digest, hex);
+        hex[16] = 0;
+        printf(
+            "{\"name\":\"guard.phrases.%s\",\"hash\":\"%s\",\"since\":\"%s\",\"unchanged\":%s}\n",
+            lists[i].file, hex, lists[i].since, strcmp(hex, lists[i].hash) == 0 ? "true" : "false");
+    }
+    return BTZ_OK;
 }
 
 /* ---- what the other detectors do ------------------------------------------------------------------------------------- */
@@ -102,26 +161,45 @@ static enum btz_err all_others(const struct btz_train_set *s, struct others *oth
 
 /* ---- each source left out ------------------------------------------------------------------------------------------- */
 
-enum pool { POOL_OWN, POOL_PUBLIC, POOL_ALL, POOL_PLAIN, POOL_TRIGGER, POOLS };
-static const char *const pool_names[POOLS] = { "own-injections", "public-injections",
-                                               "all-injections", "ordinary", "trigger-words" };
-enum { CLASSIFIER, GUARD, JUDGES };
-static const char *const judge_names[JUDGES] = { "", "guard-" };
+enum pool {
+    POOL_OWN,
+    POOL_PUBLIC,
+    POOL_ALL,
+    POOL_LATE,
+    POOL_PLAIN,
+    POOL_TRIGGER,
+    POOL_LATE_TRIGGER,
+    POOLS
+};
+static const char *const pool_names[POOLS] = { "own-injections",    "public-injections",
+                                               "all-injections",    "late-injections",
+                                               "ordinary",          "trigger-words",
+                                               "late-trigger-words" };
+enum { CLASSIFIER, GUARD, PATTERNS, JUDGES };
+static const char *const judge_names[JUDGES] = { "", "guard-", "patterns-" };
+
+static bool starts(const char *name, const char *with)
+{
+    return strncmp(name, with, strlen(with)) == 0;
+}
 
 static void pool_add(struct tally *pool, const struct btz_train_set *s,
                      const struct btz_train_text *t, enum btz_class_head h, bool hit)
 {
     const char *name = s->source[t->source].name;
-    bool own = strncmp(name, "direct-", 7) == 0 || strncmp(name, "indirect-", 9) == 0;
+    bool trigger = s->source[t->source].kind == BTZ_TRAIN_TRIGGER;
 
     if (btz_class_head_of(t->channel) != h)
         return; /* attacks of users in documents, and pasted documents: in the table only */
-    if (t->injection) {
+    if (starts(name, "late-")) {
+        count(&pool[t->injection ? POOL_LATE : trigger ? POOL_LATE_TRIGGER : POOL_PLAIN], hit);
+    } else if (t->injection) {
+        bool own = starts(name, "direct-") || starts(name, "indirect-");
+
         count(&pool[own ? POOL_OWN : POOL_PUBLIC], hit);
         count(&pool[POOL_ALL], hit);
     } else {
-        count(&pool[s->source[t->source].kind == BTZ_TRAIN_TRIGGER ? POOL_TRIGGER : POOL_PLAIN],
-              hit);
+        count(&pool[trigger ? POOL_TRIGGER : POOL_PLAIN], hit);
     }
 }
 
@@ -135,36 +213,40 @@ static void print_judged(enum btz_class_head h, const char *source, int judge, c
 }
 
 /* The guard judges a text in the channel that it came in, so there are no figures of it for texts of the other head. */
-static void report(const struct btz_train_set *s, enum btz_class_head h, const double *margin,
-                   const struct others *others)
+static void report(const struct btz_train_set *s, enum btz_class_head h, const char *how,
+                   const double *margin, const double *threshold, const struct others *others)
 {
     struct tally pool[JUDGES][POOLS] = { { { 0 } } };
 
     for (size_t k = 0; k < s->sources; k++) {
-        double threshold = btz_train_threshold(s, h, margin, (int)k);
         struct tally tally[JUDGES][2] = { { { 0 } } };
 
         for (size_t i = 0; i < s->count; i++) {
             const struct btz_train_text *t = &s->texts[i];
-            bool hit = margin[i] >= threshold;
-            bool whole = hit || (t->injection ? others[i].order : others[i].acts);
+            bool hit[JUDGES] = { margin[i] >= threshold[k], false, others[i].order };
 
             if (t->source != k || isnan(margin[i]))
                 continue;
-            count(&tally[CLASSIFIER][t->injection], hit);
-            pool_add(pool[CLASSIFIER], s, t, h, hit);
-            if (btz_class_head_of(t->channel) == h)
-                count(&tally[GUARD][t->injection], whole);
-            pool_add(pool[GUARD], s, t, h, whole);
+            hit[GUARD] = hit[CLASSIFIER] || (t->injection ? others[i].order : others[i].acts);
+            for (int j = 0; j < JUDGES; j++) {
+                if (j == CLASSIFIER || btz_class_head_of(t->channel) == h)
+                    count(&tally[j][t->injection], hit[j]);
+                pool_add(pool[j], s, t, h, hit[j]);
+            }
         }
-        for (int j = 0; j < JUDGES; j++) {
+        for (int j = 0; j < JUDGES && !*how; j++) {
             print_judged(h, s->source[k].name, j, "recall", tally[j][1]);
             print_judged(h, s->source[k].name, j, "false-positives", tally[j][0]);
         }
     }
     for (int j = 0; j < JUDGES; j++)
-        for (int p = 0; p < POOLS; p++)
-            print_judged(h, "pooled", j, pool_names[p], pool[j][p]);
+        for (int p = 0; p < POOLS; p++) {
+            char name[64];
+
+            snprintf(name, sizeof name, "%s%s", how, pool_names[p]);
+            print_judged(h, "pooled", j, name, pool[j][p]);
+        }
+    fflush(stdout);
 }
 
 /* ---- disguises, through the guard ------------------------------------------------------------------------------------ */
@@ -291,10 +373,10 @@ static enum btz_err judge_source(const struct btz_train_set *s, size_t source,
 }
 
 /* A guard whose classifier never saw the source. */
-static enum btz_err guard_without(const struct btz_train_set *s, size_t source,
-                                  const double *margin, double *weight, struct btz_guard **out)
+static enum btz_err guard_without(const struct btz_train_set *s, size_t source, double threshold,
+                                  struct btz_guard **out)
 {
-    static struct btz_class_weights w;
+    static struct btz_train_judge j;
     BTZ_BUF_RELEASE struct btz_buf file = BTZ_BUF(BTZ_CLASS_FILE_MAX);
     char path[] = "/tmp/guard_quality.XXXXXX";
     struct btz_guard_conf conf = {
@@ -306,12 +388,12 @@ static enum btz_err guard_without(const struct btz_train_set *s, size_t source,
     if (fd < 0)
         return btz_fail_errno(BTZ_IO, "%s", path);
     close(fd);
-    err = btz_train_fit(s, BTZ_CLASS_DIRECT, (int)source, &btz_train_defaults, weight);
+    j.weights = btz_class_weights; /* of the other head, which is not asked */
+    err = btz_train_judge_fit(s, BTZ_CLASS_DIRECT, btz_train_family(s, source), &btz_train_defaults,
+                              &j);
     if (err == BTZ_OK) {
-        w = btz_class_weights; /* of the other head, which is not asked */
-        btz_train_quantise(weight, btz_train_threshold(s, BTZ_CLASS_DIRECT, margin, (int)source), 1,
-                           BTZ_CLASS_DIRECT, &w);
-        err = btz_class_encode(&w, &file);
+        j.weights.bias[BTZ_CLASS_DIRECT] -= threshold;
+        err = btz_class_encode(&j.weights, &file);
     }
     if (err == BTZ_OK)
         err = btz_file_write(path, btz_buf_slice(&file), 0600);
@@ -321,7 +403,7 @@ static enum btz_err guard_without(const struct btz_train_set *s, size_t source,
     return err;
 }
 
-static enum btz_err disguises(const struct btz_train_set *s, const double *margin, double *weight)
+static enum btz_err disguises(const struct btz_train_set *s, const double *threshold)
 {
     struct disguised d = { 0 };
 
@@ -332,9 +414,9 @@ static enum btz_err disguises(const struct btz_train_set *s, const double *margi
 
         for (size_t i = 0; i < s->count && !asked; i++)
             asked = s->texts[i].source == k && s->texts[i].channel == BTZ_CHANNEL_USER;
-        if (!asked)
+        if (!asked || s->source[k].kind == BTZ_TRAIN_MADE)
             continue;
-        BTZ_TRY(guard_without(s, k, margin, weight, &g));
+        BTZ_TRY(guard_without(s, k, threshold[k], &g));
         err = judge_source(s, k, g, &d);
         btz_guard_free(g);
         BTZ_TRY(err);
@@ -353,15 +435,14 @@ static enum btz_err disguises(const struct btz_train_set *s, const double *margi
 
 /* Each attack of `source` alone, and in the middle of a news article that is not suspicious by itself. */
 static enum btz_err bury_source(const struct btz_train_set *s, size_t source, double threshold,
-                                const double *weight, struct tally *alone, struct tally *buried)
+                                const struct btz_train_judge *j, struct tally *alone,
+                                struct tally *buried)
 {
     size_t article = 0;
 
     for (size_t i = 0; i < s->count; i++) {
         const struct btz_train_text *t = &s->texts[i], *a;
         BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
-        struct btz_train_set one;
-        enum btz_err err;
 
         if (t->source != source || !t->injection)
             continue;
@@ -369,35 +450,28 @@ static enum btz_err bury_source(const struct btz_train_set *s, size_t source, do
             article = (article + 1) % s->count;
             a = &s->texts[article];
         } while (strcmp(s->source[a->source].name, "cnn-dailymail") != 0 ||
-                 btz_train_margin(s, a, weight) >= threshold);
+                 btz_train_judge_margin(j, s->lexicon, a->text) >= threshold);
         BTZ_TRY(btz_buf_printf(
             &text, "%.*s\n%.*s\n%.*s", BTZ_SLICE_ARG(btz_slice_sub(a->text, 0, a->text.len / 2)),
             BTZ_SLICE_ARG(t->text),
             BTZ_SLICE_ARG(btz_slice_sub(a->text, a->text.len / 2, SIZE_MAX / 2))));
-        err = btz_train_init(&one);
-        if (err == BTZ_OK)
-            err =
-                btz_train_add(&one, "one", BTZ_TRAIN_PLAIN, t->channel, true, btz_buf_slice(&text));
-        if (err == BTZ_OK) {
-            count(alone, btz_train_margin(s, t, weight) >= threshold);
-            count(buried, btz_train_margin(&one, &one.texts[0], weight) >= threshold);
-        }
-        btz_train_release(&one);
-        BTZ_TRY(err);
+        count(alone, btz_train_judge_margin(j, s->lexicon, t->text) >= threshold);
+        count(buried, btz_train_judge_margin(j, s->lexicon, btz_buf_slice(&text)) >= threshold);
     }
     return BTZ_OK;
 }
 
-static enum btz_err bury(const struct btz_train_set *s, const double *margin, double *weight)
+static enum btz_err bury(const struct btz_train_set *s, const double *threshold)
 {
+    static struct btz_train_judge j;
     struct tally alone = { 0 }, buried = { 0 };
 
     for (size_t k = 0; k < s->sources; k++) {
-        if (strncmp(s->source[k].name, "indirect-", 9) != 0)
+        if (!starts(s->source[k].name, "indirect-"))
             continue;
-        BTZ_TRY(btz_train_fit(s, BTZ_CLASS_INDIRECT, (int)k, &btz_train_defaults, weight));
-        BTZ_TRY(bury_source(s, k, btz_train_threshold(s, BTZ_CLASS_INDIRECT, margin, (int)k),
-                            weight, &alone, &buried));
+        BTZ_TRY(btz_train_judge_fit(s, BTZ_CLASS_INDIRECT, btz_train_family(s, k),
+                                    &btz_train_defaults, &j));
+        BTZ_TRY(bury_source(s, k, threshold[k], &j, &alone, &buried));
     }
     print_share("indirect", "alone", "recall", alone);
     print_share("indirect", "in-an-article", "recall", buried);
@@ -450,25 +524,56 @@ static enum btz_err cost_of(const struct btz_train_set *s)
     return BTZ_OK;
 }
 
-static enum btz_err measure(const struct btz_train_set *s)
+/* One head: margins of left-out sources, and thresholds that were set without them, at both confidences. */
+static const double confidences[] = { BTZ_TRAIN_CONFIDENCE, 0.95 };
+
+static enum btz_err leave_out(const struct btz_train_set *s, enum btz_class_head h, unsigned folds,
+                              double *margin, double *threshold)
+{
+    BTZ_TRY(btz_train_leave_one_out(s, h, &btz_train_defaults, margin));
+    if (folds > 0)
+        BTZ_TRY(btz_train_nested(s, h, &btz_train_defaults, folds, confidences,
+                                 BTZ_COUNT(confidences), threshold));
+    for (size_t c = 0; c < BTZ_COUNT(confidences); c++)
+        for (size_t k = 0; k < s->sources; k++)
+            if (folds == 0 || isnan(threshold[c * s->sources + k]))
+                threshold[c * s->sources + k] =
+                    btz_train_threshold(s, h, margin, btz_train_family(s, k), confidences[c]);
+    return BTZ_OK;
+}
+
+static enum btz_err judge_head(const struct btz_train_set *s, enum btz_class_head h, unsigned folds,
+                               double *margin, double *threshold, const struct others *others)
+{
+    BTZ_TRY(leave_out(s, h, folds, margin, threshold));
+    report(s, h, "", margin, threshold, others);
+    report(s, h, "strict-", margin, threshold + s->sources, others);
+    return BTZ_OK;
+}
+
+static enum btz_err measure(const struct btz_train_set *s, unsigned folds, const char *head)
 {
     BTZ_FREE double *margin = calloc(s->count + 1, sizeof *margin);
-    BTZ_FREE double *weight = calloc(BTZ_CLASS_SLOTS + 1, sizeof *weight);
+    BTZ_FREE double *threshold = calloc(s->sources * BTZ_COUNT(confidences) + 1, sizeof *threshold);
     BTZ_FREE struct others *others = calloc(s->count + 1, sizeof *others);
 
-    if (!margin || !weight || !others)
+    if (!margin || !threshold || !others)
         return btz_fail(BTZ_LIMIT, "out of memory");
     BTZ_TRY(all_others(s, others));
-    BTZ_TRY(btz_train_leave_one_out(s, BTZ_CLASS_INDIRECT, &btz_train_defaults, margin));
-    report(s, BTZ_CLASS_INDIRECT, margin, others);
-    BTZ_TRY(bury(s, margin, weight));
-    BTZ_TRY(btz_train_leave_one_out(s, BTZ_CLASS_DIRECT, &btz_train_defaults, margin));
-    report(s, BTZ_CLASS_DIRECT, margin, others);
-    BTZ_TRY(disguises(s, margin, weight));
+    if (strcmp(head, "direct") != 0) {
+        BTZ_TRY(judge_head(s, BTZ_CLASS_INDIRECT, folds, margin, threshold, others));
+        BTZ_TRY(bury(s, threshold));
+        fflush(stdout);
+    }
+    if (strcmp(head, "indirect") != 0) {
+        BTZ_TRY(judge_head(s, BTZ_CLASS_DIRECT, folds, margin, threshold, others));
+        if (folds > 0)
+            BTZ_TRY(disguises(s, threshold));
+    }
     return cost_of(s);
 }
 
-static enum btz_err bench(const char *source, const char *data)
+static enum btz_err bench(const char *source, const char *data, unsigned folds, const char *head)
 {
     static struct btz_train_set set;
     enum btz_err err = btz_train_init(&set);
@@ -478,7 +583,9 @@ static enum btz_err bench(const char *source, const char *data)
     if (err == BTZ_OK)
         err = btz_train_add_shared(&set, data);
     if (err == BTZ_OK)
-        err = measure(&set);
+        err = frozen(source);
+    if (err == BTZ_OK)
+        err = measure(&set, folds, head);
     btz_train_release(&set);
     return err;
 }
@@ -487,11 +594,12 @@ int main(int argc, char **argv)
 {
     const char *data = argc > 2 ? argv[2] : getenv("BTZ_DATA");
     const char *root = argc > 1 ? argv[1] : getenv("BTZ_SOURCE");
+    unsigned folds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : FOLDS;
     char path[4096];
     enum btz_err err;
 
     snprintf(path, sizeof path, "%s/../shared/data", root ? root : ".");
-    err = bench(root ? root : ".", data ? data : path);
+    err = bench(root ? root : ".", data ? data : path, folds, argc > 4 ? argv[4] : "");
     if (err != BTZ_OK)
         fprintf(stderr, "guard_quality: %s\n", btz_error_detail());
     return btz_err_exit_status(err);

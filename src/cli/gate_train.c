@@ -50,7 +50,8 @@ static void print_share(struct btz_cli *cli, const char *head, const char *sourc
 static void report_source(struct btz_cli *cli, const struct btz_train_set *s,
                           enum btz_class_head head, const double *margin, size_t source)
 {
-    double threshold = btz_train_threshold(s, head, margin, (int)source);
+    double threshold =
+        btz_train_threshold(s, head, margin, btz_train_family(s, source), BTZ_TRAIN_CONFIDENCE);
     size_t hits[2] = { 0 }, n[2] = { 0 };
 
     for (size_t i = 0; i < s->count; i++)

@@ -32,6 +32,7 @@ cat >bartizan.yaml <<END
 gate:
   http: 127.0.0.1:0
   workers: 2
+  body_max: 12000000
   upstreams:
     - {name: dead, url: "http://127.0.0.1:9"}
     - {name: one, url: "http://127.0.0.1:$(cat mock1)", credential: "\${ONE_KEY}"}
@@ -151,11 +152,11 @@ ok $? "headers that an upstream has no business with are dropped"
 secret="AKIA$(printf 'Z7Q2%.0s' 1 2 3)WXYZ"
 big() { # TEXT AT ITS END
     printf '{"model":"plain","messages":[{"role":"user","content":"mock:echo; '
-    head -c 20000000 /dev/zero | tr '\0' ' '
+    head -c 7000000 /dev/zero | tr '\0' ' '
     printf ' %s"}]}' "$1"
 }
 big "$secret" >big.json
-is "$(ask /v1/chat/completions --data-binary @big.json -o answer -w '%{http_code}')" 200 "20 MB that lie in a file"
+is "$(ask /v1/chat/completions --data-binary @big.json -o answer -w '%{http_code}')" 200 "7 MB that lie in a file"
 is "$(jq -j '.choices[0].message.content' answer | tail -c 9)" ' [secret]' "are read, and masked, to their end"
 big zanzibar-canary-41 >big.json
 is "$(ask /v1/chat/completions -H 'Transfer-Encoding: chunked' --data-binary @big.json -o answer -w '%{http_code}')" 403 "or blocked for what stands there, also without a length"

@@ -160,6 +160,17 @@ async function odd(w) {
             if (!direct)
                 ok(!answer.body.includes(canary) && !strings(answer.text).includes(canary), `${answer.status}: ${answer.text.slice(0, 300)}`);
         });
+    for (const stream of [true, false])
+        await test(`odd answers: ${stream ? 'a stream' : 'an answer'} that says it in its identifier: it does not leave`, async () => {
+            const id = await w.mock.say(canary), plain = await w.mock.say('fine');
+            for (const style of ['', ',escape', ',escape,cut=3']) {
+                const answer = await ask(w, chat, stream, `say=${plain},id=${id}${style}`);
+                const seen = answer.body.includes(canary) || strings(answer.text).includes(canary);
+                ok(direct ? seen : !seen, `${style}: ${answer.status}: ${answer.text.slice(0, 300)}`);
+                if (!direct)
+                    ok(answer.text.includes('guard_blocked'), answer.text.slice(0, 300));
+            }
+        });
     await test('odd answers: an upstream that dies in the middle gives a clean error event', async () => {
         for (const route of routes.filter((r) => r.shape !== 'pass')) {
             const answer = await ask(w, route, true, 'die=4,size=2', true).catch((error) => ({ text: '', error }));

@@ -4,7 +4,7 @@
  *   mock_upstream [PORT]
  *
  * For the tests themselves: PUT /_text/N (what "say=N" says), GET /_seen (requests since the last time: head and body as
- * they came), GET /_counts.
+ * they came), GET /_counts, GET /_go (who waits for long is answered).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -252,6 +252,16 @@ static void tell_seen(struct reply *r)
     free(o.p);
 }
 
+/* Answers that were to wait for over half a minute ("first=600000") wait no longer. */
+static void go_on(void)
+{
+    uint64_t now = now_ms();
+
+    for (size_t i = 0; i < server.pending_count; i++)
+        if (server.pending[i]->wake > now + 30000)
+            server.pending[i]->wake = now;
+}
+
 /* What the tests ask of the mock itself. */
 static bool control(const struct ask *a, struct reply *r)
 {
@@ -265,6 +275,9 @@ static bool control(const struct ask *a, struct reply *r)
                     (struct span){ "{}", 2 });
     } else if (memcmp(a->path.p, "/_seen", 6) == 0) {
         tell_seen(r);
+    } else if (memcmp(a->path.p, "/_go", 4) == 0) {
+        go_on();
+        answer_json(r, 200, "", (struct span){ "{}", 2 });
     } else {
         int n =
             snprintf(text, sizeof text,

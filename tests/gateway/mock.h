@@ -47,6 +47,7 @@ enum shape {
 /* What a marker asks for. Zero: not asked. */
 struct wish {
     int say;             /* text number, put there with PUT /_text/N */
+    int id;              /* text number that stands in the place of a chat's identifier */
     bool echo;           /* the last user text */
     char kind;           /* 't' text, 'a' tool arguments, 'r' reasoning */
     char tool[64];       /* name of the tool that is called; "lookup" */
@@ -105,6 +106,7 @@ struct span texts_get(int number);
 void answer(const struct ask *a, struct reply *r);
 void answer_json(struct reply *r, int status, const char *more, struct span body);
 void escaped(struct out *o, struct span text, bool all);
+void chat_id(struct out *o, const struct wish *w); /* `{"id":"..."` */
 void head(struct reply *r, int status, const char *type, const char *more, int64_t length);
 size_t piece_next(const struct wish *w, struct span text, size_t from, uint64_t *state);
 

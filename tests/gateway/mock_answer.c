@@ -224,12 +224,23 @@ static long long tokens(const struct ask *a)
     return a->wish.usage > 0 ? a->wish.usage : 7;
 }
 
+void chat_id(struct out *o, const struct wish *w)
+{
+    out_text(o, "{\"id\":\"");
+    if (w->id > 0)
+        escaped(o, texts_get(w->id), w->escape);
+    else
+        out_text(o, "chatcmpl-mock");
+    out_text(o, "\"");
+}
+
 static void chat(const struct ask *a, struct span text, struct out *o)
 {
     int choices = a->wish.choices > 0 ? a->wish.choices : 1;
 
+    chat_id(o, &a->wish);
     out_format(o,
-               "{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion\",\"created\":1700000000,"
+               ",\"object\":\"chat.completion\",\"created\":1700000000,"
                "\"model\":\"%s\",\"choices\":[",
                a->model);
     for (int i = 0; i < choices; i++) {

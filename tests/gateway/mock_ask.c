@@ -168,10 +168,11 @@ static void wish_one(struct wish *w, struct span key, struct span value)
             const char *name;
             int *to;
         } numbers[] = {
-            { "say", &w->say },       { "tools", &w->tools }, { "choices", &w->choices },
-            { "size", &w->size },     { "cut", &w->cut },     { "slow", &w->slow },
-            { "first", &w->first },   { "die", &w->die },     { "hold", &w->hold },
-            { "status", &w->status }, { "once", &w->once },   { "retry", &w->retry },
+            { "say", &w->say },         { "id", &w->id },         { "tools", &w->tools },
+            { "choices", &w->choices }, { "size", &w->size },     { "cut", &w->cut },
+            { "slow", &w->slow },       { "first", &w->first },   { "die", &w->die },
+            { "hold", &w->hold },       { "status", &w->status }, { "once", &w->once },
+            { "retry", &w->retry },
         };
 
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -85,8 +85,9 @@ static long long tokens(const struct ask *a)
 
 static void chat_begin(struct stream *s, int choice)
 {
+    chat_id(&s->line, &s->a->wish);
     out_format(&s->line,
-               "{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":"
+               ",\"object\":\"chat.completion.chunk\",\"created\":"
                "1700000000,\"model\":\"%s\",\"choices\":[{\"index\":%d,\"delta\":{",
                s->a->model, choice);
 }

@@ -197,8 +197,22 @@ class Gateway {
         return done.stdout;
     }
 
+    // Asks the daemon on its local socket, which takes a hundredth of a program's start.
+    local(where, body) {
+        const done = spawnSync('curl', ['-sSf', '--max-time', '60', '--unix-socket', path.join(this.state, 'access/local.sock'), '-H', 'X-Bartizan-Local: 1', '-H', 'Content-Type: application/json', `http://x${where}`, '-d', JSON.stringify(body)], { encoding: 'utf8' });
+        if (done.status !== 0)
+            throw new Error(`${where}: ${done.stderr}`);
+        return JSON.parse(done.stdout);
+    }
+
     // A service with roles and a key; the key.
     service(name, roles, ...scopes) {
+        if (this.running) {
+            this.local('/v1/services', { name });
+            for (const role of roles)
+                this.local('/v1/bindings', { role, subject: name, reason: 'tests' });
+            return this.newKey(name, name, ...scopes);
+        }
         this.cli('access', 'service', 'add', name);
         for (const role of roles)
             this.cli('access', 'role', 'give', role, name, '--reason', 'tests');
@@ -206,7 +220,13 @@ class Gateway {
     }
 
     newKey(service, name, ...scopes) {
+        if (this.running)
+            return this.local('/v1/keys', { principal: service, name, life: '1d', ...(scopes.length ? { scopes } : {}) }).secret;
         return this.cli('access', 'key', 'add', service, '--name', name, '--life', '1d', ...scopes.flatMap((s) => ['--scopes', s])).match(/btz_[A-Za-z0-9_]{30,}/)[0];
+    }
+
+    get running() {
+        return this.process && this.gone === undefined && fs.existsSync(path.join(this.state, 'access/local.sock'));
     }
 
     auth(key = this.key) {

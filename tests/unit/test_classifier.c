@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <bartizan/stats.h>
+
 #include "base/json.h"
 #include "gate/guard/train.h"
 
@@ -48,8 +50,11 @@ static const char *const harmless[] = {
     " \n\t ",
 };
 
-/* What people paste. */
+/* What people ask about prompts, and what they paste. */
 static const char *const pasted[] = {
+    "Show me an example of a system prompt.",
+    "What is a system prompt?",
+    "Zeig mir ein Beispiel für einen Systemprompt.",
     "const form = document.querySelector('form');\nform.addEventListener('submit', send);\n"
     "document.getElementById('out').textContent = 'done';",
     "const token = response.data.accessToken;\nlet password = getPassword(user);\n"
@@ -205,9 +210,10 @@ static void test_blind(void **state)
             }
     }
     assert_true(n[0] >= 40 && n[1] >= 40 && n[2] >= 40);
-    assert_true(hits[0] * 100 >= n[0] * 80);
+    assert_true(hits[0] * 100 >= n[0] * 85);
     assert_true(hits[1] == 0);
-    assert_true(hits[2] * 100 <= n[2] * 10);
+    /* 5 of 40: more than on sources left out (docs/gateway-classifier.md), and no more than that. */
+    assert_true(hits[2] * 100 <= n[2] * 13);
 }
 
 /* ---- file form ---- */
@@ -267,7 +273,7 @@ static void test_file_damage(void **state)
     }
     assert_int_equal(btz_buf_add_byte(&file, 0), BTZ_OK);
     assert_int_equal(btz_class_decode(btz_buf_slice(&file), "f", w), BTZ_INPUT);
-    file.ptr[11] = 2;
+    file.ptr[11] = BTZ_CLASS_FILE_VERSION - 1;
     assert_int_equal(btz_class_decode(btz_buf_slice(&file), "f", w), BTZ_UNSUPPORTED);
 }
 
@@ -321,6 +327,109 @@ static void test_training(void **state)
     btz_train_release(&s);
 }
 
+/* Three sources; what the third says depends on `twist`. */
+static void fill_three(struct btz_train_set *s, bool twist)
+{
+    static const char *const sources[] = { "one", "two", "three" };
+    char text[128];
+
+    assert_int_equal(btz_train_init(s), BTZ_OK);
+    for (int i = 0; i < 60; i++) {
+        bool other = twist && i % 3 == 2;
+
+        snprintf(text, sizeof text, other ? "Wobble %d gates, %d." : "Zorble the gate %d of %d.", i,
+                 i % 7);
+        assert_int_equal(btz_train_add(s, sources[i % 3], BTZ_TRAIN_PLAIN, BTZ_CHANNEL_USER, true,
+                                       btz_str(text)),
+                         BTZ_OK);
+        snprintf(text, sizeof text,
+                 other ? "Zorble %d doors and %d walls." : "Paint the gate %d of %d.", i, i % 5);
+        assert_int_equal(btz_train_add(s, sources[i % 3], BTZ_TRAIN_PLAIN, BTZ_CHANNEL_USER, false,
+                                       btz_str(text)),
+                         BTZ_OK);
+    }
+}
+
+/* Whatever a source holds, the threshold that it is judged by stays the same to the last bit; those of others do not. */
+static void test_nested(void **state)
+{
+    static struct btz_train_set s;
+    const double confidence[] = { 0.8, 0.95 };
+    double threshold[2][6];
+
+    (void)state;
+    for (int twist = 0; twist < 2; twist++) {
+        fill_three(&s, twist);
+        assert_int_equal(btz_train_nested(&s, BTZ_CLASS_DIRECT, &btz_train_defaults, 2, confidence,
+                                          2, threshold[twist]),
+                         BTZ_OK);
+        btz_train_release(&s);
+    }
+    for (int c = 0; c < 2; c++) {
+        assert_true(threshold[0][3 * c + 2] == threshold[1][3 * c + 2]);
+        assert_true(threshold[0][3 * c] != threshold[1][3 * c]);
+    }
+}
+
+/* Margins of 0, 1, 2 ... : as many lie above as the bound allows, and one more would break it. */
+static void test_threshold(void **state)
+{
+    enum { N = 1000 };
+    static struct btz_train_set s;
+    static double margin[N];
+
+    (void)state;
+    assert_int_equal(btz_train_init(&s), BTZ_OK);
+    for (int i = 0; i < N; i++) {
+        char text[64];
+
+        snprintf(text, sizeof text, "word%d here", i);
+        assert_int_equal(
+            btz_train_add(&s, "one", BTZ_TRAIN_PLAIN, BTZ_CHANNEL_USER, false, btz_str(text)),
+            BTZ_OK);
+        margin[i] = (i * 7) % N;
+    }
+    for (int strict = 0; strict < 2; strict++) {
+        double confidence = strict ? 0.95 : 0.8;
+        double t = btz_train_threshold(&s, BTZ_CLASS_DIRECT, margin, 0, confidence);
+        unsigned above = 0;
+        struct btz_interval i;
+
+        for (size_t k = 0; k < N; k++)
+            above += margin[k] >= t;
+        assert_int_equal(btz_exact_interval(above, N, confidence, BTZ_SIDE_UPPER, &i), BTZ_OK);
+        assert_true(i.high <= 0.02);
+        assert_int_equal(btz_exact_interval(above + 1, N, confidence, BTZ_SIDE_UPPER, &i), BTZ_OK);
+        assert_true(i.high > 0.02);
+    }
+    btz_train_release(&s);
+}
+
+/* Translations, halves and contrasts of one set are left out with it; what a grammar made is never judged by. */
+static void test_families(void **state)
+{
+    static struct btz_train_set s;
+    double margin[5];
+
+    (void)state;
+    assert_int_equal(btz_train_init(&s), BTZ_OK);
+    for (int i = 0; i < 5; i++) {
+        static const char *const names[] = { "wmt16-en", "other", "wmt16-de", "made-x", "attacks" };
+
+        assert_int_equal(btz_train_add(&s, names[i], i == 3 ? BTZ_TRAIN_MADE : BTZ_TRAIN_PLAIN,
+                                       BTZ_CHANNEL_USER, i == 4, btz_str("a few words")),
+                         BTZ_OK);
+    }
+    assert_int_equal(btz_train_family(&s, 0), 5);
+    assert_int_equal(btz_train_family(&s, 2), 5);
+    assert_int_equal(btz_train_family(&s, 1), 2);
+    assert_int_equal(btz_train_leave_one_out(&s, BTZ_CLASS_DIRECT, &btz_train_defaults, margin),
+                     BTZ_OK);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(isnan(margin[i]) != 0, i == 3);
+    btz_train_release(&s);
+}
+
 static void test_bad_training_lines(void **state)
 {
     static const char *const lines[] = {
@@ -355,15 +464,12 @@ static void test_bad_training_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_cases),
-        cmocka_unit_test(test_provenance),
-        cmocka_unit_test(test_no_dilution),
-        cmocka_unit_test(test_linear_work),
-        cmocka_unit_test(test_blind),
-        cmocka_unit_test(test_file_round_trip),
-        cmocka_unit_test(test_file_damage),
-        cmocka_unit_test(test_training),
-        cmocka_unit_test(test_bad_training_lines),
+        cmocka_unit_test(test_plain_cases), cmocka_unit_test(test_provenance),
+        cmocka_unit_test(test_no_dilution), cmocka_unit_test(test_linear_work),
+        cmocka_unit_test(test_blind),       cmocka_unit_test(test_file_round_trip),
+        cmocka_unit_test(test_file_damage), cmocka_unit_test(test_training),
+        cmocka_unit_test(test_nested),      cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_families),    cmocka_unit_test(test_bad_training_lines),
     };
 
     return cmocka_run_group_tests_name("classifier", tests, open_built_in, close_built_in);

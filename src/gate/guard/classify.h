@@ -24,13 +24,21 @@ struct btz_classifier {
     uint8_t digest[BTZ_SHA256_LEN]; /* of the file form of the weights */
 };
 
+/* Value of the most suspicious window in steps of weights, -INFINITY for a text without features (classify_score.c). */
+struct btz_class_place {
+    size_t from, to;
+    uint64_t steps;
+};
+double btz_class_value(const struct btz_class_lexicon *l, enum btz_class_head head,
+                       const int8_t *weight, struct btz_slice text, struct btz_class_place *at);
+
 /* The same as btz_classifier_score; *steps gets the work done (btz_class_read). */
 double btz_classifier_measure(const struct btz_classifier *c, enum btz_channel channel,
                               struct btz_slice text, size_t *from, size_t *to, uint64_t *steps);
 
 /* File form (classify_file.c): "BTZGUARD", version, slots, and for each head scale, bias, slope (IEEE 754 bits) and
  * weights; numbers big-endian; SHA-256 of all that at the end. */
-#define BTZ_CLASS_FILE_VERSION 1
+#define BTZ_CLASS_FILE_VERSION 2
 #define BTZ_CLASS_FILE_MAX     (1 << 20)
 BTZ_CHECKED enum btz_err btz_class_encode(const struct btz_class_weights *w, struct btz_buf *out);
 /* Errors: INPUT (not one, damaged), UNSUPPORTED (another version). */

@@ -29,7 +29,7 @@ enum { IDEA_SLOTS = 6, IDEA_START = 255 };
 #define LONG_HASH   0xC2B2AE3Du
 
 struct builder {
-    uint16_t slot[BTZ_CLASS_FEATURES_MAX];
+    uint32_t slot[BTZ_CLASS_FEATURES_MAX];
     uint64_t seen[BTZ_CLASS_SLOTS / 64];
     struct btz_class_sentence sentence;
     const struct btz_class_lexicon *lexicon;
@@ -63,7 +63,7 @@ static inline unsigned put_slot(struct builder *b, unsigned count, uint32_t hash
     if (count == BTZ_CLASS_FEATURES_MAX)
         return count;
     b->seen[slot >> 6] = word | bit;
-    b->slot[count] = (uint16_t)slot;
+    b->slot[count] = slot;
     return count + !(word & bit);
 }
 

@@ -9,7 +9,7 @@
 #include "base/base.h"
 
 enum {
-    BTZ_CLASS_SLOTS = 1 << 16,
+    BTZ_CLASS_SLOTS = 1 << 17,
     BTZ_CLASS_SENTENCE = 240, /* bytes after which a sentence is cut between two words */
     BTZ_CLASS_FEATURES_MAX =
         768,                /* distinct features of a sentence; what comes later is not seen */
@@ -21,7 +21,7 @@ enum {
 struct btz_class_sentence {
     size_t from, to; /* in the text */
     unsigned count;
-    const uint16_t *slot;
+    const uint32_t *slot;
 };
 
 /*
@@ -48,7 +48,7 @@ BTZ_CHECKED enum btz_err btz_class_normalise(struct btz_slice raw, struct btz_bu
  * The best window over a stream of sentences. Sums are of weights in some unit; a window's value is their sum over the
  * root of (features + DAMPING).
  */
-#define BTZ_CLASS_DAMPING 24
+#define BTZ_CLASS_DAMPING 60
 struct btz_class_runs {
     struct {
         size_t from, to;

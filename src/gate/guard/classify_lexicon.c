@@ -47,7 +47,11 @@ static const struct {
     const char *words;
 } ideas[] = {
     { IDEA_IGNORE,
-      "ignor* disre* omgå contourne contourner sáltate salta elude aggira contorne омзей обойди "
+      "ditch screw nuke release released freed evade sidestep retire retired burn burned burnt "
+      "withdraw withdrew ignroe igonre forgte disregrad negate reject skippa släpp porzuć плюй "
+      "ignorálj ohita eira unustage pamiršk aizmirsti harro puuza sahau balewalain kalimutan "
+      "ahaztu hunsaðu gleymdu ignoru forgesu ignoreer ignor* disre* omgå contourne contourner "
+      "sáltate salta elude aggira contorne омзей обойди "
       "обойти obejdź hoppa lass lasse 绕过 회피 우회 避け  unfollow stop quit cease desist waive "
       "waived rescind* rescinded withdrawn "
       "dispense refrain  forget forgets forgot forgotten overr* bypas* circu* neglect neglects "
@@ -64,7 +68,10 @@ static const struct {
       "התעלם שכח अनदेखा भूल नजरअंदाज 忽略 无视 忘记 忽視 無視 忘れ 무시 무시하고 무시해 잊고 잊어 "
       "เพิกเฉย" },
     { IDEA_RULES,
-      "instr* rule script scripts norm norms правилами règlements normativa ordini ordres órdenes "
+      "rulebook brief briefing setup rulez rulebooks restraints leash chains shackles muzzle "
+      "duties mandate obligations ordinances reeglid juhised noteikumi taisykles rregullat maagizo "
+      "sheria tagubilin panuntunan reëls reglum regulojn instr* rule script scripts norm norms "
+      "правилами règlements normativa ordini ordres órdenes "
       "ordens bevel* befehl* befehle 命令 명령 명령을 εντολ* أوامري أوامر  rules guide* direc* "
       "polic* const* order orders comma* progr* proto* "
       "train* alignment anwei* regel regeln richt* vorga* vorgaben vorschriften consi* règle "
@@ -84,7 +91,9 @@ static const struct {
       "이전 이전의 "
       "위에 지금까지의 ก่อนหน้า" },
     { IDEA_REVEAL,
-      "reveal reveals expon* hervor montrer dis-moi ver enseña mostrar fale mów говори konuş "
+      "divulges unveil uncover confess admit spit relay transmit retrieve regurgitate näita parādi "
+      "parodyk trego onyesha ipakita wys sýndu montru amosa reveal reveals expon* hervor montrer "
+      "dis-moi ver enseña mostrar fale mów говори konuş "
       "laat-zien näe نعم type spells  revealing gimme give display displays provide furnish "
       "surrender hand recall "
       "reproduce list enumerate describe summarise summarize translate encode convert kopiere "
@@ -104,7 +113,8 @@ static const struct {
       "system systems syste* systé* siste* systeem sistem* развед* систе* järje* rends* rendszer "
       "sistem hệ συστή* النظام נظام המערכת सिस्टम 系统 系統 シス 시스템 ระบบ" },
     { IDEA_SECRET,
-      "secret secrets code codes phrase guarded guarding protect forbidden forbid* prohi*  hidden "
+      "undisclosed classified unspoken hush secret secrets code codes phrase guarded guarding "
+      "protect forbidden forbid* prohi*  hidden "
       "confi* password passphrase passw* codew* canary marker flag keyword "
       "inter* private token credential* crede* geheim geheime geheimen geheimes verborgen* "
       "versteckt* "
@@ -119,7 +129,8 @@ static const struct {
       "istem "
       "istemini kehote* systemprompt systemprompten startprompt sysprompt พรอมต์ प्रॉम्प्ट موجه" },
     { IDEA_PERSONA,
-      "act acts pose slip personality talk impersonate freies freie  actor  prete* rolep* role "
+      "actor twin alter alterego villain voice voices embodying portray act acts pose slip "
+      "personality talk impersonate freies freie  actor  prete* rolep* role "
       "persona character simul* imagi* become play plays "
       "pretends "
       "impersonate embody emulate adopt spiel* spiele rolle tu-so fais joue rôle comporte actúa "
@@ -127,7 +138,9 @@ static const struct {
       "веди представь роль davran gibi låtsas spela berpura rol 扮演 假装 角色 ふり 演じ 역할 척해 "
       "تظاهر تصرف" },
     { IDEA_UNLIMITED,
-      "unres* unfil* raw evil freely  uncen* unlim* jailb* amoral immoral unethical unbound "
+      "lawless untamed unbounded unchained boundless ungoverned unrestrained godmode nofilter "
+      "unmoderated unprompted unres* unfil* raw evil freely  uncen* unlim* jailb* amoral immoral "
+      "unethical unbound "
       "liberated freed "
       "unshackled "
       "unaligned dan libre libres uneingeschränkt* unzensiert ungefiltert sinrestricciones "
@@ -140,7 +153,9 @@ static const struct {
       "olmayan asla inte utan aldrig ikke uden ei ilman ne nem nélkül tidak tanpa không χωρίς δεν "
       "بدون بلا لا ולא ללא बिना नहीं 没有 不要 不会 任何 なし ない 없이 없는 않 ไม่" },
     { IDEA_LIMIT,
-      "limit limits guardr* guardrails refusals morals beschränkungen besch*  limit* restr* filter "
+      "filtering limiter moderator moderation censor blocker blocks refusal constraint safeguard "
+      "fences limit limits guardr* guardrails refusals morals beschränkungen besch*  limit* restr* "
+      "filter "
       "filte* censo* safety bounda* ethic* moral ethics "
       "einschränkung* einsc* grenzen filtern limites contrainte* filtros límites restric* limiti "
       "restrizioni filtri limites filtros restrições beperk* ogran* ograniczeń filtrów огран* "
@@ -151,7 +166,9 @@ static const struct {
       "refuse refusez niega niegues rechaz* rifiut* recusa recusar weigert weiger* odmaw* отказ* "
       "отказываешь reddet* vägra nægt* menolak từ-chối ترفض रफ़्यूज 拒绝 拒否 거절 거절하지" },
     { IDEA_BOSS,
-      "admin admini* boss adminis ceo head  devel* creat* opera* openai anthr* root sudo autho* "
+      "makers handlers handler vendor operators engineers developers creators owners company "
+      "bosses clearance privileged superuser admin admini* boss adminis ceo head  devel* creat* "
+      "opera* openai anthr* root sudo autho* "
       "owner superv* maker "
       "engineer verwal* entwi* betreiber développeur devel* desar* desarrollador svilu* "
       "ontwi* progra* админ* разраб* yönet* kehit* 管理员 管理 开发者 開発者 관리자 개발자 المسؤول "

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 
 const struct btz_train_options btz_train_defaults = { .cost = { 0.1, 0.5 },
-                                                      .rounds = 3,
+                                                      .rounds = 2,
                                                       .passes = 12 };
 
 enum { BIAS = BTZ_CLASS_SLOTS, MINED = 3 };
 #define BIAS_VALUE 1.0
+#define PASTED     0.3 /* what a text of the other head counts, of those that people may paste */
 
 bool btz_train_is_of(const struct btz_train_text *t, enum btz_class_head head)
 {
@@ -31,7 +32,7 @@ struct fit {
     size_t count, cap;
     double *weight; /* BTZ_CLASS_SLOTS + 1 */
     double cost;
-    int without;
+    uint64_t without;
     enum btz_class_head head;
 };
 
@@ -52,7 +53,7 @@ static double value_of(const struct btz_train_set *s, const struct window *w)
 /* The slots of neighbouring sentences lie one behind the other. */
 static double dot(const struct btz_train_set *s, const struct window *w, const double *weight)
 {
-    const uint16_t *slot = s->slots + s->sentences[w->first].slots;
+    const uint32_t *slot = s->slots + s->sentences[w->first].slots;
     unsigned n = features_of(s, w);
     double sum = 0;
 
@@ -64,7 +65,7 @@ static double dot(const struct btz_train_set *s, const struct window *w, const d
 static void add_scaled(const struct btz_train_set *s, const struct window *w, double by,
                        double *weight)
 {
-    const uint16_t *slot = s->slots + s->sentences[w->first].slots;
+    const uint32_t *slot = s->slots + s->sentences[w->first].slots;
     unsigned n = features_of(s, w);
     double each = by * value_of(s, w);
 
@@ -76,7 +77,7 @@ static void add_scaled(const struct btz_train_set *s, const struct window *w, do
 /* Slots may occur more than once over sentences, so the squared length is found with the vector itself. */
 static double norm_of(const struct btz_train_set *s, const struct window *w, double *scratch)
 {
-    const uint16_t *slot = s->slots + s->sentences[w->first].slots;
+    const uint32_t *slot = s->slots + s->sentences[w->first].slots;
     unsigned n = features_of(s, w);
     double sum = 0, each = value_of(s, w);
 
@@ -140,18 +141,9 @@ static void best_run(const struct btz_train_set *s, const struct btz_train_text 
     }
 }
 
-double btz_train_margin(const struct btz_train_set *s, const struct btz_train_text *t,
-                        const double *weight)
-{
-    struct btz_class_runs r;
-
-    best_run(s, t, weight, &r);
-    return r.best + weight[BIAS] * BIAS_VALUE;
-}
-
 static bool is_used(const struct fit *f, const struct btz_train_text *t)
 {
-    return (int)t->source != f->without && btz_train_is_of(t, f->head);
+    return !(f->without >> t->source & 1) && btz_train_is_of(t, f->head);
 }
 
 static enum btz_err start(struct fit *f)
@@ -226,6 +218,8 @@ static void weigh(struct fit *f)
 
         f->windows[i].cost = f->cost * (double)f->count /
                              (2 * sum[t->injection] * sqrt((double)of[t->source][t->injection]));
+        if (!t->injection && btz_class_head_of(t->channel) != f->head)
+            f->windows[i].cost *= PASTED;
     }
 }
 
@@ -277,8 +271,8 @@ static enum btz_err fit_rounds(struct fit *f, const struct btz_train_options *o)
     return BTZ_OK;
 }
 
-enum btz_err btz_train_fit(const struct btz_train_set *s, enum btz_class_head head, int without,
-                           const struct btz_train_options *o, double *weight)
+enum btz_err btz_train_fit(const struct btz_train_set *s, enum btz_class_head head,
+                           uint64_t without, const struct btz_train_options *o, double *weight)
 {
     struct fit f = {
         .set = s, .weight = weight, .without = without, .head = head, .cost = o->cost[head]
@@ -287,28 +281,4 @@ enum btz_err btz_train_fit(const struct btz_train_set *s, enum btz_class_head he
 
     free(f.windows);
     return err;
-}
-
-enum btz_err btz_train_leave_one_out(const struct btz_train_set *s, enum btz_class_head head,
-                                     const struct btz_train_options *o, double *margin)
-{
-    BTZ_FREE double *weight = malloc((BTZ_CLASS_SLOTS + 1) * sizeof *weight);
-
-    if (!weight)
-        return btz_fail(BTZ_LIMIT, "out of memory for training");
-    for (size_t i = 0; i < s->count; i++)
-        margin[i] = NAN;
-    for (size_t out = 0; out < s->sources; out++) {
-        bool any = false;
-
-        for (size_t i = 0; i < s->count && !any; i++)
-            any = s->texts[i].source == out && btz_train_is_of(&s->texts[i], head);
-        if (!any)
-            continue;
-        BTZ_TRY(btz_train_fit(s, head, (int)out, o, weight));
-        for (size_t i = 0; i < s->count; i++)
-            if (s->texts[i].source == out && btz_train_is_of(&s->texts[i], head))
-                margin[i] = btz_train_margin(s, &s->texts[i], weight);
-    }
-    return BTZ_OK;
 }

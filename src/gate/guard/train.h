@@ -17,7 +17,9 @@ enum { BTZ_TRAIN_SOURCES = 64, BTZ_TRAIN_SOURCE_NAME = 64 };
 enum btz_train_kind {
     BTZ_TRAIN_PLAIN,   /* ordinary requests and documents */
     BTZ_TRAIN_TRIGGER, /* benign, and full of the words of attacks */
-    BTZ_TRAIN_KINDS
+    BTZ_TRAIN_KINDS,
+    BTZ_TRAIN_MADE =
+        BTZ_TRAIN_KINDS, /* made by a grammar: trained on, never judged by, sets no threshold */
 };
 struct btz_train_text {
     struct btz_slice text; /* normalised as the guard does */
@@ -38,11 +40,12 @@ struct btz_train_set {
     size_t count, cap;
     struct btz_train_sentence *sentences;
     size_t sentence_count, sentence_cap;
-    uint16_t *slots;
+    uint32_t *slots;
     size_t slot_count, slot_cap;
     struct {
         char name[BTZ_TRAIN_SOURCE_NAME];
         enum btz_train_kind kind;
+        unsigned group; /* its family, left out with it: the first source of the family */
         size_t benign, injections;
     } source[BTZ_TRAIN_SOURCES];
     size_t sources;
@@ -56,7 +59,7 @@ BTZ_CHECKED enum btz_err btz_train_add(struct btz_train_set *s, const char *sour
                                        enum btz_train_kind kind, enum btz_channel channel,
                                        bool injection, struct btz_slice text);
 /* Lines of JSON: text, label ("injection" or "benign"), channel ("user" when absent), source (the file's name when
- * absent), kind ("trigger" or "plain", optional). Errors: INPUT naming file and line. */
+ * absent), kind ("trigger", "made" or "plain", optional). Errors: INPUT naming file and line. */
 BTZ_CHECKED enum btz_err btz_train_add_file(struct btz_train_set *s, const char *path);
 
 /* The public sets below `data` (folder of ../shared/data). Errors: IO, INPUT. (train_sets.c) */
@@ -64,30 +67,61 @@ BTZ_CHECKED enum btz_err btz_train_add_shared(struct btz_train_set *s, const cha
 /* tools/guard_corpus/ *.jsonl below `source`. */
 BTZ_CHECKED enum btz_err btz_train_add_own(struct btz_train_set *s, const char *source);
 
-/* One head. `without`: source left out, or -1. `weight` has BTZ_CLASS_SLOTS + 1 places, the last is the bias. */
+/* Sources are named by sets, a bit each. The family of a source: */
+_Static_assert(BTZ_TRAIN_SOURCES <= 64, "a bit for each source");
+uint64_t btz_train_family(const struct btz_train_set *s, size_t source);
+
+/* One head. `weight` has BTZ_CLASS_SLOTS + 1 places, the last is the bias. */
 struct btz_train_options {
     double cost[BTZ_CLASS_HEADS]; /* of an error, against large weights */
     int rounds, passes;
 };
 extern const struct btz_train_options btz_train_defaults;
 BTZ_CHECKED enum btz_err btz_train_fit(const struct btz_train_set *s, enum btz_class_head head,
-                                       int without, const struct btz_train_options *o,
+                                       uint64_t without, const struct btz_train_options *o,
                                        double *weight);
-/* Margin of the best window under such weights. */
-double btz_train_margin(const struct btz_train_set *s, const struct btz_train_text *t,
-                        const double *weight);
 /* Is the text one that the head is trained on and judged by? */
 bool btz_train_is_of(const struct btz_train_text *t, enum btz_class_head head);
 
-/* Margins of every text of a head by weights that did not see its source; NAN for texts of the other head. */
+/* ---- judged by what did not see them (train_judge.c) ---- */
+
+/* Such weights as they would be shipped, to judge texts with as the guard does. */
+struct btz_train_judge {
+    enum btz_class_head head;
+    struct btz_class_weights weights;
+};
+/* Fits without some sources. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_train_judge_fit(const struct btz_train_set *s,
+                                             enum btz_class_head head, uint64_t without,
+                                             const struct btz_train_options *o,
+                                             struct btz_train_judge *out);
+/* Margin of a normalised text. */
+double btz_train_judge_margin(const struct btz_train_judge *j, const struct btz_class_lexicon *l,
+                              struct btz_slice text);
+
+/* Margins of every text of a head by weights that did not see its family; NAN for texts of the other head and for what
+ * is never judged by. */
 BTZ_CHECKED enum btz_err btz_train_leave_one_out(const struct btz_train_set *s,
                                                  enum btz_class_head head,
                                                  const struct btz_train_options *o, double *margin);
 
-/* The lowest threshold on margins with no more than the budgets (train_write.c) of ordinary and of trigger-word texts of
- * all sources but `without` at or above it. */
+/*
+ * The lowest threshold on margins that keeps to the rates of false positives (train_judge.c): of the ordinary, and of the
+ * trigger-word texts of all sources outside of `without`, so few lie at or above it that the one-sided upper bound
+ * (Clopper-Pearson) of their share is below the rate. The same rule as of `gate calibrate`, at `confidence`.
+ */
+#define BTZ_TRAIN_CONFIDENCE 0.8 /* of the built-in threshold */
 double btz_train_threshold(const struct btz_train_set *s, enum btz_class_head head,
-                           const double *margin, int without);
+                           const double *margin, uint64_t without, double confidence);
+/*
+ * Nested: for each family that has texts of the head's channels a threshold from margins of the other sources by weights
+ * that saw neither the family nor the sources that are judged, in `folds` folds of sources; for each of `count`
+ * confidences. `threshold` has count * s->sources places; NAN where there is none.
+ */
+BTZ_CHECKED enum btz_err btz_train_nested(const struct btz_train_set *s, enum btz_class_head head,
+                                          const struct btz_train_options *o, unsigned folds,
+                                          const double *confidence, size_t count,
+                                          double *threshold);
 /* Slope that makes probabilities of those margins fit best (likelihood), within [0.25, 8]. */
 double btz_train_slope(const struct btz_train_set *s, enum btz_class_head head,
                        const double *margin, double threshold);

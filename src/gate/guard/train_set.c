@@ -75,6 +75,22 @@ static void take_sentence(void *user, const struct btz_class_sentence *in)
         f->err = add_sentence(f->set, in);
 }
 
+/* Sets of one origin: halves of one collection, translations, contrasts. Leaving out one alone would leave its twin. */
+static const struct {
+    const char *start, *family;
+} families[] = {
+    { "bipia-", "bipia" },           { "mt-bench", "lmsys" }, { "vicuna-bench", "lmsys" },
+    { "self-instruct-", "self-in" }, { "wmt16-", "wmt16" },   { "xstest-", "xstest" },
+};
+
+static const char *family_of(const char *source)
+{
+    for (size_t i = 0; i < BTZ_COUNT(families); i++)
+        if (strncmp(source, families[i].start, strlen(families[i].start)) == 0)
+            return families[i].family;
+    return source;
+}
+
 static enum btz_err find_source(struct btz_train_set *s, const char *name, enum btz_train_kind kind,
                                 uint16_t *out)
 {
@@ -87,6 +103,8 @@ static enum btz_err find_source(struct btz_train_set *s, const char *name, enum 
             return btz_fail(BTZ_LIMIT, "more than %d sources", BTZ_TRAIN_SOURCES);
         snprintf(s->source[i].name, sizeof s->source[i].name, "%s", name);
         s->source[i].kind = kind;
+        while (strcmp(family_of(s->source[s->source[i].group].name), family_of(name)) != 0)
+            s->source[i].group++;
         s->sources++;
     }
     *out = (uint16_t)i;
@@ -146,8 +164,10 @@ static enum btz_err add_line(struct btz_train_set *s, struct btz_slice line, con
     if (btz_json_get_text(item, "channel", &word) && !btz_channel_find(word, &channel))
         return btz_fail(BTZ_INPUT, "unknown channel %.*s",
                         BTZ_SLICE_ARG(btz_slice_sub(word, 0, 40)));
-    if (btz_json_get_text(item, "kind", &word) && btz_slice_is(word, "trigger"))
-        kind = BTZ_TRAIN_TRIGGER;
+    if (btz_json_get_text(item, "kind", &word))
+        kind = btz_slice_is(word, "trigger") ? BTZ_TRAIN_TRIGGER
+               : btz_slice_is(word, "made")  ? BTZ_TRAIN_MADE
+                                             : BTZ_TRAIN_PLAIN;
     if (btz_json_get_text(item, "source", &word)) {
         if (word.len == 0 || word.len >= sizeof source)
             return btz_fail(BTZ_INPUT, "`source` has 1 to %zu bytes", sizeof source - 1);

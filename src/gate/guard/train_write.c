@@ -3,50 +3,6 @@
 
 #include "gate/guard/train.h"
 
-/* Budgets of false positives that the built-in threshold is set to, on sources that were left out. */
-static const double budget[BTZ_CLASS_HEADS][BTZ_TRAIN_KINDS] = { { 0.016, 0.046 }, { 0.012, 0.2 } };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The smallest threshold with at most `share` of the values above it. */
-static double upper_quantile(double *values, size_t n, double share)
-{
-    size_t above = (size_t)(share * (double)n);
-
-    if (n == 0)
-        return -INFINITY;
-    qsort(values, n, sizeof *values, by_value);
-    return above >= n ? -INFINITY : values[n - 1 - above];
-}
-
-double btz_train_threshold(const struct btz_train_set *s, enum btz_class_head head,
-                           const double *margin, int without)
-{
-    BTZ_FREE double *values = malloc((s->count + 1) * sizeof *values);
-    double out = -INFINITY;
-
-    if (!values)
-        return 0;
-    for (int kind = 0; kind < BTZ_TRAIN_KINDS; kind++) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < s->count; i++) {
-            const struct btz_train_text *t = &s->texts[i];
-
-            if (!t->injection && (int)t->source != without && !isnan(margin[i]) &&
-                btz_class_head_of(t->channel) == head && (int)s->source[t->source].kind == kind)
-                values[n++] = margin[i];
-        }
-        out = fmax(out, upper_quantile(values, n, budget[head][kind]));
-    }
-    return isfinite(out) ? out + 1e-9 : 0;
-}
-
 double btz_train_slope(const struct btz_train_set *s, enum btz_class_head head,
                        const double *margin, double threshold)
 {
@@ -93,8 +49,8 @@ static enum btz_err build_head(const struct btz_train_set *s, enum btz_class_hea
     double threshold;
 
     BTZ_TRY(btz_train_leave_one_out(s, h, o, margin));
-    threshold = btz_train_threshold(s, h, margin, -1);
-    BTZ_TRY(btz_train_fit(s, h, -1, o, weight));
+    threshold = btz_train_threshold(s, h, margin, 0, BTZ_TRAIN_CONFIDENCE);
+    BTZ_TRY(btz_train_fit(s, h, 0, o, weight));
     btz_train_quantise(weight, threshold, btz_train_slope(s, h, margin, threshold), h, out);
     return BTZ_OK;
 }
