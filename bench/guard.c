@@ -126,6 +126,36 @@ static void say(const char *what, const char *detail, double value, const char *
            detail, value, unit);
 }
 
+static int by_time(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* One text in a session of its own, as requests come: what one in a hundred takes. */
+static void slowest(const struct btz_guard *g, struct btz_slice text)
+{
+    enum { TIMES = 5000 };
+    static uint64_t took[TIMES];
+
+    for (size_t i = 0; i < TIMES; i++) {
+        BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(1 << 20);
+        struct btz_guard_session *s;
+        uint64_t start = cpu_ns();
+        bool changed;
+
+        if (btz_guard_session_new(g, &s) != BTZ_OK ||
+            btz_guard_text(s, BTZ_CHANNEL_USER, text, &changed, &out) != BTZ_OK)
+            exit(70);
+        btz_guard_session_free(s);
+        took[i] = cpu_ns() - start;
+    }
+    qsort(took, TIMES, sizeof *took, by_time);
+    say("request", "median", (double)took[TIMES / 2] / 1000, "us/KB");
+    say("request", "p99", (double)took[TIMES / 100 * 99] / 1000, "us/KB");
+}
+
 static void hostile(const struct btz_guard *g, const char *name, const char *part)
 {
     BTZ_BUF_RELEASE struct btz_buf text = sample(part, 16384);
@@ -204,6 +234,7 @@ int main(void)
     btz_guard_free(g);
     g = guard_of(NULL);
     say("all", "user", whole_us(g, BTZ_CHANNEL_USER, btz_buf_slice(&kb)), "us/KB");
+    slowest(g, btz_buf_slice(&kb));
     btz_guard_free(g);
     for (size_t d = 0; btz_guard_detectors[d]; d++) {
         enum btz_channel c = btz_guard_detectors[d]->channels >> BTZ_CHANNEL_OUTPUT & 1
