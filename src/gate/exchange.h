@@ -76,6 +76,10 @@ struct btz_exchange {
     uint64_t token_bound, input_bound;
     /* the guard */
     struct btz_guard_session *session;
+    json_t *schema;            /* that the request asks for; NULL: none */
+    struct btz_forms *forms;   /* that answers have to have; NULL: none was needed yet */
+    char form_why[256];        /* what of the answer does not conform */
+    size_t whole_calls;        /* arguments that came whole, before the lane of their call */
     const char *not_evaluated; /* why something was not */
     bool changed_in, changed_out, blocked_out;
     uint64_t scanned_in, skipped_in, scanned_out, skipped_out, released_out;
@@ -154,6 +158,24 @@ BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_chan
 BTZ_CHECKED enum btz_err btz_exchange_words(struct btz_exchange *x, struct btz_slice words);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
+/* exchange_form.c: what is needed of a request that is released now. */
+void btz_exchange_keep_schema(struct btz_exchange *x);
+/* What a text of the answer, or the arguments of a tool, has to conform to; NULLs: nothing. Errors: LIMIT. */
+struct btz_form;
+BTZ_CHECKED enum btz_err btz_exchange_forms(struct btz_exchange *x, bool answer,
+                                            struct btz_slice tool, const struct btz_form *out[2]);
+/* A whole text against them. OK or DENIED: it must not go on; x->form_why says why. */
+BTZ_CHECKED enum btz_err btz_exchange_conforms(struct btz_exchange *x, enum btz_channel channel,
+                                               const struct btz_form *const forms[2],
+                                               struct btz_slice text);
+/* The same for a part of a whole answer, as it goes out. */
+BTZ_CHECKED enum btz_err btz_exchange_part_conforms(struct btz_exchange *x,
+                                                    const struct btz_message *m,
+                                                    const struct btz_part *part,
+                                                    struct btz_slice text);
+BTZ_CHECKED enum btz_err btz_exchange_call_conforms(struct btz_exchange *x, struct btz_slice tool,
+                                                    struct btz_slice arguments);
+void btz_exchange_forms_release(struct btz_exchange *x);
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
 /* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */
