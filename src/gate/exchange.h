@@ -4,6 +4,7 @@
 
 #include "gate/circuit.h"
 #include "gate/gate.h"
+#include "gate/owned.h"
 
 #define BTZ_CANDIDATES   16
 #define BTZ_EXCHANGE_CAP ((size_t)192 << 20)
@@ -20,6 +21,7 @@ struct btz_gate {
     struct btz_journal *journal;
     struct btz_metrics *metrics;
     struct btz_circuits *circuits;
+    struct btz_owned *owned;
     struct btz_rng rng;
     char *snapshot_path, *pins_path;
     uint8_t secret[32], pepper[32];
@@ -76,10 +78,6 @@ struct btz_exchange {
     uint64_t token_bound, input_bound;
     /* the guard */
     struct btz_guard_session *session;
-    json_t *schema;            /* that the request asks for; NULL: none */
-    struct btz_forms *forms;   /* that answers have to have; NULL: none was needed yet */
-    char form_why[256];        /* what of the answer does not conform */
-    size_t whole_calls;        /* arguments that came whole, before the lane of their call */
     const char *not_evaluated; /* why something was not */
     bool changed_in, changed_out, blocked_out;
     uint64_t scanned_in, skipped_in, scanned_out, skipped_out, released_out;
@@ -94,6 +92,7 @@ struct btz_exchange {
     struct candidate candidates[BTZ_CANDIDATES];
     size_t candidate_count, current;
     unsigned attempts, upstream_status;
+    bool sees_all;  /* files and batches of others too */
     bool forwarded; /* something may have reached an upstream */
     struct btz_buf out_body;
     struct btz_message translated;
@@ -105,9 +104,12 @@ struct btz_exchange {
     struct btz_protocol_stream *stream;
     struct btz_guard_stream *raw;
     struct btz_buf collected;
+    struct btz_buf finished; /* of a large one: what a thread made of it */
+    struct btz_slice *calls; /* tools that a whole answer wants called; arena */
+    size_t call_count;
     struct btz_usage usage;
     uint64_t out_bytes;
-    bool cut, responded, streamed, stream_ended, raw_done;
+    bool cut, responded, streamed, stream_ended, raw_done, nothing_sent;
     uint64_t response_cap;
     struct btz_sha256 request_hash, response_hash;
     uint8_t request_digest[BTZ_SHA256_LEN];
@@ -158,29 +160,19 @@ BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_chan
 BTZ_CHECKED enum btz_err btz_exchange_words(struct btz_exchange *x, struct btz_slice words);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
-/* exchange_form.c: what is needed of a request that is released now. */
-void btz_exchange_keep_schema(struct btz_exchange *x);
-/* What a text of the answer, or the arguments of a tool, has to conform to; NULLs: nothing. Errors: LIMIT. */
-struct btz_form;
-BTZ_CHECKED enum btz_err btz_exchange_forms(struct btz_exchange *x, bool answer,
-                                            struct btz_slice tool, const struct btz_form *out[2]);
-/* A whole text against them. OK or DENIED: it must not go on; x->form_why says why. */
-BTZ_CHECKED enum btz_err btz_exchange_conforms(struct btz_exchange *x, enum btz_channel channel,
-                                               const struct btz_form *const forms[2],
-                                               struct btz_slice text);
-/* The same for a part of a whole answer, as it goes out. */
-BTZ_CHECKED enum btz_err btz_exchange_part_conforms(struct btz_exchange *x,
-                                                    const struct btz_message *m,
-                                                    const struct btz_part *part,
-                                                    struct btz_slice text);
-BTZ_CHECKED enum btz_err btz_exchange_call_conforms(struct btz_exchange *x, struct btz_slice tool,
-                                                    struct btz_slice arguments);
-void btz_exchange_forms_release(struct btz_exchange *x);
+/* exchange_response.c: notes that and why an answer was cut off. REFUSE. */
+enum btz_step btz_exchange_cut(struct btz_exchange *x, const char *code, const char *why);
+/* exchange_response.c: btz_exchange_work() of an answer. */
+void btz_exchange_work_answer(struct btz_exchange *x);
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
 /* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */
 enum btz_step btz_exchange_check_session(struct btz_exchange *x);
 enum btz_step btz_exchange_take_session(struct btz_exchange *x, struct btz_slice id);
+/* exchange_owned.c: files and batches that the request names must be his; those of an answer become so, and others' go out of
+ * lists, which ends the use of m->parts. */
+enum btz_step btz_exchange_owns(struct btz_exchange *x);
+void btz_exchange_note_owner(struct btz_exchange *x, struct btz_message *m);
 /* pins.c: descriptions of tools in an answer of an MCP server. */
 struct btz_unpinned {
     bool *is; /* for each tool of the message; arena */
