@@ -23,6 +23,7 @@ enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
     x->verdict = "allow";
     x->out_body = BTZ_BUF(BTZ_EXCHANGE_CAP);
     x->collected = BTZ_BUF((size_t)g->conf->response_max);
+    x->finished = BTZ_BUF(BTZ_EXCHANGE_CAP);
     x->kept = BTZ_BUF((size_t)16 << 20);
     x->answer_body = BTZ_BUF((size_t)1 << 20);
     btz_arena_init(&x->arena, BTZ_EXCHANGE_CAP);
@@ -423,6 +424,7 @@ void btz_exchange_free(struct btz_exchange *x)
         btz_message_release(&x->request);
     btz_buf_release(&x->out_body);
     btz_buf_release(&x->collected);
+    btz_buf_release(&x->finished);
     btz_buf_release(&x->kept);
     btz_buf_release(&x->answer_body);
     btz_arena_release(&x->arena);

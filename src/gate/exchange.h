@@ -4,6 +4,7 @@
 
 #include "gate/circuit.h"
 #include "gate/gate.h"
+#include "gate/owned.h"
 
 #define BTZ_CANDIDATES   16
 #define BTZ_EXCHANGE_CAP ((size_t)192 << 20)
@@ -20,6 +21,7 @@ struct btz_gate {
     struct btz_journal *journal;
     struct btz_metrics *metrics;
     struct btz_circuits *circuits;
+    struct btz_owned *owned;
     struct btz_rng rng;
     char *snapshot_path, *pins_path;
     uint8_t secret[32], pepper[32];
@@ -90,6 +92,7 @@ struct btz_exchange {
     struct candidate candidates[BTZ_CANDIDATES];
     size_t candidate_count, current;
     unsigned attempts, upstream_status;
+    bool sees_all;  /* files and batches of others too */
     bool forwarded; /* something may have reached an upstream */
     struct btz_buf out_body;
     struct btz_message translated;
@@ -101,9 +104,12 @@ struct btz_exchange {
     struct btz_protocol_stream *stream;
     struct btz_guard_stream *raw;
     struct btz_buf collected;
+    struct btz_buf finished; /* of a large one: what a thread made of it */
+    struct btz_slice *calls; /* tools that a whole answer wants called; arena */
+    size_t call_count;
     struct btz_usage usage;
     uint64_t out_bytes;
-    bool cut, responded, streamed, stream_ended, raw_done;
+    bool cut, responded, streamed, stream_ended, raw_done, nothing_sent;
     uint64_t response_cap;
     struct btz_sha256 request_hash, response_hash;
     uint8_t request_digest[BTZ_SHA256_LEN];
@@ -154,11 +160,19 @@ BTZ_CHECKED enum btz_err btz_exchange_said(struct btz_exchange *x, enum btz_chan
 BTZ_CHECKED enum btz_err btz_exchange_words(struct btz_exchange *x, struct btz_slice words);
 void btz_exchange_range(struct btz_exchange *x, uint64_t scanned, uint64_t released, uint64_t seen);
 extern const struct btz_lane_ops btz_exchange_lanes;
+/* exchange_response.c: notes that and why an answer was cut off. REFUSE. */
+enum btz_step btz_exchange_cut(struct btz_exchange *x, const char *code, const char *why);
+/* exchange_response.c: btz_exchange_work() of an answer. */
+void btz_exchange_work_answer(struct btz_exchange *x);
 /* exchange_response.c: what the one text of an answer that is no JSON came to. */
 void btz_exchange_close_text(struct btz_exchange *x);
 /* mcp_session.c: the client's session must be one of his; the server's becomes one of his. */
 enum btz_step btz_exchange_check_session(struct btz_exchange *x);
 enum btz_step btz_exchange_take_session(struct btz_exchange *x, struct btz_slice id);
+/* exchange_owned.c: files and batches that the request names must be his; those of an answer become so, and others' go out of
+ * lists, which ends the use of m->parts. */
+enum btz_step btz_exchange_owns(struct btz_exchange *x);
+void btz_exchange_note_owner(struct btz_exchange *x, struct btz_message *m);
 /* pins.c: descriptions of tools in an answer of an MCP server. */
 struct btz_unpinned {
     bool *is; /* for each tool of the message; arena */

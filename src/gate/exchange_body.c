@@ -236,6 +236,10 @@ static enum btz_step read_body(struct btz_exchange *x)
 /* Touches nothing that other exchanges touch: see gate.h. */
 void btz_exchange_work(struct btz_exchange *x)
 {
+    if (x->responded) {
+        btz_exchange_work_answer(x);
+        return;
+    }
     if (!x->was_read) {
         x->work = read_body(x);
         x->was_read = x->work == BTZ_STEP_GO;
@@ -255,6 +259,8 @@ static enum btz_step send_on(struct btz_exchange *x)
         return btz_exchange_models(x);
     if (step == BTZ_STEP_GO)
         step = btz_exchange_target(x);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_owns(x);
     if (step == BTZ_STEP_GO)
         step = btz_exchange_reserve(x);
     if (step == BTZ_STEP_GO)

@@ -183,7 +183,7 @@ void btz_exchange_end(struct btz_exchange *x, const struct btz_end_facts *facts,
     r.tokens_known = x->usage.known;
     r.cost = release ? 0 : cost_of(x, in, out);
     btz_sha256_end(&x->response_hash, digest);
-    if (x->responded)
+    if (x->responded && !x->nothing_sent)
         r.response_digest = digest;
     if (r.request_body.len)
         r.response_body =

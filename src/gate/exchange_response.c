@@ -31,6 +31,24 @@ static bool is_stream(struct btz_slice type)
            is_type(type, "application/jsonl");
 }
 
+bool btz_type_is_inert(struct btz_slice type)
+{
+    static const char *const inert[] = {
+        "application/json",   "text/event-stream", "application/x-ndjson",
+        "application/ndjson", "application/jsonl", "image/png",
+        "image/jpeg",         "image/gif",         "image/webp",
+        "image/avif",         "image/bmp",
+    };
+
+    for (size_t i = 0; i < BTZ_COUNT(inert); i++) {
+        size_t n = strlen(inert[i]);
+
+        if (is_type(type, inert[i]) && (type.len == n || type.ptr[n] == ';' || type.ptr[n] == ' '))
+            return true;
+    }
+    return is_type(type, "audio/");
+}
+
 /* Bytes that no detector of text reads, by what they say they are. Whatever else there is is read. */
 static bool is_bytes(struct btz_slice type)
 {
@@ -226,10 +244,23 @@ static enum btz_step guard_parts(struct btz_exchange *x, struct btz_message *m)
     return err == BTZ_OK ? BTZ_STEP_GO : stop_answer(x, err);
 }
 
-static enum btz_step guard_calls(struct btz_exchange *x, const struct btz_message *m)
+/* Names outlive the message, and masks that are written over them. */
+static enum btz_step keep_calls(struct btz_exchange *x, const struct btz_message *m)
 {
-    for (size_t i = 0; !x->route->mcp && i < m->call_count; i++)
-        if (btz_exchange_tool(x, m->calls[i].name, false) != BTZ_OK)
+    if (x->route->mcp || m->call_count == 0)
+        return BTZ_STEP_GO;
+    x->calls = btz_arena_array(&x->arena, m->call_count, sizeof *x->calls);
+    for (size_t i = 0; x->calls && i < m->call_count; i++)
+        if (btz_arena_copy(&x->arena, m->calls[i].name, &x->calls[i]) != BTZ_OK)
+            x->calls = NULL;
+    x->call_count = x->calls ? m->call_count : 0;
+    return x->calls ? BTZ_STEP_GO : btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+}
+
+static enum btz_step permit_calls(struct btz_exchange *x)
+{
+    for (size_t i = 0; i < x->call_count; i++)
+        if (btz_exchange_tool(x, x->calls[i], false) != BTZ_OK)
             return block_answer(x, btz_error_detail());
     return BTZ_STEP_GO;
 }
@@ -306,6 +337,7 @@ static enum btz_err on_message(void *user, struct btz_message *m)
     return BTZ_OK;
 }
 
+/* In any thread: permission for the calls in it is asked afterwards. */
 static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
 {
     struct btz_message m = { 0 };
@@ -321,11 +353,13 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
     /* Tools are judged as they came, and taken out when nothing points into them any more. */
     step = btz_exchange_pins(x, &m, &unpinned);
     if (step == BTZ_STEP_GO)
-        step = guard_calls(x, &m);
+        step = keep_calls(x, &m);
     if (step == BTZ_STEP_GO)
         step = guard_parts(x, &m);
     if (step == BTZ_STEP_GO)
         btz_exchange_take_out(x, &m, &unpinned);
+    if (step == BTZ_STEP_GO)
+        btz_exchange_note_owner(x, &m);
     if (step == BTZ_STEP_GO)
         step = write_answer(x, &m, out);
     if (m.images && !x->not_evaluated)
@@ -336,7 +370,7 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
 
 /* ---- pieces --------------------------------------------------------------------------------------------------------------- */
 
-static enum btz_step cut(struct btz_exchange *x, const char *code, const char *why)
+enum btz_step btz_exchange_cut(struct btz_exchange *x, const char *code, const char *why)
 {
     x->cut = true;
     x->verdict = "deny";
@@ -359,10 +393,10 @@ static enum btz_step feed_stream(struct btz_exchange *x, struct btz_slice piece,
     if (err == BTZ_OK)
         return BTZ_STEP_GO;
     if (err == BTZ_DENIED)
-        return cut(x, "guard_blocked", "the answer was cut off by the guard");
+        return btz_exchange_cut(x, "guard_blocked", "the answer was cut off by the guard");
     x->verdict = "error";
     x->not_evaluated = "the upstream's stream cannot be read";
-    return cut(x, "upstream_answer", btz_error_detail());
+    return btz_exchange_cut(x, "upstream_answer", btz_error_detail());
 }
 
 void btz_exchange_close_text(struct btz_exchange *x)
@@ -392,7 +426,7 @@ static enum btz_step feed_text(struct btz_exchange *x, struct btz_slice piece, b
     if (err == BTZ_OK)
         return BTZ_STEP_GO;
     x->blocked_out = true;
-    return cut(x, "guard_blocked", "the answer was cut off by the guard");
+    return btz_exchange_cut(x, "guard_blocked", "the answer was cut off by the guard");
 }
 
 static enum btz_step over_limit(struct btz_exchange *x, struct btz_buf *out)
@@ -402,7 +436,7 @@ static enum btz_step over_limit(struct btz_exchange *x, struct btz_buf *out)
     if (btz_problem_event(btz_exchange_dialect(x), "response_too_large", "the answer is too large",
                           x->in->request_id, out) != BTZ_OK)
         btz_buf_clear(out);
-    return cut(x, "response_too_large", "the answer is too large");
+    return btz_exchange_cut(x, "response_too_large", "the answer is too large");
 }
 
 /*
@@ -435,7 +469,7 @@ static enum btz_step stop_leak(struct btz_exchange *x, size_t from, struct btz_b
     if (btz_problem_event(btz_exchange_dialect(x), "guard_blocked",
                           "the answer was cut off by the guard", x->in->request_id, out) != BTZ_OK)
         out->len = from;
-    return cut(x, "guard_blocked", "the answer was cut off by the guard");
+    return btz_exchange_cut(x, "guard_blocked", "the answer was cut off by the guard");
 }
 
 static void note_sent(struct btz_exchange *x, const struct btz_buf *out, size_t from)
@@ -465,54 +499,39 @@ enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece
         step = x->stream ? feed_stream(x, piece, final, out) : feed_text(x, piece, final, out);
     else if (btz_buf_add_slice(&x->collected, piece) != BTZ_OK)
         step = over_limit(x, out);
+    else if (final && x->collected.len > BTZ_WORK_MIN)
+        return BTZ_STEP_WORK;
     else if (final)
         step = finish_whole(x, out);
+    if (step == BTZ_STEP_GO && x->call_count > 0) {
+        step = permit_calls(x);
+        out->len = step == BTZ_STEP_GO ? out->len : from;
+    }
     if (leaks(x, btz_slice_sub(btz_buf_slice(out), from, out->len)))
         step = stop_leak(x, from, out);
     note_sent(x, out, from);
     return step;
 }
 
-/* What cannot be cut off with words any more: the head is out, or there are frames instead of an answer. */
-static enum btz_err break_off(struct btz_exchange *x, enum btz_err err, const char *code,
-                              const char *why)
+void btz_exchange_work_answer(struct btz_exchange *x)
 {
-    (void)cut(x, code, why);
-    return btz_fail(err, "%s", x->reason);
+    x->work = finish_whole(x, &x->finished);
+    if (x->work == BTZ_STEP_GO && leaks(x, btz_buf_slice(&x->finished)))
+        x->work = stop_leak(x, 0, &x->finished);
+    if (x->work == BTZ_STEP_GO)
+        note_sent(x, &x->finished, 0);
 }
 
-enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes)
+enum btz_step btz_exchange_answered(struct btz_exchange *x, struct btz_buf *out)
 {
-    x->out_bytes += bytes;
-    if (x->out_bytes > x->response_cap)
-        return break_off(x, BTZ_LIMIT, "response_too_large", "the answer is too large");
-    x->skipped_out += bytes;
-    x->released_out += bytes;
-    return BTZ_OK;
-}
-
-enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
-{
-    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF(BTZ_EXCHANGE_CAP);
-    bool changed = false;
-    enum btz_err err = BTZ_OK;
-
-    x->out_bytes += text.len;
-    if (x->out_bytes > x->response_cap)
-        return break_off(x, BTZ_DENIED, "response_too_large", "the answers are too large");
-    if (!btz_exchange_guards(x)) {
-        btz_exchange_range(x, 0, text.len, text.len);
-        return BTZ_OK;
-    }
-    err = btz_exchange_text(x, BTZ_CHANNEL_OUTPUT, text, &changed, &out);
-    btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? text.len : 0,
-                       err == BTZ_OK ? text.len : 0, text.len);
-    if (err == BTZ_OK && !changed)
-        return BTZ_OK;
-    /* A frame cannot be written anew: what would be masked is not let through. */
-    x->blocked_out = true;
-    return break_off(x, BTZ_DENIED, "guard_blocked",
-                     "a message of the server was stopped by the guard");
+    if (x->work == BTZ_STEP_GO)
+        x->work = permit_calls(x);
+    if (x->work == BTZ_STEP_GO)
+        x->work = emit(x, btz_buf_slice(&x->finished), out);
+    if (x->work != BTZ_STEP_GO)
+        x->nothing_sent = true;
+    btz_buf_release(&x->finished);
+    return x->work;
 }
 
 /* ---- headers --------------------------------------------------------------------------------------------------------------- */

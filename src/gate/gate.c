@@ -13,8 +13,9 @@ static enum btz_err open_shared(struct btz_gate *g, const char *state, struct bt
     char *journal = btz_arena_printf(arena, "%s/gate/journal", state);
     char *metrics = btz_arena_printf(arena, "%s/gate/metrics", state);
     char *circuits = btz_arena_printf(arena, "%s/gate/circuits", state);
+    char *owned = btz_arena_printf(arena, "%s/gate/owned", state);
 
-    if (!names || !known || !folder || !limits || !journal || !metrics || !circuits)
+    if (!names || !known || !folder || !limits || !journal || !metrics || !circuits || !owned)
         return BTZ_LIMIT;
     for (size_t i = 0; i < g->conf->upstreams.count; i++)
         names[i] = upstreams[i].name;
@@ -25,6 +26,7 @@ static enum btz_err open_shared(struct btz_gate *g, const char *state, struct bt
     BTZ_TRY(btz_journal_open(journal, &g->journal));
     BTZ_TRY(btz_metrics_open(metrics, known, g->conf->models.count, names, g->conf->upstreams.count,
                              &g->metrics));
+    BTZ_TRY(btz_owned_open(owned, &g->owned));
     return btz_circuits_open(circuits, names, g->conf->upstreams.count, &g->circuits);
 }
 
@@ -80,6 +82,7 @@ void btz_gate_close(struct btz_gate *g)
     if (!g)
         return;
     btz_circuits_close(g->circuits);
+    btz_owned_close(g->owned);
     btz_metrics_close(g->metrics);
     btz_journal_close(g->journal);
     btz_limits_close(g->limits);

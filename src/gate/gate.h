@@ -135,6 +135,12 @@ struct btz_journal *btz_gate_journal(struct btz_gate *g);
 struct btz_metrics *btz_gate_metrics(struct btz_gate *g);
 const struct btz_gate_conf *btz_gate_settings(const struct btz_gate *g);
 
+/* Writes down a request that the transport refused by itself. False: a status that is no refusal of that kind, and nothing
+ * was written. `in` NULL: only says whether it is one. (refused.c) */
+struct btz_incoming;
+bool btz_gate_refused(struct btz_gate *g, const struct btz_incoming *in, unsigned status,
+                      uint64_t took_us);
+
 /* ---- an exchange (exchange.c, exchange_response.c) ------------------------------------------------------------------- */
 
 struct btz_exchange;
@@ -176,7 +182,7 @@ enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *princi
  * yet, because it would keep others waiting. */
 #define BTZ_WORK_MIN ((size_t)64 << 10)
 enum btz_step btz_exchange_body(struct btz_exchange *x, struct btz_slice body);
-/* Reads the body; the second time guards its texts. In any thread, while nothing else is done with this exchange; of the
+/* Reads the body; the second time guards its texts; then an answer. In any thread, while nothing else is done with this exchange; of the
  * gate it uses what never changes (guard, settings), so that other exchanges go on. */
 void btz_exchange_work(struct btz_exchange *x);
 /* In the thread of the gate, after each time: permission, so that WORK goes on only for who may ask; then what the guard
@@ -225,18 +231,26 @@ struct btz_response_head {
 };
 enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,
                                     enum btz_response_mode *mode);
-/* Appends what goes to the client. REFUSE in mode WHOLE: btz_exchange_answer(). REFUSE in mode PIECES: send `out` (error
+/* Types that a browser shows without running anything in them. */
+bool btz_type_is_inert(struct btz_slice type);
+/* Appends what goes to the client. WORK in mode WHOLE: it is large, and btz_exchange_answered() has it when
+ * btz_exchange_work() is done. REFUSE in mode WHOLE: btz_exchange_answer(). REFUSE in mode PIECES: send `out` (error
  * event and end), close upstream. */
 enum btz_step btz_exchange_pieces(struct btz_exchange *x, struct btz_slice piece, bool final,
                                   struct btz_buf *out);
+enum btz_step btz_exchange_answered(struct btz_exchange *x, struct btz_buf *out);
 /* Text of no protocol has no words for a cut: its connection is broken off then, or it would look whole. */
 bool btz_exchange_breaks(const struct btz_exchange *x);
 /* LIMIT: more than the limits of the caller allow; they must not go on, and nothing after them. */
 BTZ_CHECKED enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes);
 /* Mcp-Session-Id for the client in place of the server's; NULL: none. */
 const char *btz_exchange_session(const struct btz_exchange *x);
-/* WebSocket: text messages of the server, whole. DENIED: close. */
+/* WebSocket: text messages, whole, of the server and of the client. Frames are not written anew: what a rule would mask
+ * is not let through. DENIED: close. */
 BTZ_CHECKED enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text);
+BTZ_CHECKED enum btz_err btz_exchange_asked(struct btz_exchange *x, struct btz_slice text);
+/* May he still use the route that he has a connection of? DENIED: no; the reason is that of the entry. */
+BTZ_CHECKED enum btz_err btz_exchange_still(struct btz_exchange *x);
 /* Value of the header that says whether the guard ran: "evaluated", "window", "not-evaluated; reason", "off". */
 const char *btz_exchange_guard_header(const struct btz_exchange *x);
 /* The content type for the client where it differs (translation); NULL: as it is. */

@@ -23,7 +23,7 @@ const struct btz_route btz_routes[] = {
     { "models", "GET", "/v1/models", BTZ_PROTOCOL_MODELS, "model.list", "model/*", NULL, NULL },
     { "model", "GET", "/v1/models/{id}", BTZ_PROTOCOL_MODELS, "model.list", "model/{id}", NULL,
       NULL },
-    /* Files and batches of one credential are seen by everybody who may use these. */
+    /* Each sees his own: exchange_owned.c. */
     { "files-upload", "POST", "/v1/files", BTZ_PROTOCOL_FILES, USE("files"), NULL, NULL },
     { "files", "GET", "/v1/files", BTZ_PROTOCOL_FILES, USE("files"), NULL, NULL },
     { "file", "GET", "/v1/files/{id}", BTZ_PROTOCOL_FILES, USE("files"), NULL, NULL },

@@ -123,7 +123,7 @@ static void respond(struct btz_exchange *x, struct btz_slice answer, uint8_t pic
         answer = btz_slice_sub(answer, step, answer.len);
     }
     if (s == BTZ_STEP_GO && mode != BTZ_RESPONSE_PASS)
-        (void)btz_exchange_pieces(x, btz_str(""), true, &out);
+        (void)gate_pieces(x, btz_str(""), true, &out);
     look(btz_buf_slice(&out));
 }
 

@@ -375,8 +375,8 @@ async function permissions(w) {
                 await w.mock.seen();
                 const a = await request(w.port, target, { method, body, headers: { ...w.auth(key), ...(typeof body === 'string' && body ? { 'Content-Type': 'multipart/form-data; boundary=x' } : {}) } });
                 const allowed = may[action].includes(role);
-                // Whoever may list models sees those that he may use.
-                const wanted = !allowed ? 403 : target.startsWith('/v1/models/') && !may['model.invoke'].includes(role) ? 404 : 200;
+                // Whoever may list models sees those that he may use; files and batches are of who made them.
+                const wanted = !allowed ? 403 : (target.startsWith('/v1/models/') && !may['model.invoke'].includes(role)) || /file-1|batch_1/.test(target + JSON.stringify(body)) ? 404 : 200;
                 is(a.status, wanted, `${method} ${target} (${a.text.slice(0, 160)})`);
                 if (!allowed)
                     is((await w.mock.seen()).length, 0, `${target}: requests upstream`);

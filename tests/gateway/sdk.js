@@ -130,6 +130,7 @@ async function openaiOther(w, client, OpenAI) {
     await test('openai: batches, for who may call any model', async () => {
         const batch = { input_file_id: 'file-mock', endpoint: '/v1/chat/completions', completion_window: '24h' };
         const all = new OpenAI({ apiKey: w.service('batcher', ['user'], 'model.invoke model/*', 'endpoint.use *'), baseURL: `${w.url}/v1`, maxRetries: 0 });
+        await all.files.create({ file: await OpenAI.toFile(Buffer.from('{"custom_id":"1"}\n'), 'a.jsonl'), purpose: 'batch' });
         is((await all.batches.create(batch)).id, 'batch_mock', 'batch');
         is((await client.batches.create(batch).catch((error) => error)).status, 403, 'status of one who may call some');
     });

@@ -145,6 +145,18 @@ static inline enum btz_step gate_body(struct btz_exchange *x, struct btz_slice b
     return step;
 }
 
+/* A piece of the answer, whether that is large or small. */
+static inline enum btz_step gate_pieces(struct btz_exchange *x, struct btz_slice piece, bool final,
+                                        struct btz_buf *out)
+{
+    enum btz_step step = btz_exchange_pieces(x, piece, final, out);
+
+    if (step != BTZ_STEP_WORK)
+        return step;
+    btz_exchange_work(x);
+    return btz_exchange_answered(x, out);
+}
+
 static inline int gate_remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)st, (void)type, (void)at;

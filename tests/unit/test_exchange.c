@@ -1,5 +1,4 @@
 /* Exchanges from head to end, with the upstream's words given by hand. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -616,91 +615,6 @@ static void test_work_elsewhere(void **state)
     gate_close(&p);
 }
 
-static char *large_chat(const char *model, const char *word)
-{
-    size_t n = BTZ_WORK_MIN + 4096;
-    char *s = malloc(n);
-    int at;
-
-    assert_non_null(s);
-    at = snprintf(s, n, "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s ",
-                  model, word);
-    memset(s + at, 'a', n - (size_t)at);
-    for (size_t i = (size_t)at + 7; i < n; i += 8)
-        s[i] = ' ';
-    memcpy(s + n - 5, "\"}]}", sizeof "\"}]}");
-    return s;
-}
-
-static void *work(void *x)
-{
-    btz_exchange_work(x);
-    return NULL;
-}
-
-/* Large bodies are read in threads, several at a time, while small requests go through the same gate. */
-static void test_large_bodies(void **state)
-{
-    static const struct {
-        const char *model, *word, *code; /* NULL: it may pass */
-        unsigned status;
-    } cases[] = {
-        { "small", "hello", NULL, 0 },
-        { "small", CANARY, "guard_blocked", 403 },
-        { "secret-1", CANARY, "forbidden", 403 },
-        { "", "hello", "invalid_request", 400 },
-    };
-    struct talk large[BTZ_COUNT(cases)], t;
-    char *bodies[BTZ_COUNT(cases)];
-    pthread_t threads[BTZ_COUNT(cases)];
-    struct gate_place p;
-
-    (void)state;
-    gate_open(&p,
-              ONE "  guard:\n    canaries: [" CANARY "]\n    rules: [{detector: canary, channels: "
-                  "[user], action: block}]\n");
-    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
-        bodies[i] = large_chat(cases[i].model, cases[i].word);
-        ask(&large[i], &p, "/v1/chat/completions", KEY_ALICE, bodies[i]);
-        assert_int_equal(large[i].step, BTZ_STEP_WORK);
-        assert_int_equal(pthread_create(&threads[i], NULL, work, large[i].x), 0);
-    }
-    for (size_t i = 0; i < 20; i++) {
-        ask(&t, &p, "/v1/chat/completions", KEY_ALICE, i % 2 ? CHAT(CANARY) : CHAT("hi"));
-        if (i % 2)
-            refused(&t, 403, "guard_blocked");
-        else
-            finish(&t, BTZ_END_DONE);
-    }
-    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        large[i].step = btz_exchange_worked(large[i].x);
-        /* Only those who may ask come to the guard. */
-        assert_int_equal(large[i].step == BTZ_STEP_WORK, i < 2);
-        if (i < 2)
-            assert_int_equal(pthread_create(&threads[i], NULL, work, large[i].x), 0);
-    }
-    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
-        if (i < 2) {
-            assert_int_equal(pthread_join(threads[i], NULL), 0);
-            large[i].step = btz_exchange_worked(large[i].x);
-        }
-        if (cases[i].code) {
-            refused(&large[i], cases[i].status, cases[i].code);
-        } else {
-            assert_true(holds(forward(&large[i]).body, "hello"));
-            finish(&large[i], BTZ_END_DONE);
-        }
-    }
-    /* Its client went away in between. */
-    ask(&t, &p, "/v1/chat/completions", KEY_ALICE, bodies[0]);
-    btz_exchange_work(t.x);
-    finish(&t, BTZ_END_CLIENT_GONE);
-    for (size_t i = 0; i < BTZ_COUNT(cases); i++)
-        free(bodies[i]);
-    gate_close(&p);
-}
-
 static void test_guard_off(void **state)
 {
     struct gate_place p;
@@ -737,7 +651,6 @@ int main(void)
         cmocka_unit_test(test_pins),
         cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_large_bodies),
         cmocka_unit_test(test_guard_off),
         cmocka_unit_test(test_shared_limits),
     };

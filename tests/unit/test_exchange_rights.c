@@ -156,6 +156,108 @@ static void test_sessions(void **state)
     gate_close(&p);
 }
 
+/* ---- files and batches ---- */
+
+static void ask_files(struct talk *t, struct gate_place *p, const char *method, const char *path,
+                      unsigned key, const char *body)
+{
+    start(t, p, path, gate_key(key));
+    t->in.method = btz_str(method);
+    t->step = btz_exchange_head(t->x);
+    if (t->step == BTZ_STEP_GO)
+        t->step = gate_body(t->x, btz_str(body));
+}
+
+/* What the upstream answers comes to `wanted`. */
+static void gets(struct talk *t, const char *body, const char *wanted)
+{
+    (void)forward(t);
+    answer(t, 200, "application/json", body);
+    assert_int_equal(t->step, BTZ_STEP_GO);
+    if (!btz_slice_is(btz_buf_slice(&t->out), wanted))
+        fail_msg("found %.*s", BTZ_SLICE_ARG(btz_buf_slice(&t->out)));
+    finish(t, BTZ_END_DONE);
+}
+
+#define FILE_OF(id) "{\"id\":\"" id "\",\"object\":\"file\"}"
+#define FILES(list, first, last)                                                                   \
+    "{\"object\":\"list\",\"data\":[" list "],\"first_id\":" first ",\"last_id\":" last            \
+    ",\"has_more\":false}"
+#define BATCH                                                                                      \
+    "{\"id\":\"batch_1\",\"object\":\"batch\",\"input_file_id\":\"file-a\",\"output_file_id\":"    \
+    "\"file-out\",\"status\":\"completed\"}"
+#define WITH_FILE(name)                                                                            \
+    "{\"model\":\"small\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\","       \
+    "\"file\":{"                                                                                   \
+    "\"" name "\":\"file-a\"}}]}]}"
+
+static void test_owners(void **state)
+{
+    static const char *const foreign[][2] = {
+        { "GET", "/v1/files/file-a" },          { "GET", "/v1/files/file-a/content" },
+        { "DELETE", "/v1/files/file-a" },       { "GET", "/v1/files/file-unknown" },
+        { "GET", "/v1/batches/batch_1" },       { "POST", "/v1/batches/batch_1/cancel" },
+        { "GET", "/v1/files/file-out/content" }
+    };
+    static const char both[] =
+        FILES(FILE_OF("file-a") "," FILE_OF("file-b"), "\"file-a\"", "\"file-b\"");
+    char policy[2048];
+    struct gate_place p;
+    struct talk t;
+
+    (void)state;
+    gate_open(&p, ONE);
+    publish_with_bob(&p);
+    ask_files(&t, &p, "POST", "/v1/files", KEY_ALICE, "");
+    gets(&t, FILE_OF("file-a"), FILE_OF("file-a"));
+    ask_files(&t, &p, "POST", "/v1/files", KEY_NO_ROLE, "");
+    gets(&t, FILE_OF("file-b"), FILE_OF("file-b"));
+    /* An upstream that says an id again takes it from nobody. */
+    ask_files(&t, &p, "POST", "/v1/files", KEY_NO_ROLE, "");
+    gets(&t, FILE_OF("file-a"), FILE_OF("file-a"));
+    ask_files(&t, &p, "POST", "/v1/batches", KEY_ALICE, "{\"input_file_id\":\"file-a\"}");
+    gets(&t, BATCH, BATCH);
+    for (size_t i = 0; i < BTZ_COUNT(foreign); i++) {
+        ask_files(&t, &p, foreign[i][0], foreign[i][1], KEY_NO_ROLE, "");
+        refused(&t, 404, "not_found");
+        if (strstr(foreign[i][1], "unknown"))
+            continue;
+        ask_files(&t, &p, foreign[i][0], foreign[i][1], KEY_ALICE, "");
+        (void)forward(&t);
+        finish(&t, BTZ_END_CLIENT_GONE);
+    }
+    ask_files(&t, &p, "GET", "/v1/files", KEY_ALICE, "");
+    gets(&t, both, FILES(FILE_OF("file-a"), "\"file-a\"", "\"file-a\""));
+    ask_files(&t, &p, "GET", "/v1/batches", KEY_NO_ROLE, "");
+    gets(&t, FILES(BATCH, "\"batch_1\"", "\"batch_1\""), FILES("", "null", "null"));
+    /* In requests, wherever they stand and however they are written. */
+    ask_files(&t, &p, "POST", "/v1/batches", KEY_NO_ROLE, "{\"input_file_id\":\"file-a\"}");
+    refused(&t, 404, "not_found");
+    for (unsigned i = 0; i < 2; i++) {
+        const char *body = i ? WITH_FILE("file_id") : WITH_FILE("fil\\u0065_id");
+
+        ask_files(&t, &p, "POST", "/v1/chat/completions", KEY_NO_ROLE, body);
+        refused(&t, 404, "not_found");
+        ask_files(&t, &p, "POST", "/v1/chat/completions", KEY_ALICE, body);
+        (void)forward(&t);
+        finish(&t, BTZ_END_CLIENT_GONE);
+    }
+    /* Deleted: whoever gets the id next has it. */
+    ask_files(&t, &p, "DELETE", "/v1/files/file-a", KEY_ALICE, "");
+    gets(&t, "{\"id\":\"file-a\",\"deleted\":true}", "{\"id\":\"file-a\",\"deleted\":true}");
+    ask_files(&t, &p, "GET", "/v1/files/file-a", KEY_ALICE, "");
+    refused(&t, 404, "not_found");
+    /* Whoever may change the endpoint sees all. */
+    snprintf(policy, sizeof policy,
+             "%s%s    rules: [{id: sees, effect: allow, actions: [endpoint.write], resources: "
+             "[endpoint/files]}]\n",
+             gate_policy, GATE_SECOND);
+    gate_publish(&p, policy, false);
+    ask_files(&t, &p, "GET", "/v1/files", KEY_NO_ROLE, "");
+    gets(&t, both, both);
+    gate_close(&p);
+}
+
 /* ---- bytes of answers ---- */
 
 /* What is passed as it is counts against `response_bytes` too. */
@@ -205,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forbidden_first),
         cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_owners),
         cmocka_unit_test(test_passed_bytes),
     };
 

@@ -43,6 +43,11 @@ static void forget(void *data)
         ngx_del_timer(&c->renewal);
     if (c->redis_call)
         btz_nginx_redis_forget(c->redis_call);
+    if (c->x && !c->ended && c->stage == BTZ_NGINX_HEAD &&
+        c->r->headers_out.status == NGX_HTTP_REQUEST_TIME_OUT) {
+        btz_exchange_deny(c->x, 408, "request_timeout", "the body did not come in time");
+        btz_nginx_end(c, BTZ_END_REFUSED, 408);
+    }
     btz_nginx_end(c, c->upstream_failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_CLIENT_GONE,
                   (unsigned)c->r->headers_out.status);
     btz_exchange_free(c->x);

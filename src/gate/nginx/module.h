@@ -16,7 +16,9 @@
 #include "gate/gate.h"
 
 #define BTZ_NGINX_DURABLE_MS 2000
-#define BTZ_NGINX_BUFFERED   0x08 /* bit of r->buffered: we hold something that is still to be sent */
+#define BTZ_NGINX_STRANGERS                                                                        \
+    100 /* refused with an entry, or asked for, of one address in a second */
+#define BTZ_NGINX_BUFFERED 0x08 /* bit of r->buffered: we hold something that is still to be sent */
 
 enum btz_nginx_role {
     BTZ_NGINX_OFF,
@@ -60,8 +62,14 @@ struct btz_nginx_identity { /* what the daemon said; in the pool */
     ngx_str_t principal, method;
     uint32_t mfa_age_s;
 };
-struct btz_nginx_socket; /* websocket.c */
-struct btz_nginx_work;
+struct btz_nginx_socket; /* refusals.c: what nginx calls when a request is over. */
+ngx_int_t btz_nginx_log(ngx_http_request_t *r);
+
+/* websocket.c */
+struct btz_nginx_work {
+    struct btz_exchange *x;
+    uint64_t took_ns;
+};
 
 struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_http_request_t *r;
@@ -86,6 +94,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     struct btz_buf sending, pending, whole;
     ngx_buf_t *sending_buf, *held_buf;
     ngx_chain_t sending_chain;
+    bool answering; /* a thread has the answer */
     bool headers_sent, last_pending, last_sent, broken, ended, busy, cut, upstream_failed,
         cross_origin, keepalive;
     struct btz_nginx_socket *socket;
@@ -102,6 +111,10 @@ struct btz_nginx_ctx *btz_nginx_ctx_new(ngx_http_request_t *r, struct btz_nginx_
 void btz_nginx_end(struct btz_nginx_ctx *c, enum btz_end how, unsigned status);
 ngx_str_t btz_nginx_variable(ngx_http_request_t *r, ngx_int_t index);
 ngx_int_t btz_nginx_add_header(ngx_http_request_t *r, const char *name, ngx_str_t value);
+static inline struct btz_slice btz_nginx_slice(ngx_str_t s)
+{
+    return btz_slice_of(s.data, s.len);
+}
 ngx_str_t btz_nginx_str(ngx_pool_t *pool, struct btz_slice s); /* copy; len 0 without memory */
 
 /* request.c */
@@ -115,6 +128,9 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step);
 
 /* work.c: large bodies, in a thread; then btz_exchange_worked(). */
 void btz_nginx_work(struct btz_nginx_ctx *c);
+/* False: no thread takes it. When it is done r->write_event_handler is called, for an answer nginx's writer, which comes to
+ * the body filter. */
+bool btz_nginx_post_work(struct btz_nginx_ctx *c);
 
 /* forward.c */
 ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf);

@@ -5,17 +5,11 @@
 
 #include "gate/exchange.h"
 
-#define ID_BYTES           16
-#define STRANGERS_A_SECOND 100 /* refused with an entry, or asked for, of one address */
+#define ID_BYTES 16
 
 static void on_body(ngx_http_request_t *r);
 
 /* ---- what the exchange is told -------------------------------------------------------------------------------------- */
-
-static struct btz_slice slice(ngx_str_t s)
-{
-    return btz_slice_of(s.data, s.len);
-}
 
 struct named {
     const char *name; /* lower case */
@@ -60,7 +54,7 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
 
 static void read_target(ngx_http_request_t *r, struct btz_incoming *in)
 {
-    struct btz_slice target = slice(r->unparsed_uri);
+    struct btz_slice target = btz_nginx_slice(r->unparsed_uri);
     size_t mark = btz_slice_find(target, btz_str("?"), 0);
 
     in->path = btz_slice_sub(target, 0, mark == SIZE_MAX ? target.len : mark);
@@ -107,11 +101,12 @@ static bool read_head(struct btz_nginx_ctx *c, bool *twice)
     ngx_str_t verified = btz_nginx_variable(r, c->main->verified);
 
     in->request_id = (const char *)request_id(c).data;
-    in->method = slice(r->method_name);
+    in->method = btz_nginx_slice(r->method_name);
     read_target(r, in);
-    in->address_text = (const char *)btz_nginx_str(r->pool, slice(r->connection->addr_text)).data;
+    in->address_text =
+        (const char *)btz_nginx_str(r->pool, btz_nginx_slice(r->connection->addr_text)).data;
     if (verified.len == 7 && ngx_memcmp(verified.data, "SUCCESS", 7) == 0)
-        in->client_cert = slice(btz_nginx_variable(r, c->main->certificate));
+        in->client_cert = btz_nginx_slice(btz_nginx_variable(r, c->main->certificate));
     in->upgrade = wants_upgrade(r);
     in->content_length = r->headers_in.content_length_n;
     *twice = !read_headers(r, in);
@@ -232,8 +227,13 @@ static void wait_durable(struct btz_nginx_ctx *c)
 static void on_renewal(ngx_event_t *e)
 {
     struct btz_nginx_ctx *c = e->data;
-    const struct btz_redis_command *command = c->ended ? NULL : btz_exchange_renew(c->x);
+    const struct btz_redis_command *command;
 
+    if (c->r->aio) { /* a thread has the exchange; it is done long before the lease is */
+        ngx_add_timer(&c->renewal, 100);
+        return;
+    }
+    command = c->ended ? NULL : btz_exchange_renew(c->x);
     if (!command)
         return;
     if (c->main->redis)
@@ -286,14 +286,14 @@ static bool is_too_much(struct btz_nginx_ctx *c, enum btz_step step)
 
     if (step == BTZ_STEP_IDENTIFY) {
         c->identity.charged = true;
-        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+        return btz_nginx_throttled(c, BTZ_NGINX_STRANGERS);
     }
     c->identity.charged = false;
     if (step == BTZ_STEP_REFUSE && c->stage == BTZ_NGINX_HEAD &&
         btz_exchange_answer(c->x)->status == NGX_HTTP_UNAUTHORIZED) {
         if (was)
             btz_nginx_throttle_undo(c);
-        return btz_nginx_throttled(c, STRANGERS_A_SECOND);
+        return btz_nginx_throttled(c, BTZ_NGINX_STRANGERS);
     }
     if (was)
         btz_nginx_throttle_undo(c);
@@ -393,7 +393,7 @@ void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code, 
         btz_buf_clear(&body);
     copy = btz_nginx_str(c->r->pool, btz_buf_slice(&body));
     btz_buf_release(&body);
-    a.body = slice(copy);
+    a.body = btz_nginx_slice(copy);
     send_answer(c, &a, BTZ_END_REFUSED);
 }
 

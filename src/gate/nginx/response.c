@@ -88,24 +88,10 @@ static bool is_word(ngx_str_t text, const char *word)
     return text.len == n && ngx_strncasecmp(text.data, (u_char *)word, n) == 0;
 }
 
-/* Types that a browser shows without running anything in them. */
 static bool is_inert(const ngx_http_request_t *r)
 {
-    static const char *const inert[] = {
-        "application/json",   "text/event-stream", "application/x-ndjson",
-        "application/ndjson", "application/jsonl", "audio/*",
-        "image/png",          "image/jpeg",        "image/gif",
-        "image/webp",         "image/avif",        "image/bmp",
-    };
-    ngx_str_t type = r->headers_out.content_type;
-
-    for (size_t i = 0; i < type.len; i++)
-        if (type.data[i] == ';' || type.data[i] == ' ')
-            type.len = i;
-    for (size_t i = 0; i < BTZ_COUNT(inert); i++)
-        if (is_word(type, inert[i]))
-            return true;
-    return r->headers_out.status == NGX_HTTP_NO_CONTENT ||
+    return btz_type_is_inert(btz_nginx_slice(r->headers_out.content_type)) ||
+           r->headers_out.status == NGX_HTTP_NO_CONTENT ||
            r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
 }
 
@@ -449,6 +435,18 @@ static void feed(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
     }
 }
 
+static ngx_int_t send_whole(struct btz_nginx_ctx *c, enum btz_step step)
+{
+    c->first_ns = btz_clock_ns();
+    if (step != BTZ_STEP_GO)
+        return replace_response(c);
+    c->r->headers_out.content_length_n = (off_t)c->pending.len;
+    c->response_bytes = c->pending.len;
+    c->last_pending = true;
+    btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
+    return send_headers(c);
+}
+
 /* The whole of a response was read. */
 static ngx_int_t end_whole(struct btz_nginx_ctx *c)
 {
@@ -462,14 +460,28 @@ static ngx_int_t end_whole(struct btz_nginx_ctx *c)
     else
         step = btz_exchange_pieces(c->x, btz_buf_slice(&c->whole), true, &c->pending);
     btz_buf_release(&c->whole);
-    c->first_ns = btz_clock_ns();
-    if (step != BTZ_STEP_GO)
-        return replace_response(c);
-    c->r->headers_out.content_length_n = (off_t)c->pending.len;
-    c->response_bytes = c->pending.len;
-    c->last_pending = true;
-    btz_nginx_end(c, BTZ_END_DONE, (unsigned)c->r->headers_out.status);
-    return send_headers(c);
+    if (step == BTZ_STEP_WORK) {
+        c->answering = btz_nginx_post_work(c);
+        if (c->answering)
+            return NGX_OK;
+        step = btz_exchange_refuse(c->x, 503, "overloaded",
+                                   "too many large answers are being read; try again");
+    }
+    return send_whole(c, step);
+}
+
+/* Its thread may still be at it. */
+static ngx_int_t wait_whole(struct btz_nginx_ctx *c)
+{
+    ngx_int_t rc;
+
+    c->r->buffered |= BTZ_NGINX_BUFFERED;
+    if (c->r->aio)
+        return NGX_AGAIN;
+    c->answering = false;
+    c->own_ns += c->work->took_ns;
+    rc = send_whole(c, btz_exchange_answered(c->x, &c->pending));
+    return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
 }
 
 static ngx_int_t collect(struct btz_nginx_ctx *c, struct btz_slice piece, bool final)
@@ -559,7 +571,9 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     begun = btz_clock_ns();
     if (c->cut) /* beginning to read sets the length anew */
         cut_upstream(c);
-    rc = guard_chain(c, in);
+    rc = c->answering ? wait_whole(c) : guard_chain(c, in);
+    if (rc == NGX_OK && c->answering)
+        rc = wait_whole(c);
     c->own_ns += btz_clock_ns() - begun;
     if (rc == NGX_OK && c->headers_sent)
         return push(c);
@@ -569,7 +583,12 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 ngx_int_t btz_nginx_filters(ngx_conf_t *cf)
 {
-    (void)cf;
+    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    ngx_http_handler_pt *log = ngx_array_push(&core->phases[NGX_HTTP_LOG_PHASE].handlers);
+
+    if (!log)
+        return NGX_ERROR;
+    *log = btz_nginx_log;
     next_header = ngx_http_top_header_filter;
     ngx_http_top_header_filter = header_filter;
     next_body = ngx_http_top_body_filter;

@@ -1,187 +1,211 @@
 /*
- * WebSocket: nginx carries bytes both ways past all filters, so we stand at the sockets: what is received from the upstream
- * is taken apart into frames, and text is held until its message is whole and the guard has read it.
+ * WebSocket: nginx carries bytes both ways past all filters, so we stand at the sockets: what is received from either side
+ * is taken apart into frames, and text is held until its message is whole and the guard has read it. Who may not be here
+ * any more is sent away.
  */
 #include "gate/nginx/module.h"
 
 #define READ_SIZE   16384
 #define MESSAGE_MAX ((size_t)4 << 20)
+#define LOOK_MS     1000 /* how often permission is looked at */
 
 struct side { /* one direction */
+    struct btz_nginx_socket *socket;
     ngx_connection_t *connection;
     ngx_recv_pt recv; /* what was there before us */
+    enum btz_err (*message)(struct btz_exchange *x, struct btz_slice text);
     struct btz_frames frames;
-    bool broken; /* no frames any more: nothing passes */
-};
-struct btz_nginx_socket {
-    struct btz_nginx_ctx *ctx;
-    struct side client, server;
     struct btz_buf held;  /* frames of a message that is not whole yet */
     struct btz_buf text;  /* its text */
     struct btz_buf ready; /* may go on */
     size_t ready_at;
+};
+struct btz_nginx_socket {
+    struct btz_nginx_ctx *ctx;
+    struct side client, server;
+    bool over; /* nothing passes any more but what is ready for the client */
+    ngx_event_t look;
     u_char room[READ_SIZE];
 };
 
 static enum btz_err take_text(void *user, struct btz_slice piece, bool end)
 {
-    struct btz_nginx_socket *s = user;
+    struct side *side = user;
     enum btz_err err;
 
-    BTZ_TRY(btz_buf_add_slice(&s->text, piece));
+    BTZ_TRY(btz_buf_add_slice(&side->text, piece));
     if (!end)
         return BTZ_OK;
-    err = btz_exchange_message(s->ctx->x, btz_buf_slice(&s->text));
-    btz_buf_clear(&s->text);
+    err = side->message(side->socket->ctx->x, btz_buf_slice(&side->text));
+    btz_buf_clear(&side->text);
     return err;
 }
 
-static enum btz_err count_text(void *user, struct btz_slice piece, bool end)
-{
-    (void)user;
-    (void)piece;
-    (void)end;
-    return BTZ_OK;
-}
-
-/* Between messages: what is held was read whole. */
-static bool is_between(const struct btz_frames *f)
-{
-    return !f->in_message && f->head_len == 0 && f->left == 0;
-}
-
-static void refuse(struct btz_nginx_socket *s)
+/* The client gets what was ready for it, then a close; the server's connection ends with the request. */
+static void end_socket(struct btz_nginx_socket *s)
 {
     /* Close, 1008: policy violation. */
     static const uint8_t closing[] = { 0x88, 0x02, 0x03, 0xF0 };
 
-    s->server.broken = true;
+    if (s->over)
+        return;
+    s->over = true;
     s->ctx->cut = true;
-    btz_buf_clear(&s->held);
-    (void)!btz_buf_add(&s->ready, closing, sizeof closing);
+    btz_buf_clear(&s->server.held);
+    btz_buf_clear(&s->client.held);
+    btz_buf_clear(&s->client.ready);
+    s->client.ready_at = 0;
+    (void)!btz_buf_add(&s->server.ready, closing, sizeof closing);
+    s->server.connection->read->ready = 1;
+    ngx_post_event(s->server.connection->read, &ngx_posted_events);
 }
 
-/* One byte of a frame's head, or as much payload as is there, so that a finished message does not wait for the next. */
-static size_t part_of(const struct btz_frames *f, size_t there)
+/* A message that nobody reads: counted, where it is an answer. */
+static bool may_pass(struct side *side)
 {
-    if (f->left == 0 || there == 0)
-        return there ? 1 : 0;
-    return f->left < there ? (size_t)f->left : there;
+    struct btz_nginx_socket *s = side->socket;
+
+    return side == &s->client ||
+           btz_exchange_passed(s->ctx->x, side->frames.bytes_in_message) == BTZ_OK;
 }
 
-static void read_frames(struct btz_nginx_socket *s, struct btz_slice bytes)
+static void read_frames(struct side *side, struct btz_slice bytes)
 {
-    struct btz_frames *f = &s->server.frames;
+    struct btz_frames *f = &side->frames;
 
-    while (bytes.len && !s->server.broken) {
-        size_t n = part_of(f, bytes.len);
+    while (bytes.len && !side->socket->over) {
+        size_t n = btz_frames_part(f, bytes.len);
         uint64_t messages = f->messages;
         struct btz_slice part = btz_slice_sub(bytes, 0, n);
 
-        if (btz_frames_feed(&s->server.frames, part, MESSAGE_MAX, take_text, s) != BTZ_OK ||
-            btz_buf_add_slice(&s->held, part) != BTZ_OK) {
-            refuse(s);
+        if (btz_frames_feed(f, part, MESSAGE_MAX, take_text, side) != BTZ_OK ||
+            btz_buf_add_slice(&side->held, part) != BTZ_OK ||
+            (f->messages > messages && !f->text && !may_pass(side))) {
+            end_socket(side->socket);
             return;
         }
         bytes = btz_slice_sub(bytes, n, bytes.len - n);
-        /* Binary: nobody reads it. */
-        if (f->messages > messages && !f->text &&
-            btz_exchange_passed(s->ctx->x, f->bytes_in_message) != BTZ_OK) {
-            refuse(s);
+        if (!btz_frames_between(f))
+            continue;
+        if (btz_buf_add_slice(&side->ready, btz_buf_slice(&side->held)) != BTZ_OK) {
+            end_socket(side->socket);
             return;
         }
-        if (is_between(&s->server.frames)) {
-            if (btz_buf_add_slice(&s->ready, btz_buf_slice(&s->held)) != BTZ_OK) {
-                refuse(s);
-                return;
-            }
-            btz_buf_clear(&s->held);
-        }
+        btz_buf_clear(&side->held);
     }
 }
 
-static ssize_t give_ready(struct btz_nginx_socket *s, u_char *out, size_t size)
+static ssize_t give_ready(struct side *side, u_char *out, size_t size)
 {
-    size_t n = s->ready.len - s->ready_at < size ? s->ready.len - s->ready_at : size;
+    size_t there = side->ready.len - side->ready_at, n = there < size ? there : size;
 
-    ngx_memcpy(out, s->ready.ptr + s->ready_at, n);
-    s->ready_at += n;
-    if (s->ready_at == s->ready.len) {
-        btz_buf_clear(&s->ready);
-        s->ready_at = 0;
+    ngx_memcpy(out, side->ready.ptr + side->ready_at, n);
+    side->ready_at += n;
+    if (side->ready_at == side->ready.len) {
+        btz_buf_clear(&side->ready);
+        side->ready_at = 0;
     }
     /* More of it is here, or the end: nobody else would wake us. */
-    if (s->ready.len || s->server.broken)
-        s->server.connection->read->ready = 1;
-    s->ctx->response_bytes += n;
+    if (side->ready.len || side->socket->over)
+        side->connection->read->ready = 1;
     return (ssize_t)n;
+}
+
+static ssize_t receive(struct side *side, u_char *out, size_t size)
+{
+    struct btz_nginx_socket *s = side->socket;
+    ssize_t n;
+
+    for (;;) {
+        if (side->ready_at < side->ready.len)
+            return give_ready(side, out, size);
+        if (s->over && side == &s->client)
+            return NGX_AGAIN; /* the other side has the last word */
+        if (s->over) {
+            side->connection->read->eof = 1;
+            return 0;
+        }
+        n = side->recv(side->connection, s->room, sizeof s->room);
+        if (n <= 0)
+            return n;
+        if (side == &s->client)
+            s->ctx->request_bytes += (uint64_t)n;
+        read_frames(side, btz_slice_of(s->room, (size_t)n));
+    }
+}
+
+static struct btz_nginx_socket *socket_of(ngx_connection_t *connection)
+{
+    ngx_http_request_t *r = connection->data;
+
+    return btz_nginx_ctx(r)->socket;
 }
 
 static ssize_t receive_server(ngx_connection_t *connection, u_char *out, size_t size)
 {
-    ngx_http_request_t *r = connection->data;
-    struct btz_nginx_ctx *c = btz_nginx_ctx(r);
-    struct btz_nginx_socket *s = c->socket;
-    ssize_t n;
+    struct btz_nginx_socket *s = socket_of(connection);
+    ssize_t n = receive(&s->server, out, size);
 
-    for (;;) {
-        if (s->ready_at < s->ready.len)
-            return give_ready(s, out, size);
-        if (s->server.broken) {
-            connection->read->eof = 1;
-            return 0;
-        }
-        n = s->server.recv(connection, s->room, sizeof s->room);
-        if (n <= 0)
-            return n;
-        read_frames(s, btz_slice_of(s->room, (size_t)n));
-    }
+    if (n > 0)
+        s->ctx->response_bytes += (uint64_t)n;
+    return n;
 }
 
 static ssize_t receive_client(ngx_connection_t *connection, u_char *out, size_t size)
 {
-    ngx_http_request_t *r = connection->data;
-    struct btz_nginx_ctx *c = btz_nginx_ctx(r);
-    struct btz_nginx_socket *s = c->socket;
-    ssize_t n = s->client.recv(connection, out, size);
-
-    if (n <= 0)
-        return n;
-    c->request_bytes += (uint64_t)n;
-    if (btz_frames_feed(&s->client.frames, btz_slice_of(out, (size_t)n), MESSAGE_MAX, count_text,
-                        s) != BTZ_OK) {
-        connection->read->eof = 1;
-        return 0;
-    }
-    return n;
+    return receive(&socket_of(connection)->client, out, size);
 }
 
-/* What came with the request, before there was an answer to it, goes upstream without being received by us. */
-static bool read_early(struct btz_nginx_socket *s)
+/* What came with the request, before there was an answer to it, would go upstream without being received by us. */
+static void read_early(struct btz_nginx_socket *s)
 {
     struct btz_nginx_ctx *c = s->ctx;
     ngx_buf_t *b = c->r->header_in;
     size_t early = b ? (size_t)(b->last - b->pos) : 0;
 
+    if (early == 0)
+        return;
     c->request_bytes += early;
-    return btz_frames_feed(&s->client.frames, btz_slice_of(early ? b->pos : NULL, early),
-                           MESSAGE_MAX, count_text, s) == BTZ_OK;
+    read_frames(&s->client, btz_slice_of(b->pos, early));
+    b->pos = b->last;
+    c->r->connection->read->ready = 1;
+    ngx_post_event(c->r->connection->read, &ngx_posted_events);
+}
+
+/* A key that was revoked, a role that was taken away, the end of an hour: a socket is not for ever. */
+static void on_look(ngx_event_t *e)
+{
+    struct btz_nginx_socket *s = e->data;
+
+    if (s->over || s->ctx->ended)
+        return;
+    if (btz_exchange_still(s->ctx->x) != BTZ_OK)
+        end_socket(s);
+    else
+        ngx_add_timer(&s->look, LOOK_MS);
 }
 
 static void release(void *data)
 {
     struct btz_nginx_socket *s = data;
 
+    if (s->look.timer_set)
+        ngx_del_timer(&s->look);
     s->client.connection->recv = s->client.recv;
-    btz_buf_release(&s->held);
-    btz_buf_release(&s->text);
-    btz_buf_release(&s->ready);
+    for (struct side *side = &s->client; side; side = side == &s->client ? &s->server : NULL) {
+        btz_buf_release(&side->held);
+        btz_buf_release(&side->text);
+        btz_buf_release(&side->ready);
+    }
 }
 
-static void take_side(struct side *side, ngx_connection_t *connection, ngx_recv_pt recv)
+static void take_side(struct btz_nginx_socket *s, struct side *side, ngx_connection_t *connection,
+                      ngx_recv_pt recv)
 {
+    side->socket = s;
     side->connection = connection;
     side->recv = connection->recv;
+    side->held = side->text = side->ready = BTZ_BUF(2 * MESSAGE_MAX);
     connection->recv = recv;
 }
 
@@ -195,17 +219,22 @@ ngx_int_t btz_nginx_websocket(struct btz_nginx_ctx *c)
     if (!s || !cleanup || !u->peer.connection || !c->in.upgrade)
         return NGX_ERROR;
     s->ctx = c;
-    s->held = s->text = s->ready = BTZ_BUF(2 * MESSAGE_MAX);
     c->socket = s;
-    if (!read_early(s))
-        return NGX_ERROR;
-    take_side(&s->client, c->r->connection, receive_client);
-    take_side(&s->server, u->peer.connection, receive_server);
+    take_side(s, &s->client, c->r->connection, receive_client);
+    take_side(s, &s->server, u->peer.connection, receive_server);
+    s->client.message = btz_exchange_asked;
+    s->server.message = btz_exchange_message;
     cleanup->handler = release;
     cleanup->data = s;
+    s->look.handler = on_look;
+    s->look.data = s;
+    s->look.log = c->r->connection->log;
+    s->look.cancelable = 1;
+    ngx_add_timer(&s->look, LOOK_MS);
+    read_early(s);
     /* Frames that came with the head of the response. */
     if (early) {
-        read_frames(s, btz_slice_of(u->buffer.pos, early));
+        read_frames(&s->server, btz_slice_of(u->buffer.pos, early));
         u->buffer.last = u->buffer.pos;
         u->peer.connection->read->ready = 1;
     }

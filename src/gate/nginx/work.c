@@ -1,12 +1,7 @@
-/* Large bodies are read and guarded in a thread, so that the worker goes on with everybody else. */
+/* Large bodies and large answers are read and guarded in a thread, so that the worker goes on with everybody else. */
 #include "gate/nginx/module.h"
 
 #include <ngx_thread_pool.h>
-
-struct btz_nginx_work {
-    struct btz_exchange *x;
-    uint64_t took_ns;
-};
 
 /* In a thread: nothing of nginx is touched, not even the request. */
 static void work(void *data, ngx_log_t *log)
@@ -50,26 +45,30 @@ static void on_worked(ngx_event_t *e)
     ngx_http_run_posted_requests(connection);
 }
 
-void btz_nginx_work(struct btz_nginx_ctx *c)
+bool btz_nginx_post_work(struct btz_nginx_ctx *c)
 {
     ngx_http_request_t *r = c->r;
     ngx_thread_task_t *task = ngx_thread_task_alloc(r->pool, sizeof(struct btz_nginx_work));
 
-    if (!task) {
-        btz_nginx_fail(c, 503, "out_of_memory", "the gateway has no memory left for this");
-        return;
-    }
+    if (!task)
+        return false;
     c->work = task->ctx;
     c->work->x = c->x;
     task->handler = work;
     task->event.handler = on_worked;
     task->event.data = r;
     task->event.log = r->connection->log;
-    if (ngx_thread_task_post(c->main->threads, task) != NGX_OK) {
-        btz_nginx_fail(c, 503, "overloaded", "too many large requests are being read; try again");
-        return;
-    }
+    if (ngx_thread_task_post(c->main->threads, task) != NGX_OK)
+        return false;
     r->main->blocked++;
     r->aio = 1;
-    r->write_event_handler = go_on;
+    return true;
+}
+
+void btz_nginx_work(struct btz_nginx_ctx *c)
+{
+    if (btz_nginx_post_work(c))
+        c->r->write_event_handler = go_on;
+    else
+        btz_nginx_fail(c, 503, "overloaded", "too many large requests are being read; try again");
 }

@@ -205,5 +205,10 @@ struct btz_frames { /* zeroed: one direction of a connection */
 BTZ_CHECKED enum btz_err
 btz_frames_feed(struct btz_frames *f, struct btz_slice bytes, uint64_t max,
                 enum btz_err (*text)(void *user, struct btz_slice piece, bool end), void *user);
+/* How much of `there` bytes to feed, so that a message is seen to end where it does: one byte of a frame's head, or of its
+ * payload what is there. */
+size_t btz_frames_part(const struct btz_frames *f, size_t there);
+/* Between messages: what was fed so far was whole. */
+bool btz_frames_between(const struct btz_frames *f);
 
 #endif

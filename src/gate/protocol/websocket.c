@@ -119,3 +119,15 @@ enum btz_err btz_frames_feed(struct btz_frames *f, struct btz_slice bytes, uint6
     }
     return BTZ_OK;
 }
+
+size_t btz_frames_part(const struct btz_frames *f, size_t there)
+{
+    if (f->left == 0 || there == 0)
+        return there ? 1 : 0;
+    return f->left < there ? (size_t)f->left : there;
+}
+
+bool btz_frames_between(const struct btz_frames *f)
+{
+    return !f->in_message && f->head_len == 0 && f->left == 0;
+}
