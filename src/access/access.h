@@ -325,7 +325,7 @@ struct btz_access_part {
     const char *const *after_restore;
 };
 extern const struct btz_access_part *const btz_access_parts[]; /* NULL-terminated */
-extern const struct btz_access_part btz_access_part_api; /* of watch/api/idempotency.c */
+extern const struct btz_access_part btz_access_part_api;       /* of watch/api/idempotency.c */
 
 /* Deletes what is out of date in all parts; in a transaction of its own. For the daemon. */
 BTZ_CHECKED enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s);

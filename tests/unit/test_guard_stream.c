@@ -101,35 +101,13 @@ static void compare(const struct btz_guard *g, enum btz_channel c, struct btz_sl
 
 /* Short, with the interesting part at the cuts. Not more than 14 bytes are cut everywhere: the middle of longer ones. */
 static const char *const shorts[] = {
-    "&ltb onx=1>",
-    "\\000061@b.cd",
-    "xAKIA2A<b>",
-    "a@b.cd",
-    "x +4930123456",
-    "10.1.2.3 z",
-    "zq canary7!",
-    "zqCanary 7x",
-    "7yranac-qz.",
-    "&#97;@b.cd",
-    "a%40b.co x",
-    "\\u0061@b.cd",
-    "p://u:pw1@h",
-    "e\u0301@b.cd",
-    "\u0430@b.co",
-    "a\u200b@b.co",
-    "\U000E0041\U000E0042x",
-    "<b onx=1>",
-    "<script>a",
-    "\033[2Jx",
-    "zq<b>canary7",
-    "z\033[0mqcanary7",
-    "<zqcanary7<b>",
-    "z\xC2\x9B"
-    "0mqcanary7",
-    "zq\033]0;\007canary7",
-    "]\\n\\\\u0041",
-    "project",
-    "[INST] a",
+    "&ltb onx=1>",           "\\000061@b.cd",    "xAKIA2A<b>",    "a@b.cd",
+    "x +4930123456",         "10.1.2.3 z",       "zq canary7!",   "zqCanary 7x",
+    "7yranac-qz.",           "&#97;@b.cd",       "a%40b.co x",    "\\u0061@b.cd",
+    "p://u:pw1@h",           "e\u0301@b.cd",     "\u0430@b.co",   "a\u200b@b.co",
+    "\U000E0041\U000E0042x", "<b onx=1>",        "<script>a",     "\033[2Jx",
+    "zq<b>canary7",          "z\033[0mqcanary7", "<zqcanary7<b>", "z\302\2330mqcanary7",
+    "zq\033]0;\007canary7",  "]\\n\\\\u0041",    "project",       "[INST] a",
 };
 
 static void every_cut(const struct btz_guard *g, enum btz_channel c, struct btz_slice text)

@@ -1,0 +1,257 @@
+/*
+ * A net at work: forward, backward.
+ */
+#include <stdlib.h>
+
+#include "graph/net.h"
+
+void btz_net_free(struct btz_net *n)
+{
+    if (!n)
+        return;
+    for (uint32_t v = 0; n->slots && v < n->model->value_count; v++) {
+        free(n->slots[v].heap);
+        free(n->slots[v].grad_heap);
+    }
+    free(n->memory);
+    btz_arena_release(&n->arena);
+    free(n);
+}
+
+size_t btz_net_memory(const struct btz_net *n)
+{
+    return n->memory_bytes;
+}
+
+struct btz_tensor *btz_net_input(struct btz_net *n, uint32_t i)
+{
+    return &n->slots[n->model->inputs[i]].t;
+}
+
+const struct btz_tensor *btz_net_output(const struct btz_net *n, uint32_t i)
+{
+    return &n->slots[n->model->outputs[i]].t;
+}
+
+struct btz_tensor *btz_net_output_grad(struct btz_net *n, uint32_t i)
+{
+    struct btz_slot *s = &n->slots[n->model->outputs[i]];
+
+    return s->has_grad && s->defined ? &s->loss : NULL;
+}
+
+const struct btz_tensor *btz_net_input_grad(const struct btz_net *n, uint32_t i)
+{
+    const struct btz_slot *s = &n->slots[n->model->inputs[i]];
+
+    return s->has_grad ? &s->grad : NULL;
+}
+
+size_t btz_net_params(const struct btz_net *n, const struct btz_net_param **out)
+{
+    *out = n->params;
+    return n->param_count;
+}
+
+/* ---- forward ---------------------------------------------------------------------------------------------------------- */
+
+enum btz_err btz_net_run_step(struct btz_net *n, struct btz_step *s)
+{
+    const struct btz_op *op = s->call.node->op;
+    BTZ_FREE void *scratch = NULL;
+
+    (void)n;
+    if (op->flags & BTZ_OP_VIEW) {
+        if (s->folded || s->dynamic)
+            s->out[0]->data = s->in[0]->data;
+        return BTZ_OK;
+    }
+    s->call.scratch = s->scratch;
+    if (s->scratch_bytes && !s->scratch) {
+        scratch = aligned_alloc(64, s->scratch_bytes + 64 - s->scratch_bytes % 64);
+        if (!scratch)
+            return btz_op_fail(&s->call, BTZ_LIMIT, "needs %zu bytes of memory", s->scratch_bytes);
+        memset(scratch, 0, s->scratch_bytes);
+        s->call.scratch = scratch;
+    }
+    return op->run(&s->call);
+}
+
+static enum btz_err grow(struct btz_net *n, const struct btz_tensor *t, void **heap)
+{
+    size_t count, bytes, limit = n->options.memory_max ? n->options.memory_max : (size_t)8 << 30;
+    void *data;
+
+    BTZ_TRY(btz_shape_count(&t->shape, &count));
+    bytes = count * btz_type_size(t->type);
+    if (bytes > limit)
+        return btz_fail(BTZ_LIMIT, "a tensor of %zu bytes, allowed are %zu", bytes, limit);
+    data = realloc(*heap, bytes + 1);
+    if (!data)
+        return btz_fail(BTZ_LIMIT, "no memory for a tensor of %zu bytes", bytes);
+    *heap = data;
+    return BTZ_OK;
+}
+
+/* A step whose shapes are known only now. */
+static enum btz_err run_dynamic(struct btz_net *n, struct btz_step *s)
+{
+    const struct btz_node *node = s->call.node;
+    bool later = false;
+
+    BTZ_TRY(node->op->infer(&s->call, &later));
+    if (later)
+        return btz_op_fail(&s->call, BTZ_UNSUPPORTED, "its shape cannot be known even at run time");
+    for (uint32_t k = 0; k < node->out_count && !(node->op->flags & BTZ_OP_VIEW); k++) {
+        struct btz_slot *out = node->out[k] == BTZ_NONE ? NULL : &n->slots[node->out[k]];
+
+        if (!out)
+            continue;
+        if (!btz_type_size(out->t.type))
+            return btz_op_fail(&s->call, BTZ_INPUT, "output %" PRIu32 " has no type", k);
+        BTZ_TRY(grow(n, &out->t, &out->heap));
+        out->t.data = out->heap;
+    }
+    s->scratch_bytes = node->op->scratch ? node->op->scratch(&s->call) : 0;
+    if (s->scratch_bytes > SIZE_MAX / 4)
+        return btz_op_fail(&s->call, BTZ_LIMIT, "needs too much memory");
+    return btz_net_run_step(n, s);
+}
+
+enum btz_err btz_net_forward(struct btz_net *n)
+{
+    for (uint32_t i = 0; i < n->model->node_count; i++) {
+        struct btz_step *s = &n->steps[i];
+
+        if (s->live && !s->folded)
+            BTZ_TRY(s->dynamic ? run_dynamic(n, s) : btz_net_run_step(n, s));
+    }
+    n->ran = true;
+    return BTZ_OK;
+}
+
+enum btz_err btz_net_params_changed(struct btz_net *n)
+{
+    for (uint32_t v = 0; v < n->model->value_count; v++) {
+        const struct btz_tensor *c = n->model->values[v].constant;
+
+        if (c && n->slots[v].live && n->slots[v].t.type != c->type)
+            btz_tensor_convert(c, &n->slots[v].t);
+    }
+    for (uint32_t i = 0; i < n->model->node_count; i++)
+        if (n->steps[i].folded)
+            BTZ_TRY(btz_net_run_step(n, &n->steps[i]));
+    n->ran = false;
+    return BTZ_OK;
+}
+
+/* ---- backward --------------------------------------------------------------------------------------------------------- */
+
+static void add_all(const struct btz_tensor *from, const struct btz_tensor *to)
+{
+    size_t count = btz_tensor_count(from);
+
+    if (from->type == BTZ_F32) {
+        const float *a = from->data;
+        float *b = to->data;
+
+        for (size_t i = 0; i < count; i++)
+            b[i] += a[i];
+    } else {
+        const double *a = from->data;
+        double *b = to->data;
+
+        for (size_t i = 0; i < count; i++)
+            b[i] += a[i];
+    }
+}
+
+static void zero(const struct btz_tensor *t)
+{
+    if (t->data)
+        memset(t->data, 0, btz_tensor_bytes(t));
+}
+
+/* Gradients of values whose shapes this run has shown. */
+static enum btz_err grow_grads(struct btz_net *n, struct btz_step *s)
+{
+    const struct btz_node *node = s->call.node;
+
+    for (uint32_t k = 0; k < node->out_count; k++) {
+        struct btz_slot *out = node->out[k] == BTZ_NONE ? NULL : &n->slots[node->out[k]];
+
+        if (!out || !out->has_grad)
+            continue;
+        s->out_grad[k] = btz_type_is_real(out->t.type) ? &out->grad : NULL;
+        if (!s->out_grad[k])
+            continue;
+        BTZ_TRY(grow(n, &out->t, &out->grad_heap));
+        out->grad = out->t;
+        out->grad.data = out->grad_heap;
+        zero(&out->grad);
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time)
+{
+    const struct btz_node *node = s->call.node;
+    BTZ_FREE void *scratch = NULL;
+    bool any = false;
+
+    for (uint32_t k = 0; k < node->out_count; k++)
+        any = any || s->out_grad[k];
+    for (uint32_t k = 0; k < node->in_count; k++) {
+        struct btz_slot *in = node->in[k] == BTZ_NONE ? NULL : &n->slots[node->in[k]];
+
+        if (!in || !in->has_grad)
+            continue;
+        if (in->defined && in->grad_first == time)
+            zero(&in->grad);
+        s->in_grad[k] = btz_type_is_real(in->t.type) ? &in->grad : NULL;
+    }
+    if (!any)
+        return BTZ_OK;
+    if (node->op->flags & BTZ_OP_VIEW) {
+        add_all(s->out_grad[0], s->in_grad[0]);
+        return BTZ_OK;
+    }
+    s->call.scratch = s->scratch_back;
+    if (s->scratch_bytes && !s->scratch_back) {
+        scratch = aligned_alloc(64, s->scratch_bytes + 64 - s->scratch_bytes % 64);
+        if (!scratch)
+            return btz_op_fail(&s->call, BTZ_LIMIT, "needs %zu bytes of memory", s->scratch_bytes);
+        s->call.scratch = scratch;
+        /* What forward saved is gone: it is made once more. */
+        if (node->op->flags & BTZ_OP_GRAD_SAVED) {
+            memset(scratch, 0, s->scratch_bytes);
+            BTZ_TRY(node->op->run(&s->call));
+        }
+    }
+    return node->op->grad(&s->call);
+}
+
+enum btz_err btz_net_backward(struct btz_net *n)
+{
+    const struct btz_model *m = n->model;
+
+    if (!n->ran)
+        return btz_fail(BTZ_INTERNAL, "backward without a forward before");
+    for (uint32_t i = 0; i < m->node_count; i++)
+        if (n->steps[i].backward && n->steps[i].dynamic)
+            BTZ_TRY(grow_grads(n, &n->steps[i]));
+    for (uint32_t v = 0; v < m->value_count; v++) {
+        struct btz_slot *s = &n->slots[v];
+
+        if (!s->has_grad || !s->defined)
+            continue;
+        if (m->values[v].producer == BTZ_NONE)
+            zero(&s->grad);
+        if (m->values[v].is_output)
+            memcpy(s->grad.data, s->loss.data, btz_tensor_bytes(&s->grad));
+    }
+    for (uint32_t i = m->node_count; i-- > 0;)
+        if (n->steps[i].backward)
+            BTZ_TRY(back_step(n, &n->steps[i], 2 * (size_t)m->node_count - 1 - i));
+    return BTZ_OK;
+}

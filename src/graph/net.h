@@ -1,0 +1,66 @@
+/*
+ * A net from within: what the plan leaves and the run uses.
+ */
+#ifndef BTZ_GRAPH_NET_H
+#define BTZ_GRAPH_NET_H
+
+#include "graph/kernel.h"
+
+/* A value at work. */
+struct btz_slot {
+    struct btz_tensor t, grad, loss; /* loss: where the user writes the gradient of an output */
+    bool live;                       /* an output depends on it */
+    bool defined;                    /* type and shape are known before the run */
+    bool constant;                   /* and its data, too */
+    bool fixed;                      /* t.data is not of the plan: a constant's */
+    bool kept;                       /* it has memory of its own for good: inputs, outputs */
+    bool wants,
+        reaches; /* depends on what gradients are asked for; an output depends on it by way of operators with gradients */
+    bool has_grad;
+    uint32_t root;      /* whose memory it shares; itself: nobody's */
+    size_t first, last; /* times at which the memory is in use, of roots */
+    size_t grad_first, grad_last;
+    void *heap; /* memory of a value whose shape is known only at run time */
+    void *grad_heap;
+};
+
+struct btz_step {
+    struct btz_call call;
+    const struct btz_tensor **in;
+    struct btz_tensor **out, **in_grad;
+    const struct btz_tensor **out_grad;
+    bool live, folded, dynamic, backward;
+    size_t scratch_bytes;
+    void *scratch, *scratch_back;
+};
+
+/* Forward of node i is at time i, backward at 2 * nodes - 1 - i. */
+struct btz_net {
+    const struct btz_model *model;
+    struct btz_net_options options;
+    struct btz_arena arena;
+    struct btz_slot *slots;
+    struct btz_step *steps;
+    struct btz_net_param *params;
+    size_t param_count;
+    void *memory;
+    size_t memory_bytes, fixed_bytes;
+    struct btz_rng rng;
+    bool ran;
+};
+
+/* Memory for what has a lifetime (layout.c). */
+struct btz_place {
+    size_t first, last, bytes;
+    void **where;
+};
+/* Offsets such that no two that live at once overlap; sorts the places. *total is the size of all. */
+BTZ_CHECKED enum btz_err btz_layout(struct btz_place *places, size_t count, struct btz_arena *arena,
+                                    size_t *offsets, size_t *total);
+
+/* Lifetimes and memory of a net whose shapes are known (memory.c). */
+BTZ_CHECKED enum btz_err btz_net_place(struct btz_net *n);
+/* Copies the constants that are computed in another type, runs what was folded (net.c). */
+BTZ_CHECKED enum btz_err btz_net_run_step(struct btz_net *n, struct btz_step *s);
+
+#endif
