@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/gate_guard.h"
 #include "cli/gate_lines.h"
+#include "text/schema.h"
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL };
 struct args {
@@ -20,8 +21,8 @@ static const struct btz_option options[] = {
       .metavar = "FILE",
       .fallback = "-",
       .help = "Texts: one JSON object a line with text, channel (user when absent), and optionally "
-              "id and expected (pass, observe, mask, pseudonymise, route, step-up or block); - is "
-              "standard input." },
+              "id, schema (a JSON schema that it has to conform to) and expected (pass, observe, "
+              "mask, pseudonymise, route, step-up or block); - is standard input." },
     { .name = "format",
       .letter = 'f',
       .kind = BTZ_OPTION_CHOICE,
@@ -59,8 +60,9 @@ struct verdict {
     const struct btz_guard_record *records;
     size_t count;
     bool evaluated, found;
-    double score; /* the highest */
-    const char *why;
+    double score;    /* the highest */
+    const char *why; /* it is not evaluated, or not of the form it should have */
+    struct btz_conformity form;
 };
 
 static const char *verdict_name(const struct verdict *v)
@@ -75,7 +77,7 @@ static const char *verdict_name(const struct verdict *v)
 static enum btz_err print_text(struct checking *c, const struct btz_gate_line *line,
                                const struct verdict *v)
 {
-    BTZ_BUF_RELEASE struct btz_buf id = BTZ_BUF(1 << 20);
+    BTZ_BUF_RELEASE struct btz_buf id = BTZ_BUF(1 << 20), why = BTZ_BUF(1 << 20);
     FILE *out = c->cli->out;
 
     if (line->id.len > 0)
@@ -84,8 +86,10 @@ static enum btz_err print_text(struct checking *c, const struct btz_gate_line *l
         BTZ_TRY(btz_buf_printf(&id, "line %zu", line->number));
     fprintf(out, "%-16.*s %-16s %-13s %.3f", BTZ_SLICE_ARG(btz_buf_slice(&id)),
             btz_channel_name(line->channel), verdict_name(v), v->score);
-    if (!v->evaluated)
-        fprintf(out, "  %s", v->why);
+    if (*v->why) {
+        BTZ_TRY(btz_utf8_printable(btz_str(v->why), false, &why));
+        fprintf(out, "  %.*s", BTZ_SLICE_ARG(btz_buf_slice(&why)));
+    }
     for (size_t i = 0; i < v->count; i++) {
         const struct btz_hit *h = &v->records[i].hit;
 
@@ -125,8 +129,8 @@ static enum btz_err line_json(const struct btz_gate_line *line, const struct ver
         failed = json_object_set_new(o, "expected", btz_json_text(line->expected)) ||
                  json_object_set_new(o, "met",
                                      json_boolean(btz_slice_is(line->expected, verdict_name(v))));
-    if (!failed && !v->evaluated)
-        failed = json_object_set_new(o, "reason", json_string(v->why));
+    if (!failed && *v->why)
+        failed = json_object_set_new(o, "reason", btz_json_text(btz_str(v->why)));
     if (failed) {
         json_decref(o);
         return btz_fail(BTZ_LIMIT, "out of memory for a verdict");
@@ -168,6 +172,25 @@ static void count(struct checking *c, const struct btz_gate_line *line, const st
     }
 }
 
+/* The text as it would go out, against the line's schema. */
+static enum btz_err check_form(struct btz_guard_session *s, const struct btz_gate_line *line,
+                               struct btz_slice text, struct verdict *v)
+{
+    struct btz_schema *schema = NULL;
+    enum btz_channel channel =
+        line->channel == BTZ_CHANNEL_TOOL_ARGUMENTS ? line->channel : BTZ_CHANNEL_OUTPUT;
+    enum btz_err err = btz_schema_new(line->schema, &schema);
+
+    if (err == BTZ_OK)
+        err = btz_guard_conforms(s, channel, schema, "", text, &v->form);
+    else
+        snprintf(v->form.why, sizeof v->form.why, "%s", btz_error_detail());
+    btz_schema_free(schema);
+    v->evaluated = v->form.evaluated;
+    v->why = v->form.why;
+    return err == BTZ_INTERNAL ? err : BTZ_OK;
+}
+
 static enum btz_err check_line(void *user, const struct btz_gate_line *line)
 {
     struct checking *c = user;
@@ -183,6 +206,8 @@ static enum btz_err check_line(void *user, const struct btz_gate_line *line)
     if (err == BTZ_LIMIT || err == BTZ_DENIED) {
         v.why = err == BTZ_LIMIT ? btz_error_detail() : "";
         err = BTZ_OK;
+    } else if (err == BTZ_OK && line->schema && btz_guard_verdict(s) < BTZ_GUARD_STEP_UP) {
+        err = check_form(s, line, changed ? btz_buf_slice(&out) : line->text, &v);
     }
     v.action = btz_guard_verdict(s);
     v.records = btz_guard_records(s, &v.count);
@@ -281,7 +306,8 @@ const struct btz_command btz_command_gate_check = {
         "for each the verdict, the highest score, and what was found: detector, kind, and offsets "
         "in bytes of the text. The guard is that of bartizan.yaml where there is one. Verdicts are "
         "pass, observe, mask, pseudonymise, route, step-up and block, and not-evaluated where a "
-        "limit was met.\n\n"
+        "limit was met or a schema asks for what is not known here. With schema the text is held "
+        "against it as an answer, or as a tool's arguments, would be.\n\n"
         "The exit status is 1 when a text would be stopped (block or step-up) or could not be "
         "evaluated; where a line expects a verdict, when it got another one.\n\n"
         "    bartizan gate check --in texts.jsonl --format jsonl\n"

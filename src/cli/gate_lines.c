@@ -19,6 +19,7 @@ static enum btz_err parse(struct btz_slice text, struct btz_gate_line *line, jso
                         "unknown channel: expected user, system, assistant, tool-result, document, "
                         "image-text, tool-description, output, reasoning, tool-arguments or raw");
     btz_json_get_text(*holder, "expected", &line->expected);
+    line->schema = json_object_get(*holder, "schema");
     id = json_object_get(*holder, "id");
     if (json_is_integer(id)) {
         snprintf(number, 32, "%" JSON_INTEGER_FORMAT, json_integer_value(id));

@@ -2,6 +2,7 @@
 #ifndef BTZ_CLI_GATE_LINES_H
 #define BTZ_CLI_GATE_LINES_H
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "gate/guard/guard.h"
 
@@ -10,6 +11,7 @@ struct btz_gate_line {
     size_t number;
     struct btz_slice text, id, expected; /* empty: not given */
     enum btz_channel channel;
+    json_t *schema; /* that the text has to conform to; NULL: none */
 };
 /*
  * Calls `take` for each line of the file ("-": standard input): an object with text, and optionally channel ("user"), id

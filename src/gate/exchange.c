@@ -389,6 +389,13 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
         if (!found)
             return btz_fail(BTZ_DENIED, "the model wants a tool called that was not offered");
     }
+    if (x->has_request && !offered && x->request.tool_count == 0 && !x->route->mcp &&
+        x->gate->conf->guard.enabled) {
+        if (!x->session)
+            BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+        if (!btz_guard_offered_none(x->session))
+            return btz_fail(BTZ_DENIED, "the model wants a tool called, and none was offered");
+    }
     if ((!offered || x->route->mcp) && x->gate->conf->guard.enabled &&
         x->gate->conf->guard.tools.count > 0) {
         if (!x->session)
@@ -418,6 +425,7 @@ void btz_exchange_free(struct btz_exchange *x)
     btz_protocol_stream_free(x->stream);
     btz_guard_stream_free(x->raw);
     btz_guard_session_free(x->session);
+    btz_exchange_forms_release(x);
     if (x->has_translated)
         btz_message_release(&x->translated);
     if (x->has_request)

@@ -78,6 +78,10 @@ struct btz_exchange {
     uint64_t token_bound, input_bound;
     /* the guard */
     struct btz_guard_session *session;
+    json_t *schema;            /* that the request asks for; NULL: none */
+    struct btz_forms *forms;   /* that answers have to have; NULL: none was needed yet */
+    char form_why[256];        /* what of the answer does not conform */
+    size_t whole_calls;        /* arguments that came whole, before the lane of their call */
     const char *not_evaluated; /* why something was not */
     bool changed_in, changed_out, blocked_out;
     uint64_t scanned_in, skipped_in, scanned_out, skipped_out, released_out;

@@ -179,6 +179,7 @@ enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_res
     if (step == BTZ_STEP_GO)
         step = btz_exchange_take_session(x, head->mcp_session);
     /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
+    btz_exchange_keep_schema(x);
     if (x->has_request)
         btz_message_release(&x->request);
     if (step == BTZ_STEP_GO && head->content_length > 0 &&
@@ -222,6 +223,9 @@ static enum btz_step guard_part(struct btz_exchange *x, struct btz_message *m,
     }
     err = btz_exchange_said(x, part->channel, part->text, &changed, &out);
     btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? n : 0, err == BTZ_OK ? n : 0, n);
+    if (err == BTZ_OK && btz_exchange_part_conforms(
+                             x, m, part, changed ? btz_buf_slice(&out) : part->text) != BTZ_OK)
+        return block_answer(x, x->form_why[0] ? x->form_why : "no memory");
     if (err == BTZ_OK && changed) {
         if (!part->holder || btz_part_replace(m, part, btz_buf_slice(&out)) != BTZ_OK)
             err = BTZ_DENIED;

@@ -81,6 +81,9 @@ struct lane_state {
     struct btz_guard_stream *streams[2];
     size_t count;
     uint64_t seen;
+    const struct btz_form *forms[2]; /* that all of it has to conform to */
+    bool hold;                       /* until it is known to */
+    struct btz_buf said;             /* what went out, or would have, where there is a form */
 };
 
 static void close_lane(struct btz_exchange *x, struct lane_state *s)
@@ -96,6 +99,7 @@ static void close_lane(struct btz_exchange *x, struct lane_state *s)
     }
     for (size_t i = 0; i < s->count; i++)
         btz_guard_stream_free(s->streams[i]);
+    btz_buf_release(&s->said);
     free(s);
 }
 
@@ -115,6 +119,9 @@ static enum btz_err open_lane(struct btz_exchange *x, struct btz_lane *lane)
     if (!s)
         return btz_fail(BTZ_LIMIT, "no memory");
     lane->user = s;
+    s->said.max = BTZ_GUARD_FORM_MAX + 1;
+    BTZ_TRY(btz_exchange_forms(x, lane->answer, lane->tool, s->forms));
+    s->hold = s->forms[0] && btz_guard_schema_stops(x->gate->guard, lane->channel);
     while (s->count < count) {
         BTZ_TRY(btz_guard_stream_new(x->session, as[s->count], &s->streams[s->count]));
         s->count++;
@@ -131,6 +138,40 @@ static enum btz_err feed_lane(struct lane_state *s, struct btz_slice piece, bool
         return btz_guard_stream_feed(s->streams[0], piece, final, out);
     BTZ_TRY(btz_guard_stream_feed(s->streams[0], piece, final, &between));
     return btz_guard_stream_feed(s->streams[1], btz_buf_slice(&between), final, out);
+}
+
+/*
+ * Text of a lane that has a form. Where what does not conform is stopped nothing goes out before the end, so that clients never
+ * act on half of it; otherwise it goes out as ever, and is kept to be looked at in the end. What is too long to be kept is
+ * not evaluated.
+ */
+static enum btz_err feed_form(struct btz_exchange *x, const struct btz_lane *lane,
+                              struct lane_state *s, struct btz_slice piece, bool final,
+                              struct btz_buf *out)
+{
+    struct btz_buf *to = s->hold ? &s->said : out;
+    size_t from = to->len;
+    bool whole = lane->choice == UINT32_MAX && lane->channel == BTZ_CHANNEL_TOOL_ARGUMENTS;
+    struct btz_slice new;
+
+    BTZ_TRY(feed_lane(s, piece, final, to));
+    if (!s->hold && s->said.len < s->said.max) {
+        new = btz_slice_sub(btz_buf_slice(out), from, s->said.max - s->said.len);
+        BTZ_TRY(btz_buf_add_slice(&s->said, new));
+    }
+    if (!final)
+        return BTZ_OK;
+    /* The arguments came whole, before the lane that they would have come in. */
+    if (s->said.len == 0 && !whole && lane->channel == BTZ_CHANNEL_TOOL_ARGUMENTS &&
+        x->whole_calls > 0) {
+        x->whole_calls--;
+        return BTZ_OK;
+    }
+    x->whole_calls += whole;
+    if (btz_slice_trim(btz_buf_slice(&s->said)).len > 0 ||
+        lane->channel == BTZ_CHANNEL_TOOL_ARGUMENTS)
+        BTZ_TRY(btz_exchange_conforms(x, lane->channel, s->forms, btz_buf_slice(&s->said)));
+    return s->hold ? btz_buf_add_slice(out, btz_buf_slice(&s->said)) : BTZ_OK;
 }
 
 static enum btz_err stop(struct btz_exchange *x, enum btz_err err, const char *why)
@@ -161,8 +202,11 @@ static enum btz_err lane_text(void *user, struct btz_lane *lane, struct btz_slic
         return btz_buf_add_slice(out, piece);
     }
     s->seen += piece.len;
-    err = feed_lane(s, piece, final, out);
-    return err == BTZ_OK ? BTZ_OK : stop(x, err, "the answer was cut off by the guard");
+    err = s->forms[0] ? feed_form(x, lane, s, piece, final, out) : feed_lane(s, piece, final, out);
+    if (err == BTZ_OK)
+        return BTZ_OK;
+    return stop(x, err,
+                s->hold && x->form_why[0] ? x->form_why : "the answer was cut off by the guard");
 }
 
 static void lane_drop(void *user, struct btz_lane *lane)

@@ -139,6 +139,25 @@ static enum btz_err check_routes(const struct btz_gate_conf *conf)
     return BTZ_OK;
 }
 
+/* Routes with answers that a schema can be about. */
+static enum btz_err check_schemas(const struct btz_gate_conf *conf)
+{
+    static const char *const routes[] = { "chat", "responses", "messages", "ollama-chat",
+                                          "ollama-generate" };
+    const struct btz_guard_schema_conf *s = conf->guard.schemas.items;
+
+    for (size_t i = 0; i < conf->guard.schemas.count; i++) {
+        const char *near = s[i].route[0] ? btz_nearest(s[i].route, routes, BTZ_COUNT(routes)) : "";
+
+        if (!near || strcmp(near, s[i].route) != 0)
+            return btz_fail(BTZ_USAGE,
+                            "gate: guard: schemas: route \"%.40s\": known are chat, responses, "
+                            "messages, ollama-chat and ollama-generate",
+                            s[i].route);
+    }
+    return BTZ_OK;
+}
+
 enum btz_err btz_gate_conf_check(const struct btz_gate_conf *conf)
 {
     const struct btz_guard_rule_conf *rules = conf->guard.rules.items;
@@ -146,6 +165,7 @@ enum btz_err btz_gate_conf_check(const struct btz_gate_conf *conf)
     BTZ_TRY(check_upstreams(conf));
     BTZ_TRY(check_models(conf));
     BTZ_TRY(check_routes(conf));
+    BTZ_TRY(check_schemas(conf));
     for (size_t i = 0; i < conf->guard.rules.count; i++)
         if ((rules[i].action == BTZ_GUARD_ROUTE) != (rules[i].route[0] != '\0'))
             return btz_fail(BTZ_USAGE,
@@ -180,6 +200,23 @@ static const char *state_of(const struct btz_yaml *root, const char *file,
     return btz_arena_printf(arena, "%.*s/%s", (int)(slash - file), file, given);
 }
 
+/* Schemas lie beside the settings. */
+static enum btz_err place_schemas(const struct btz_guard_conf *guard, const char *file,
+                                  struct btz_arena *arena)
+{
+    struct btz_guard_schema_conf *s = (struct btz_guard_schema_conf *)guard->schemas.items;
+    const char *slash = strrchr(file, '/');
+
+    for (size_t i = 0; slash && i < guard->schemas.count; i++) {
+        if (s[i].file[0] == '/')
+            continue;
+        s[i].file = btz_arena_printf(arena, "%.*s/%s", (int)(slash - file), file, s[i].file);
+        if (!s[i].file)
+            return BTZ_LIMIT;
+    }
+    return BTZ_OK;
+}
+
 enum btz_err btz_gate_conf_load(const char *yaml, const struct btz_conf_env *env,
                                 struct btz_arena *arena, struct btz_gate_conf **out,
                                 const char **state)
@@ -196,6 +233,7 @@ enum btz_err btz_gate_conf_load(const char *yaml, const struct btz_conf_env *env
     BTZ_TRY(
         btz_conf_load(section ? section : &empty, &btz_gate_conf_struct, yaml, env, arena, conf));
     BTZ_TRY(btz_gate_conf_check(conf));
+    BTZ_TRY(place_schemas(&conf->guard, yaml, arena));
     *state = state_of(root, yaml, env, arena);
     if (!*state)
         return BTZ_USAGE;

@@ -24,11 +24,12 @@ BTZ_CHECKED enum btz_err btz_schema_parse(struct btz_slice text, const char *wha
                                           struct btz_schema **out);
 void btz_schema_free(struct btz_schema *s);
 
-/* Where and why a value does not conform. The texts may hold names of members, never values. */
+/* Where and why a value does not conform. The texts hold names of members and what the schema says, never values. */
 struct btz_schema_fault {
-    char where[160]; /* JSON pointer (RFC 6901) into the value, "" is all of it; cut with "..." */
+    char where[96]; /* JSON pointer (RFC 6901) into the value, "" is all of it; cut with "..." */
     const char *keyword; /* static: "type", "required", ...; "json": the text is none */
-    char expected[160];  /* "string or null", "member `name`", "at most 5" */
+    char expected[112];  /* "string or null", "member `name`", "at most 5" */
+    bool foreign; /* `where` holds names that the value made up: no `properties` names them */
 };
 /* `fault` is written when `*conforms` is false: the first one. Errors: LIMIT (steps, depth, memory): it is not known then. */
 BTZ_CHECKED enum btz_err btz_schema_check(const struct btz_schema *s, const json_t *value,

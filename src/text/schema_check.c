@@ -10,6 +10,7 @@ struct place { /* of a value in the whole */
     const struct place *up;
     const char *key; /* NULL: index */
     size_t index;
+    bool foreign; /* the key is not of `properties` */
 };
 struct run {
     uint64_t steps;
@@ -84,6 +85,8 @@ static void fail(struct run *r, const struct place *p, const char *keyword, cons
     r->fault->keyword = keyword;
     write_place(p, &where);
     copy(r->fault->where, sizeof r->fault->where, btz_buf_slice(&where));
+    for (; p; p = p->up)
+        r->fault->foreign = r->fault->foreign || p->foreign;
     copy(r->fault->expected, sizeof r->fault->expected, btz_str(expected));
 }
 
@@ -236,7 +239,7 @@ static enum btz_err check_contains(struct run *r, const struct btz_schema_node *
         return BTZ_OK;
     json_array_foreach(array, i, item)
     {
-        const struct place here = { p, NULL, i };
+        const struct place here = { p, NULL, i, false };
         bool fits = true;
 
         BTZ_TRY(try_it(r, n->contains, item, &here, &fits));
@@ -264,7 +267,7 @@ static enum btz_err check_array(struct run *r, const struct btz_schema_node *n, 
         fail(r, p, "maxItems", "at most %" PRIu64 " items", n->max_items);
     for (size_t i = 0; *ok && i < count; i++) {
         const struct btz_schema_node *of = i < n->prefix.count ? n->prefix.at[i] : n->items;
-        const struct place here = { p, NULL, i };
+        const struct place here = { p, NULL, i, false };
 
         if (!of)
             break;
@@ -318,7 +321,7 @@ static enum btz_err check_needs(struct run *r, const struct btz_schema_node *n,
 static enum btz_err check_other(struct run *r, const struct btz_schema_node *n, const char *key,
                                 const json_t *value, const struct place *p, bool *ok)
 {
-    const struct place here = { p, key, 0 };
+    const struct place here = { p, key, 0, true };
     bool named = n->members && json_object_get(n->members, key);
 
     if (n->names) {
@@ -369,7 +372,7 @@ static enum btz_err check_object(struct run *r, const struct btz_schema_node *n,
         fail(r, p, "maxProperties", "at most %" PRIu64 " members", n->max_members);
     *ok = *ok && has_all(r, "required", n->required, object, p);
     for (size_t i = 0; *ok && i < n->properties.count; i++) {
-        const struct place here = { p, n->properties.at[i].name, 0 };
+        const struct place here = { p, n->properties.at[i].name, 0, false };
         const json_t *member = json_object_get(object, here.key);
 
         if (member)
@@ -485,9 +488,9 @@ static enum btz_err apply(struct run *r, const struct btz_schema_node *n, const 
 enum btz_err btz_schema_check(const struct btz_schema *s, const json_t *value, bool *conforms,
                               struct btz_schema_fault *fault)
 {
-    struct btz_schema_fault first = { "", NULL, "" };
+    struct btz_schema_fault first = { .keyword = NULL };
     struct run r = { .steps = BTZ_SCHEMA_STEPS_MAX, .fault = &first };
-    const struct place top = { NULL, NULL, 0 };
+    const struct place top = { NULL, NULL, 0, false };
     bool ok = true;
 
     BTZ_TRY(apply(&r, s->root, value, &top, &ok));

@@ -29,6 +29,18 @@ says .err "1 of 1 verdicts as expected"
 printf '%s\n' '{"text":"What is a good soup?","expected":"block"}' >expected.jsonl
 run 1 gate check --in expected.jsonl
 
+# With a schema a text is held against it.
+cat >forms.jsonl <<'END'
+{"text":"{\"days\":3}","channel":"output","schema":{"required":["days"]},"expected":"pass"}
+{"text":"{\"day\":3}","channel":"output","schema":{"required":["days"]},"expected":"observe"}
+{"text":"{\"days\":\"x\"}","channel":"tool-arguments","schema":{"properties":{"days":{"type":"integer"}}},"expected":"observe"}
+{"text":"{}","channel":"output","schema":{"unevaluatedProperties":false},"expected":"not-evaluated"}
+END
+run 0 gate check --in forms.jsonl
+says .out 'required: member `days`  schema/required@0-9'
+says .out '/days: type: integer  schema/type@0-12'
+says .out '`unevaluatedProperties` is not supported'
+
 # Bad lines are named, the others are checked.
 printf '%s\n' 'nonsense' '{"text":"hello"}' '{"text":"x","channel":"nowhere"}' >bad.jsonl
 run 3 gate check --in bad.jsonl

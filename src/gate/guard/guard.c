@@ -114,10 +114,23 @@ static enum btz_err rule_check(const struct btz_guard_rule_conf *rule, bool *exa
         return unknown_detector(rule->detector);
     if (rule->action < 0 || rule->action >= BTZ_GUARD_ACTION_COUNT)
         return btz_fail(BTZ_USAGE, "guard rule for %s: no action %d", rule->detector, rule->action);
+    if (strcmp(rule->detector, btz_guard_detector_schema.id) == 0 &&
+        rule->action != BTZ_GUARD_OBSERVE && rule->action != BTZ_GUARD_BLOCK)
+        return btz_fail(BTZ_USAGE,
+                        "guard rule for schema: a text of the wrong form cannot be mended: its "
+                        "action is observe or block, not %s",
+                        btz_guard_action_name((enum btz_guard_action)rule->action));
     if (rule->action == BTZ_GUARD_ROUTE && (!rule->route || !*rule->route))
         return btz_fail(BTZ_USAGE, "guard rule for %s: action route needs `route: MODEL`",
                         rule->detector);
     return channels_of(rule, bits);
+}
+
+/* A rule for everything that replaces what was found: of a text of the wrong form there is nothing to be replaced. */
+static bool is_for_texts(const struct btz_guard_rule_conf *rule, const struct btz_guard_detector *d)
+{
+    return d == &btz_guard_detector_schema &&
+           (rule->action == BTZ_GUARD_MASK || rule->action == BTZ_GUARD_PSEUDONYMISE);
 }
 
 static enum btz_err ways(struct btz_guard *g)
@@ -135,7 +148,8 @@ static enum btz_err ways(struct btz_guard *g)
                 struct btz_guard_way *w = &g->way[d][c];
 
                 if (!(bits >> c & 1) || ruled[d][c] ||
-                    !speaks_of(rules[r].detector, btz_guard_detectors[d], exact))
+                    !speaks_of(rules[r].detector, btz_guard_detectors[d], exact) ||
+                    is_for_texts(&rules[r], btz_guard_detectors[d]))
                     continue;
                 ruled[d][c] = true;
                 w->action = (enum btz_guard_action)rules[r].action;

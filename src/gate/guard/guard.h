@@ -66,6 +66,10 @@ struct btz_guard_topic_conf {
     struct btz_conf_list
         words; /* any of them, as whole words, in any spelling that normalises to it */
 };
+struct btz_guard_schema_conf { /* answers of these have to conform to it */
+    const char *file, *model,
+        *route; /* the model may end in a star; empty: of any model, on any route */
+};
 struct btz_guard_conf {
     bool enabled;                  /* true; false is a finding of `bartizan scan` */
     int mode;                      /* enum btz_guard_mode */
@@ -76,7 +80,8 @@ struct btz_guard_conf {
         link_hosts; /* hosts that links and images may lead to; none: every link that carries data is a hit */
     struct btz_conf_list
         tools; /* patterns of tools that models may call; none: all (detector "tool") */
-    const char *classifier;  /* file of `bartizan gate train`; empty: the built-in one */
+    struct btz_conf_list schemas; /* struct btz_guard_schema_conf: detector "schema" */
+    const char *classifier;       /* file of `bartizan gate train`; empty: the built-in one */
     const char *calibration; /* file of `bartizan gate calibrate`; empty: built-in thresholds */
     int64_t
         hold_max; /* bytes a stream holds back at most (65536); what is longer is blocked, never let through */
@@ -178,7 +183,7 @@ struct btz_guard_detector {
     enum btz_err (*compile)(const struct btz_guard_conf *conf, void **out);
     void (*release)(void *setup);
 };
-extern const struct btz_guard_detector btz_guard_detector_tool;
+extern const struct btz_guard_detector btz_guard_detector_tool, btz_guard_detector_schema;
 extern const struct btz_guard_detector *const btz_guard_detectors[]; /* NULL-terminated */
 
 /* ---- the guard (guard.c) -------------------------------------------------------------------------------------------- */
@@ -220,6 +225,27 @@ BTZ_CHECKED enum btz_err btz_guard_words(struct btz_guard_session *s, struct btz
 
 /* May a model call that tool, as far as `tools` goes? False: the call must not go on; it is in the records. */
 bool btz_guard_tool(struct btz_guard_session *s, struct btz_slice name);
+
+/* Detector "schema" (detectors/schema.c): a text that has to be of a form is held against it when it is whole. */
+struct btz_schema;
+/* What `schemas` asks of answers of that model on that route; NULL: nothing. */
+const struct btz_schema *btz_guard_schema(const struct btz_guard *g, struct btz_slice model,
+                                          const char *route);
+/* Is what does not conform stopped in that channel? Then nothing of it may go out before its end. */
+bool btz_guard_schema_stops(const struct btz_guard *g, enum btz_channel channel);
+struct btz_conformity {
+    bool evaluated, conforms;
+    char why[256]; /* why not: for clients and records; no text of the answer is in it */
+};
+/* OK: it may go on (and may not conform, where that is only written down); DENIED: it must not. `schema` NULL: there should be
+ * one, and `why_none` says why it cannot be used. */
+BTZ_CHECKED enum btz_err btz_guard_conforms(struct btz_guard_session *s, enum btz_channel channel,
+                                            const struct btz_schema *schema, const char *why_none,
+                                            struct btz_slice text, struct btz_conformity *out);
+/* The model wants a tool called though no tool was offered: the same. */
+bool btz_guard_offered_none(struct btz_guard_session *s);
+/* Bytes of a text that can be held against a schema. */
+#define BTZ_GUARD_FORM_MAX ((size_t)4 << 20)
 
 /* A text that comes in pieces. Released bytes are appended to `out`; the rest is held. After a BLOCK (DENIED) nothing more
  * comes out. Cutting anywhere, also within a character, gives the same. In output channels pseudonyms are turned back. */

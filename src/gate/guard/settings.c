@@ -38,6 +38,20 @@ static const struct btz_conf_key topic_keys[] = {
 static const struct btz_conf_struct topic = { "topic", sizeof(struct btz_guard_topic_conf),
                                               topic_keys, BTZ_COUNT(topic_keys) };
 
+static const struct btz_conf_key schema_keys[] = {
+    { KEY(btz_guard_schema_conf, file, file, STRING,
+          "File with a JSON schema (draft 2020-12), beside this file unless it says a folder."),
+      .required = true, .example = "answer.schema.json" },
+    { KEY(btz_guard_schema_conf, model, model, STRING,
+          "Model, as clients name it, perhaps with a star at the end; empty: every one."),
+      .fallback = "\"\"" },
+    { KEY(btz_guard_schema_conf, route, route, STRING,
+          "Route: chat, responses, messages, ollama-chat or ollama-generate; empty: every one."),
+      .fallback = "\"\"" },
+};
+static const struct btz_conf_struct schema = { "guard schema", sizeof(struct btz_guard_schema_conf),
+                                               schema_keys, BTZ_COUNT(schema_keys) };
+
 static const struct btz_conf_key keys[] = {
     { KEY(btz_guard_conf, enabled, enabled, BOOL,
           "Read what goes in and what comes out; without it every record says not-evaluated."),
@@ -59,6 +73,10 @@ static const struct btz_conf_key keys[] = {
           "it.") },
     { KEY(btz_guard_conf, tools, tools, STRINGS,
           "Tools that models may call, perhaps with a star at the end; none: all.") },
+    { KEY(btz_guard_conf, schemas, schemas, STRUCTS,
+          "Forms that answers have to have, whatever a request asks for; the first that fits a "
+          "model and a route counts. What is done about others: rules for the detector schema."),
+      .of = &schema },
     { KEY(btz_guard_conf, classifier, classifier, STRING,
           "Classifier of injections made by `bartizan gate train`; empty is the built-in one."),
       .fallback = "\"\"" },

@@ -108,6 +108,12 @@ BTZ_CHECKED enum btz_err btz_request_read(enum btz_protocol p, struct btz_slice 
                                           struct btz_message *out);
 BTZ_CHECKED enum btz_err btz_response_read(enum btz_protocol p, struct btz_slice body,
                                            struct btz_arena *arena, struct btz_message *out);
+/* The JSON schema that the answer has to conform to; NULL: none is asked for. */
+const json_t *btz_request_schema(const struct btz_message *request);
+/* Is that part of a response the text of the answer itself, no refusal, reasoning or citation? */
+bool btz_part_is_answer(const struct btz_message *response, const struct btz_part *part);
+/* The name of the tool whose arguments that part of a response is; empty: it is none. */
+struct btz_slice btz_part_tool(const struct btz_message *response, const struct btz_part *part);
 void btz_message_release(struct btz_message *m);
 /* Log probabilities repeat a text token by token: they go when a text of the response changes, and so do signatures of
  * reasoning and token numbers of a context. Errors: DENIED (cannot be changed, or JSON text that no longer is JSON), LIMIT. */
@@ -128,6 +134,7 @@ struct btz_lane {
     enum btz_channel channel;
     uint32_t choice, part; /* which one */
     struct btz_slice tool; /* name of the tool, for arguments */
+    bool answer;           /* the text of the answer itself, no refusal, reasoning or citation */
     void *user; /* of the function below, NULL at first; drop() is called for each that is set */
 };
 struct btz_lane_ops {

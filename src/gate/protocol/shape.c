@@ -401,6 +401,10 @@ enum btz_err btz_walk_tool(struct btz_walk *w, const json_t *name, const json_t 
     tools[m->tool_count].name = btz_text_of(name);
     tools[m->tool_count].description = btz_text_of(description);
     BTZ_TRY(text_or_json(w, schema, &tools[m->tool_count].schema));
+    /* It outlives the message's root. */
+    if (json_is_string(schema))
+        BTZ_TRY(
+            btz_arena_copy(w->arena, tools[m->tool_count].schema, &tools[m->tool_count].schema));
     m->tool_count++;
     return BTZ_OK;
 }

@@ -175,7 +175,9 @@ static enum btz_err open_text(struct btz_protocol_stream *s, uint64_t key, enum 
             btz_lane_close(s, l);
         BTZ_TRY(settle_others(s, (uint32_t)(key >> 32), (enum kind)(key >> 24 & 0xff)));
     }
-    return btz_lane_open(s, key, channel, out);
+    BTZ_TRY(btz_lane_open(s, key, channel, out));
+    (*out)->lane.answer = kind_of(*out) == CONTENT;
+    return BTZ_OK;
 }
 
 /* ---- chunks ---- */

@@ -66,6 +66,7 @@ static enum btz_err ollama_texts(struct btz_protocol_stream *s, struct btz_event
         if (!json_is_string(json_object_get(holder, texts[i].member)))
             continue;
         BTZ_TRY(btz_lane_open(s, key, texts[i].channel, &l));
+        l->lane.answer = texts[i].channel == BTZ_CHANNEL_OUTPUT;
         BTZ_TRY(btz_lane_member(s, l, holder, texts[i].member, final));
     }
     return BTZ_OK;

@@ -124,6 +124,7 @@ static enum btz_err start(struct btz_protocol_stream *s, struct btz_event *e)
     if (k == BTZ_COUNT(kinds))
         return btz_stream_walk(s, block, btz_anthropic_block, BTZ_CHANNEL_OUTPUT);
     BTZ_TRY(btz_lane_open(s, BTZ_LANE_KEY(index, k, 0), kinds[k].channel, &l));
+    l->lane.answer = k == 0;
     if (kinds[k].member) {
         BTZ_TRY(btz_lane_member(s, l, block, kinds[k].member, false));
         return btz_stream_walk(s, block, k == 0 ? &text_block : &thinking_block,

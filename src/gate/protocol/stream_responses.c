@@ -162,6 +162,7 @@ static enum btz_err whole(struct btz_protocol_stream *s, uint64_t key, json_t *h
         if (json_string_length(value) == 0 && kinds[kind].channel != BTZ_CHANNEL_TOOL_ARGUMENTS)
             return BTZ_OK;
         BTZ_TRY(btz_lane_open(s, key, kinds[kind].channel, &l));
+        l->lane.answer = kind == OUTPUT_TEXT;
         if (!l->tool && kinds[kind].channel == BTZ_CHANNEL_TOOL_ARGUMENTS) {
             struct btz_slice name = btz_text_of(json_object_get(holder, "name"));
 
@@ -306,6 +307,8 @@ static enum btz_err delta(struct btz_protocol_stream *s, struct btz_event *e, co
     struct btz_lane_state *l;
     enum btz_err err = btz_lane_open(s, key, g->channel, &l);
 
+    if (err == BTZ_OK)
+        l->lane.answer = g - kinds == OUTPUT_TEXT;
     if (err == BTZ_OK && g->channel == BTZ_CHANNEL_TOOL_ARGUMENTS && !l->tool && g - kinds != CODE)
         err = btz_fail(BTZ_INPUT, "arguments of a tool call without a name");
     if (err == BTZ_OK)
