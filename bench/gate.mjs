@@ -30,9 +30,13 @@ const round = (x, digits = 1) => Number(x.toFixed(digits));
 const tell = (o) => console.log(JSON.stringify(o));
 const wanted = (name) => !only.length || only.includes(name);
 
-// About 1 KB: a question of a person.
-const question = 'Could you tell me in a few words what the weather will be like on Thursday in Lisbon, and whether I should take an umbrella? ';
-const ask = (more = {}, marker = '') => JSON.stringify({ model: 'mock-1', messages: [{ role: 'system', content: 'You are a helpful assistant.' }, { role: 'user', content: question.repeat(7) + marker }], ...more });
+// About 1 KB: a question of a person, no sentence twice.
+const question = 'Could you tell me in a few words what the weather will be like on Thursday in Lisbon, and whether I should take an umbrella? We arrive with the late train from Porto, my sister, her two children and I, ' +
+    'and we would like to walk from the station to the river before dinner. The older child is nine and tires after an hour. Last spring it rained every evening, so this time we packed coats, but no boots. ' +
+    'If it stays dry, which of the small gardens near the castle are still open around six? Somebody at work recommended a bakery that sells custard tarts by the dozen; I forgot its name, something with a blue door. ' +
+    'For Friday we thought of the tram up the hill, then lunch, then the museum of tiles until it closes. My sister prefers the beach, whatever the temperature of the water is in October. ' +
+    'Please suggest two plans, one for sunshine and one for rain, each with three stops at most, and say roughly how long the ways between them take on foot.';
+const ask = (more = {}, marker = '') => JSON.stringify({ model: 'mock-1', messages: [{ role: 'system', content: 'You are a helpful assistant.' }, { role: 'user', content: question + marker }], ...more });
 
 function requestFile(name, body, headers) {
     const file = path.join(work, name);
@@ -48,6 +52,11 @@ function cpu(pids) {
         for (const t of fs.readdirSync(`/proc/${p}/task`))
             ns += Number(fs.readFileSync(`/proc/${p}/task/${t}/schedstat`, 'utf8').split(' ')[0]);
     return ns;
+}
+// Until they have done what was left to do.
+async function rest(pids) {
+    for (let last = -1, now = cpu(pids); now - last > 2e6; last = now, now = cpu(pids))
+        await sleep(400);
 }
 const rss = (pids) => pids.reduce((sum, p) => sum + Number(/^Rss(?:Anon|):?\s+(\d+)/m.exec(fs.readFileSync(`/proc/${p}/smaps_rollup`, 'utf8'))?.[1] ?? 0), 0);
 const pss = (pids) => pids.reduce((sum, p) => sum + Number(/^Pss:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${p}/smaps_rollup`, 'utf8'))[1]), 0);
@@ -120,7 +129,7 @@ async function cost(servers) {
         for (const s of servers) {
             const before = cpu(s.pids());
             const r = await wrk(s.port, s.headers, ask(), 4);
-            await sleep(300); // what the daemon still writes belongs to it
+            await rest(s.pids()); // what the daemon still writes belongs to it
             found.get(s).push({ ...r, us: (cpu(s.pids()) - before) / 1000 / r.count });
         }
     const of = (s, key) => median(found.get(s).map((r) => r[key]));

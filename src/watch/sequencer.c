@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define GROUP      1024
-#define GATHER_MS  100
+#define GATHER_MS  25
 #define RETRY_MS   200
 #define TURN_NS    UINT64_C(1000000000)
 #define MARK_NS    UINT64_C(5000000000)
