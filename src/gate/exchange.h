@@ -80,7 +80,7 @@ struct btz_exchange {
     struct btz_guard_session *session;
     json_t *schema;            /* that the request asks for; NULL: none */
     struct btz_forms *forms;   /* that answers have to have; NULL: none was needed yet */
-    char form_why[256];        /* what of the answer does not conform */
+    const char *form_why;      /* what of the answer does not conform; NULL: nothing known */
     size_t whole_calls;        /* arguments that came whole, before the lane of their call */
     const char *not_evaluated; /* why something was not */
     bool changed_in, changed_out, blocked_out;
@@ -88,7 +88,7 @@ struct btz_exchange {
     struct btz_range *ranges; /* in the arena, at most BTZ_RANGES */
     size_t range_count;
     /* limits */
-    struct btz_lease lease;
+    struct btz_lease *lease;         /* in the arena; what is used of it */
     bool reserved, shared;           /* shared: by Redis */
     bool asked;                      /* Redis, and it may have reserved: no refusal is known */
     struct btz_redis_command *redis; /* in the arena, where limits are shared: it is large */

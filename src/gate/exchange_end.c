@@ -105,9 +105,7 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
         .attempts = x->attempts,
         .verdict = x->verdict,
         .rule = x->rule,
-        .reason = x->reason[0]     ? x->reason
-                  : x->form_why[0] ? x->form_why
-                                   : NULL,
+        .reason = x->reason[0] ? x->reason : x->form_why,
         .guard = guard_word(x),
         .guard_reason = why_not(x),
         .request_bytes = facts->request_bytes,

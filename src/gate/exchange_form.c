@@ -139,12 +139,13 @@ enum btz_err btz_exchange_conforms(struct btz_exchange *x, enum btz_channel chan
 
         if (!said.evaluated && !x->not_evaluated)
             x->not_evaluated = plain(x, said.why);
-        if (!said.conforms && !x->form_why[0])
-            snprintf(x->form_why, sizeof x->form_why, "%s %s: %.180s",
-                     channel == BTZ_CHANNEL_TOOL_ARGUMENTS ? "a tool's arguments" : "the answer",
-                     said.evaluated ? "did not conform to the schema"
-                                    : "could not be held against the schema",
-                     said.why);
+        if (!said.conforms && !x->form_why)
+            x->form_why = btz_arena_printf(
+                &x->arena, "%s %s: %.180s",
+                channel == BTZ_CHANNEL_TOOL_ARGUMENTS ? "a tool's arguments" : "the answer",
+                said.evaluated ? "did not conform to the schema"
+                               : "could not be held against the schema",
+                said.why);
         BTZ_TRY(err);
     }
     return BTZ_OK;

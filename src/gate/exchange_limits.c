@@ -52,6 +52,7 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
 {
     struct btz_limit_subject who = btz_exchange_subject(x);
     struct btz_refusal why = { 0 };
+    struct btz_lease lease;
     enum btz_err err;
 
     if (x->gate->conf->limits.count == 0)
@@ -73,11 +74,17 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
         return BTZ_STEP_LIMITS;
     }
     err = btz_limits_reserve(x->gate->limits, &who, x->token_bound, millionths(x->cost_bound),
-                             x->body.len, x->now_ms, &x->lease, &why);
+                             x->body.len, x->now_ms, &lease, &why);
     if (err == BTZ_LIMIT)
         return refuse_limit(x, &why);
     if (err != BTZ_OK)
         return btz_exchange_refuse(x, 503, "limits_unavailable", "%s", btz_error_detail());
+    x->lease = btz_arena_alloc(&x->arena, BTZ_LEASE_SIZE(lease.count));
+    if (!x->lease) {
+        btz_limits_release(x->gate->limits, &lease, x->now_ms);
+        return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+    }
+    memcpy(x->lease, &lease, BTZ_LEASE_SIZE(lease.count));
     x->reserved = true;
     return BTZ_STEP_GO;
 }
@@ -126,9 +133,9 @@ void btz_exchange_settle(struct btz_exchange *x, bool release, uint64_t tokens, 
     x->reserved = x->asked = false;
     if (!x->shared) {
         if (release)
-            btz_limits_release(x->gate->limits, &x->lease, now_ms);
+            btz_limits_release(x->gate->limits, x->lease, now_ms);
         else
-            btz_limits_settle(x->gate->limits, &x->lease, tokens, millionths(cost), now_ms);
+            btz_limits_settle(x->gate->limits, x->lease, tokens, millionths(cost), now_ms);
         return;
     }
     if (redis && btz_redis_settle(x->gate->limits, &who, x->in->request_id, release, tokens,

@@ -225,7 +225,7 @@ static enum btz_step guard_part(struct btz_exchange *x, struct btz_message *m,
     btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? n : 0, err == BTZ_OK ? n : 0, n);
     if (err == BTZ_OK && btz_exchange_part_conforms(
                              x, m, part, changed ? btz_buf_slice(&out) : part->text) != BTZ_OK)
-        return block_answer(x, x->form_why[0] ? x->form_why : "no memory");
+        return block_answer(x, x->form_why ? x->form_why : "no memory");
     if (err == BTZ_OK && changed) {
         if (!part->holder || btz_part_replace(m, part, btz_buf_slice(&out)) != BTZ_OK)
             err = BTZ_DENIED;
@@ -267,7 +267,7 @@ static enum btz_step check_empty_calls(struct btz_exchange *x, const struct btz_
     for (size_t i = 0; !x->route->mcp && i < m->call_count; i++)
         if (m->calls[i].arguments.len == 0 &&
             btz_exchange_call_conforms(x, m->calls[i].name, m->calls[i].arguments) != BTZ_OK)
-            return block_answer(x, x->form_why[0] ? x->form_why : "no memory");
+            return block_answer(x, x->form_why ? x->form_why : "no memory");
     return BTZ_STEP_GO;
 }
 

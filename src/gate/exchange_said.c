@@ -206,7 +206,7 @@ static enum btz_err lane_text(void *user, struct btz_lane *lane, struct btz_slic
     if (err == BTZ_OK)
         return BTZ_OK;
     return stop(x, err,
-                s->hold && x->form_why[0] ? x->form_why : "the answer was cut off by the guard");
+                s->hold && x->form_why ? x->form_why : "the answer was cut off by the guard");
 }
 
 static void lane_drop(void *user, struct btz_lane *lane)

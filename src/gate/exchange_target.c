@@ -1,6 +1,8 @@
 /* Where a request goes: who serves the model, in which order, in which words. */
 #include "gate/exchange.h"
 
+#include <stdlib.h>
+
 static bool is_openai(enum btz_protocol p)
 {
     return p <= BTZ_PROTOCOL_MODELS;
@@ -129,6 +131,17 @@ enum btz_step btz_exchange_target(struct btz_exchange *x)
 
 /* ---- going there ------------------------------------------------------------------------------------------------------ */
 
+/* What goes upstream stays as long as the answer lasts: without room to grow. */
+static void fit(struct btz_buf *b)
+{
+    uint8_t *fitted = b->len > 0 && b->len < b->cap ? realloc(b->ptr, b->len) : NULL;
+
+    if (!fitted)
+        return;
+    b->ptr = fitted;
+    b->cap = b->len;
+}
+
 static enum btz_err write_body(struct btz_exchange *x, const struct candidate *c)
 {
     struct btz_message *m = &x->request;
@@ -151,7 +164,11 @@ static enum btz_err write_body(struct btz_exchange *x, const struct candidate *c
     if (m->stream)
         BTZ_TRY(btz_message_ask_usage(m, &asked));
     x->hide_usage = x->hide_usage || asked;
-    return m->changed || x->has_translated ? btz_message_write(m, &x->out_body) : BTZ_OK;
+    if (!m->changed && !x->has_translated)
+        return BTZ_OK;
+    BTZ_TRY(btz_message_write(m, &x->out_body));
+    fit(&x->out_body);
+    return BTZ_OK;
 }
 
 /* The path of a URL without a slash at its end; may be empty. */

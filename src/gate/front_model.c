@@ -286,17 +286,19 @@ enum btz_err btz_front_models_plain(const struct btz_front_models *m, const char
         BTZ_TRY(btz_buf_printf(out, "        listen %s;\n", listen[i]));
     /* A name of elsewhere that leads here is a page's attempt to reach this machine. */
     BTZ_TRY(btz_buf_add_str(
-        out, "        server_name _;\n"
-             "        client_header_buffer_size 2k;\n"
-             "        default_type application/json;\n"
-             "        if ($host !~ \"^(localhost|127\\.0\\.0\\.[0-9]+|\\[::1\\])$\") {\n"
-             "            return 421 '{\"error\":{\"message\":\"use localhost or 127.0.0.1\","
-             "\"type\":\"misdirected\"}}\\n';\n"
-             "        }\n"
-             "        location / {\n"
-             "            return 404 '{\"error\":{\"message\":\"there is no such route\","
-             "\"type\":\"unknown_route\"}}\\n';\n"
-             "        }\n"));
+        out,
+        "        server_name _;\n"
+        "        client_header_buffer_size 2k;\n"
+        "        request_pool_size 2k;\n" /* a waiting stream fills four of them, and two of 4k */
+        "        default_type application/json;\n"
+        "        if ($host !~ \"^(localhost|127\\.0\\.0\\.[0-9]+|\\[::1\\])$\") {\n"
+        "            return 421 '{\"error\":{\"message\":\"use localhost or 127.0.0.1\","
+        "\"type\":\"misdirected\"}}\\n';\n"
+        "        }\n"
+        "        location / {\n"
+        "            return 404 '{\"error\":{\"message\":\"there is no such route\","
+        "\"type\":\"unknown_route\"}}\\n';\n"
+        "        }\n"));
     BTZ_TRY(write_server(m, true, out));
     return btz_buf_add_str(out, "    }\n");
 }

@@ -357,7 +357,9 @@ static void test_decoding_bomb(void **state)
                                  BTZ_OK);
         }
         scan.text = btz_buf_slice(&text);
+        assert_int_equal(btz_scanning_take(s), BTZ_OK);
         err = btz_scan_run(&scan);
+        btz_scanning_give(s);
         assert_int_equal(err, i == 0 ? BTZ_OK : BTZ_LIMIT);
         assert_true(scan.decoded <= 5 * text.len + 2 * 65536);
         err = btz_guard_text(s, BTZ_CHANNEL_USER, btz_buf_slice(&text), &changed, &out);

@@ -223,7 +223,8 @@ enum btz_err btz_guard_new(const struct btz_guard_conf *conf, struct btz_guard *
     g->conf = *conf;
     pieces_of_runs(g);
     btz_random_bytes(&g->seed, sizeof g->seed);
-    err = compile(g);
+    g->spare = calloc(1, sizeof *g->spare);
+    err = g->spare ? compile(g) : btz_fail(BTZ_LIMIT, "out of memory for a guard");
     if (err != BTZ_OK) {
         btz_guard_free(g);
         return err;
@@ -240,6 +241,9 @@ void btz_guard_free(struct btz_guard *g)
         if (g->setup[d] && btz_guard_detectors[d]->release)
             btz_guard_detectors[d]->release(g->setup[d]);
     btz_triggers_free(g->triggers);
+    if (g->spare)
+        btz_scanning_free(g->spare->scanning);
+    free(g->spare);
     free(g);
 }
 
@@ -283,18 +287,21 @@ enum btz_err btz_guard_text(struct btz_guard_session *s, enum btz_channel channe
     if (text.len == 0)
         return BTZ_OK;
     if (err == BTZ_OK)
+        err = btz_scanning_take(s);
+    if (err == BTZ_OK)
         err = btz_scan_run(&scan);
     if (err == BTZ_OK && !btz_channel_is_output(channel))
         err = btz_atoms_learn(s, channel, &scan.plain);
     if (err != BTZ_OK) {
+        btz_scanning_give(s);
         btz_session_count(s, 0, btz_guard_on(s->guard, channel, true));
         return err;
     }
     btz_session_count(s, scan.ran & ~scan.failed, scan.failed);
-    for (size_t i = 0; i < s->scanning.hit_count; i++)
-        btz_session_note(s, &s->scanning.hits[i], channel, release.text_index);
+    for (size_t i = 0; i < s->scanning->hit_count; i++)
+        btz_session_note(s, &s->scanning->hits[i], channel, release.text_index);
     err = btz_release_write(&release, out);
-    btz_scanning_trim(&s->scanning);
+    btz_scanning_give(s);
     if (err != BTZ_OK || !release.changed || release.stop != SIZE_MAX)
         out->len = start;
     *changed = err == BTZ_OK && release.changed && release.stop == SIZE_MAX;
@@ -315,10 +322,11 @@ enum btz_err btz_guard_words(struct btz_guard_session *s, struct btz_slice words
 
     if (words.len > BTZ_GUARD_TEXT_MAX)
         return btz_fail(BTZ_LIMIT, "words of %zu bytes", words.len);
+    BTZ_TRY(btz_scanning_take(s));
     err = btz_scan_run(&scan);
     btz_session_count(s, scan.ran & ~scan.failed, scan.failed);
-    for (size_t i = 0; err == BTZ_OK && i < s->scanning.hit_count; i++) {
-        struct btz_hit *h = &s->scanning.hits[i];
+    for (size_t i = 0; err == BTZ_OK && i < s->scanning->hit_count; i++) {
+        struct btz_hit *h = &s->scanning->hits[i];
 
         if (btz_guard_acts(h->action)) {
             h->action = BTZ_GUARD_BLOCK;
@@ -326,6 +334,6 @@ enum btz_err btz_guard_words(struct btz_guard_session *s, struct btz_slice words
         }
         btz_session_note(s, h, BTZ_CHANNEL_OUTPUT, index);
     }
-    btz_scanning_trim(&s->scanning);
+    btz_scanning_give(s);
     return stop ? btz_fail(BTZ_DENIED, "a word that must not be seen") : err;
 }

@@ -2,6 +2,8 @@
 #ifndef BTZ_GATE_GUARD_INSIDE_H
 #define BTZ_GATE_GUARD_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "gate/guard/guard.h"
 #include "gate/guard/triggers.h"
 #include "gate/guard/view.h"
@@ -23,12 +25,19 @@ struct btz_guard_way { /* what is done about a detector's hits in a channel */
     const char *route;
     bool on;
 };
+struct btz_scanning;
+/* Storage of scans that is not in use: one, since a process scans one text at a time but for large bodies in threads. */
+struct btz_spare {
+    _Atomic(struct btz_scanning *) scanning;
+};
+
 struct btz_guard {
     struct btz_guard_conf conf; /* what it points to outlives the guard */
     struct btz_guard_way way[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT];
     void *setup[BTZ_DETECTORS_MAX];
     unsigned count;
     struct btz_triggers *triggers;
+    struct btz_spare *spare;
     size_t run_piece, run_overlap;       /* bytes of a run that are read at once */
     uint64_t seed;                       /* of hashes that texts must not be able to steer */
     uint32_t decoded[BTZ_CHANNEL_COUNT]; /* detectors on in the channel that read decoded text */
@@ -52,7 +61,7 @@ struct btz_run_resume { /* of a layer */
     bool is, paired;
 };
 
-struct btz_scanning { /* storage, kept by the session */
+struct btz_scanning { /* storage */
     struct btz_view_room rooms[BTZ_GUARD_LAYERS + 2];
     struct btz_marks marks[BTZ_DETECTORS_MAX];
     struct btz_hit *hits;
@@ -60,10 +69,10 @@ struct btz_scanning { /* storage, kept by the session */
     struct btz_run_piece *pieces;
     size_t piece_count, piece_cap;
 };
-void btz_scanning_init(struct btz_scanning *s);
-void btz_scanning_release(struct btz_scanning *s);
-/* Gives back what a large text took: a session may wait for long. */
-void btz_scanning_trim(struct btz_scanning *s);
+/* Storage for the text at hand; streams that wait hold none. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_scanning_take(struct btz_guard_session *s);
+void btz_scanning_give(struct btz_guard_session *s);
+void btz_scanning_free(struct btz_scanning *s);
 
 struct btz_scan {
     struct btz_guard_session *session;
@@ -82,7 +91,7 @@ struct btz_scan {
         wait_watch; /* out: from where on detectors that act, or only observe, cannot tell yet */
     struct btz_view plain; /* out: valid until the next scan */
 };
-/* Hits are in session->scanning, by `from`, in offsets of `text`. Errors: LIMIT. */
+/* session->scanning was taken. Hits are in it, by `from`, in offsets of `text`. Errors: LIMIT. */
 BTZ_CHECKED enum btz_err btz_scan_run(struct btz_scan *scan);
 
 /* ---- a session (session.c) -------------------------------------------------------------------------------------------- */
@@ -95,7 +104,7 @@ struct btz_pseudonym {
 struct btz_atoms; /* addresses, links and numbers that texts of the session held (taint.c) */
 struct btz_guard_session {
     const struct btz_guard *guard;
-    struct btz_scanning scanning;
+    struct btz_scanning *scanning; /* of the text at hand, else NULL */
     struct btz_guard_count counts[BTZ_DETECTORS_MAX];
     struct btz_guard_record *records; /* grows to BTZ_GUARD_RECORDS_MAX */
     size_t record_count, record_cap;

@@ -36,7 +36,7 @@ static bool join(const struct btz_scanning *s, size_t at, size_t limit, struct j
 
 size_t btz_release_bound(const struct btz_release *r, size_t to, bool final)
 {
-    const struct btz_scanning *s = &r->session->scanning;
+    const struct btz_scanning *s = r->session->scanning;
     struct joined j;
     size_t before;
 
@@ -156,7 +156,7 @@ static enum btz_err replace(struct btz_release *r, const struct joined *j, struc
 
 enum btz_err btz_release_write(struct btz_release *r, struct btz_buf *out)
 {
-    const struct btz_scanning *s = &r->session->scanning;
+    const struct btz_scanning *s = r->session->scanning;
     size_t at = r->from;
     struct joined j;
 

@@ -16,25 +16,30 @@ struct btz_found {
     size_t run_from, run_to; /* the place that all of the view stands for */
 };
 
-void btz_scanning_init(struct btz_scanning *s)
+static struct btz_scanning *new_scanning(void)
 {
-    memset(s, 0, sizeof *s);
-    for (size_t i = 0; i < BTZ_COUNT(s->rooms); i++)
+    struct btz_scanning *s = calloc(1, sizeof *s);
+
+    for (size_t i = 0; s && i < BTZ_COUNT(s->rooms); i++)
         btz_view_room_init(&s->rooms[i]);
+    return s;
 }
 
-void btz_scanning_release(struct btz_scanning *s)
+void btz_scanning_free(struct btz_scanning *s)
 {
+    if (!s)
+        return;
     for (size_t i = 0; i < BTZ_COUNT(s->rooms); i++)
         btz_view_room_release(&s->rooms[i]);
     for (size_t i = 0; i < BTZ_DETECTORS_MAX; i++)
         free(s->marks[i].at);
     free(s->hits);
     free(s->pieces);
-    memset(s, 0, sizeof *s);
+    free(s);
 }
 
-void btz_scanning_trim(struct btz_scanning *s)
+/* Gives back what a large text took. */
+static void trim(struct btz_scanning *s)
 {
     for (size_t i = 0; i < BTZ_COUNT(s->rooms); i++)
         if (s->rooms[i].folded.cap > KEPT_MAX || s->rooms[i].map_cap > KEPT_MAX)
@@ -42,13 +47,34 @@ void btz_scanning_trim(struct btz_scanning *s)
     if (s->hit_cap > KEPT_HITS_MAX) {
         free(s->hits);
         s->hits = NULL;
-        s->hit_count = s->hit_cap = 0;
+        s->hit_cap = 0;
     }
+    s->hit_count = s->piece_count = 0;
     for (size_t i = 0; i < BTZ_DETECTORS_MAX; i++)
         if (s->marks[i].cap > KEPT_HITS_MAX) {
             free(s->marks[i].at);
             s->marks[i] = (struct btz_marks){ NULL, 0, 0 };
         }
+}
+
+enum btz_err btz_scanning_take(struct btz_guard_session *s)
+{
+    s->scanning = atomic_exchange(&s->guard->spare->scanning, NULL);
+    if (!s->scanning)
+        s->scanning = new_scanning();
+    return s->scanning ? BTZ_OK : btz_fail(BTZ_LIMIT, "out of memory for a scan");
+}
+
+void btz_scanning_give(struct btz_guard_session *s)
+{
+    struct btz_scanning *none = NULL;
+
+    if (!s->scanning)
+        return;
+    trim(s->scanning);
+    if (!atomic_compare_exchange_strong(&s->guard->spare->scanning, &none, s->scanning))
+        btz_scanning_free(s->scanning);
+    s->scanning = NULL;
 }
 
 static const struct btz_guard_way *way_of(const struct btz_scan *scan, unsigned detector)
@@ -86,7 +112,7 @@ void btz_found_wait(struct btz_found *f, size_t from)
 
 static enum btz_err add(struct btz_found *f, size_t from, size_t to, const char *kind, double score)
 {
-    struct btz_scanning *room = &f->scan->session->scanning;
+    struct btz_scanning *room = f->scan->session->scanning;
     const struct btz_guard_way *way = way_of(f->scan, f->detector);
 
     if (score < way->threshold || from < (f->acts ? f->scan->released : f->scan->context))
@@ -139,7 +165,7 @@ static enum btz_err detect(struct btz_scan *scan, struct btz_view *view, unsigne
                            struct span span)
 {
     const struct btz_guard *g = scan->session->guard;
-    struct btz_marks *marks = scan->session->scanning.marks;
+    struct btz_marks *marks = scan->session->scanning->marks;
     struct btz_found found = {
         .scan = scan, .view = view, .in_run = span.is, .run_from = span.from, .run_to = span.to
     };
@@ -208,7 +234,7 @@ static enum btz_err cut_escapes(struct btz_scan *scan, const struct btz_view *vi
     for (unsigned l = layer + 1; l < BTZ_GUARD_LAYERS; l++) {
         struct btz_view ignored;
 
-        BTZ_TRY(btz_view_unescape(&scan->session->scanning.rooms[layer + 1], &shorter, &ignored,
+        BTZ_TRY(btz_view_unescape(&scan->session->scanning->rooms[layer + 1], &shorter, &ignored,
                                   &changed, &at));
         if (changed || at == shorter.text.len)
             break;
@@ -226,7 +252,7 @@ static enum btz_err escapes(struct btz_scan *scan, const struct btz_view *view, 
     size_t wait;
     bool changed;
 
-    BTZ_TRY(btz_view_unescape(&scan->session->scanning.rooms[layer + 1], view, &plain, &changed,
+    BTZ_TRY(btz_view_unescape(&scan->session->scanning->rooms[layer + 1], view, &plain, &changed,
                               &wait));
     if (!view->final && wait < view->text.len)
         wait_at(scan, decoded_acts(scan), place(view, wait));
@@ -257,7 +283,7 @@ static enum btz_err one_run(struct btz_scan *scan, const struct btz_view *view,
     BTZ_TRY(btz_run_decode(view, run, &text, &is_text));
     if (!is_text)
         return BTZ_OK;
-    BTZ_TRY(btz_view_whole(&scan->session->scanning.rooms[layer + 1], btz_buf_slice(&text),
+    BTZ_TRY(btz_view_whole(&scan->session->scanning->rooms[layer + 1], btz_buf_slice(&text),
                            run->hex ? "hex" : "base64", scan->channel, &inner));
     if (!span.is)
         span = (struct span){ true, place(view, run->shown_from), place_end(view, run->to) };
@@ -284,7 +310,7 @@ static enum btz_err note_piece(struct btz_scan *scan, const struct btz_view *vie
                                const struct btz_run *run, size_t from, unsigned layer,
                                size_t run_from)
 {
-    struct btz_scanning *s = &scan->session->scanning;
+    struct btz_scanning *s = scan->session->scanning;
     size_t look = from > BTZ_RUN_BACK ? from - BTZ_RUN_BACK : 0;
 
     if (s->piece_count == s->piece_cap) {
@@ -421,7 +447,7 @@ static enum btz_err hidden_text(struct btz_scan *scan, struct btz_slice text, co
 {
     struct btz_view inner;
 
-    BTZ_TRY(btz_view_whole(&scan->session->scanning.rooms[1], text, how, scan->channel, &inner));
+    BTZ_TRY(btz_view_whole(&scan->session->scanning->rooms[1], text, how, scan->channel, &inner));
     return layers(scan, &inner, 1, span);
 }
 
@@ -517,7 +543,7 @@ static void in_order(struct btz_scanning *room)
 
 enum btz_err btz_scan_run(struct btz_scan *scan)
 {
-    struct btz_scanning *room = &scan->session->scanning;
+    struct btz_scanning *room = scan->session->scanning;
     size_t wait;
 
     scan->ran = scan->failed = 0;

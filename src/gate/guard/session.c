@@ -17,7 +17,6 @@ enum btz_err btz_guard_session_new(const struct btz_guard *g, struct btz_guard_s
     if (!s)
         return btz_fail(BTZ_LIMIT, "out of memory for a session of the guard");
     s->guard = g;
-    btz_scanning_init(&s->scanning);
     *out = s;
     return BTZ_OK;
 }
@@ -26,7 +25,7 @@ void btz_guard_session_free(struct btz_guard_session *s)
 {
     if (!s)
         return;
-    btz_scanning_release(&s->scanning);
+    btz_scanning_give(s);
     for (size_t i = 0; i < s->pseudonym_count; i++) {
         btz_wipe(s->pseudonyms[i].value, s->pseudonyms[i].value_len);
         free(s->pseudonyms[i].value);

@@ -72,7 +72,7 @@ static bool acts(const struct btz_hit *h)
 /* Notes each hit once: when the place where it begins is behind the stream. */
 static void note(struct btz_guard_stream *t, size_t settled, size_t released, size_t stop)
 {
-    const struct btz_scanning *s = &t->session->scanning;
+    const struct btz_scanning *s = t->session->scanning;
 
     for (size_t i = 0; i < s->hit_count; i++) {
         const struct btz_hit *h = &s->hits[i];
@@ -95,7 +95,7 @@ static void note(struct btz_guard_stream *t, size_t settled, size_t released, si
 static const struct btz_run_piece *piece_at(const struct btz_guard_stream *t, unsigned layer,
                                             size_t settled)
 {
-    const struct btz_scanning *s = &t->session->scanning;
+    const struct btz_scanning *s = t->session->scanning;
 
     for (size_t i = 0; i < s->piece_count; i++) {
         const struct btz_run_piece *p = &s->pieces[i];
@@ -233,8 +233,8 @@ static enum btz_err read_all(struct btz_guard_stream *t)
         return BTZ_OK;
     }
     btz_session_count(s, scan.ran & ~scan.failed & whole, scan.failed & whole);
-    for (size_t i = 0; i < s->scanning.hit_count; i++) {
-        const struct btz_hit *h = &s->scanning.hits[i];
+    for (size_t i = 0; i < s->scanning->hit_count; i++) {
+        const struct btz_hit *h = &s->scanning->hits[i];
 
         if (!h->detector->whole)
             continue;
@@ -271,7 +271,6 @@ static enum btz_err read_now(struct btz_guard_stream *t, bool final, struct btz_
     btz_session_count(s, scan.ran & ~scan.failed & ~t->ran, scan.failed & ~t->ran);
     t->ran |= scan.ran;
     BTZ_TRY(advance(t, &scan, final, out));
-    btz_scanning_trim(&s->scanning);
     held = t->text.len - t->released;
     if (!t->hold && held > (size_t)s->guard->conf.hold_max) {
         t->denied = true;
@@ -300,7 +299,10 @@ enum btz_err btz_guard_stream_feed(struct btz_guard_stream *t, struct btz_slice 
     if (err == BTZ_OK && !final && (t->hold || t->text.len < t->read_at))
         return BTZ_OK;
     if (err == BTZ_OK)
+        err = btz_scanning_take(t->session);
+    if (err == BTZ_OK)
         err = read_now(t, final, out);
+    btz_scanning_give(t->session);
     if (err != BTZ_OK && err != BTZ_DENIED) { /* not evaluated: nothing more comes out */
         t->denied = true;
         btz_session_count(t->session, 0, btz_guard_on(t->session->guard, t->channel, true));

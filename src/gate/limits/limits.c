@@ -185,17 +185,16 @@ static void take(struct btz_limits *l, const struct reservation *r, struct btz_l
 {
     for (size_t i = 0; i < r->count; i++) {
         struct btz_table_slot *s;
-        size_t n = lease->count;
 
         if (r->slot[i] == BTZ_NO_SLOT)
             continue;
         s = &l->slots[r->slot[i]];
-        lease->counter[n] = r->slot[i];
-        lease->generation[n] = s->generation;
-        lease->amount[n] = r->target[i].amount;
-        lease->window[n] = s->window;
-        lease->kind[n] = (uint8_t)r->target[i].rule->kind;
-        lease->count++;
+        lease->part[lease->count++] =
+            (struct btz_lease_part){ .amount = r->target[i].amount,
+                                     .window = s->window,
+                                     .counter = r->slot[i],
+                                     .generation = s->generation,
+                                     .kind = (uint8_t)r->target[i].rule->kind };
         btz_slot_change(l, s, s->window, 0, r->target[i].amount);
     }
 }
@@ -275,13 +274,13 @@ static bool is_mine(struct btz_limits *l, const struct btz_lease *lease)
            l->leases[lease->entry].serial == lease->serial;
 }
 
-static void change(struct btz_limits *l, const struct btz_lease *lease, size_t i, bool mine,
-                   bool release, const uint64_t real[BTZ_LIMIT_KIND_COUNT])
+static void change(struct btz_limits *l, const struct btz_lease_part *p, bool mine, bool release,
+                   const uint64_t real[BTZ_LIMIT_KIND_COUNT])
 {
-    struct btz_table_slot *s = &l->slots[lease->counter[i] % l->slot_count];
-    unsigned kind = lease->kind[i] % BTZ_LIMIT_KIND_COUNT;
+    struct btz_table_slot *s = &l->slots[p->counter % l->slot_count];
+    unsigned kind = p->kind % BTZ_LIMIT_KIND_COUNT;
 
-    if (s->generation != lease->generation[i] || s->kind != kind)
+    if (s->generation != p->generation || s->kind != kind)
         return; /* its window was over, and the slot is another's now */
     if (kind == BTZ_LIMIT_CONCURRENCY) {
         if (mine)
@@ -290,7 +289,7 @@ static void change(struct btz_limits *l, const struct btz_lease *lease, size_t i
     }
     if (kind == BTZ_LIMIT_REQUESTS_PER_MINUTE && !release)
         return;
-    btz_slot_change(l, s, lease->window[i], lease->amount[i], release ? 0 : real[kind]);
+    btz_slot_change(l, s, p->window, p->amount, release ? 0 : real[kind]);
 }
 
 static void give_back(struct btz_limits *l, struct btz_lease *lease, bool release, uint64_t tokens,
@@ -309,7 +308,7 @@ static void give_back(struct btz_limits *l, struct btz_lease *lease, bool releas
     btz_table_pass(l, now_ms);
     mine = is_mine(l, lease);
     for (size_t i = 0; i < lease->count && i < BTZ_LEASE_COUNTERS; i++)
-        change(l, lease, i, mine, release, real);
+        change(l, &lease->part[i], mine, release, real);
     if (mine)
         btz_table_set32(l, &l->owners[lease->entry], 0);
     btz_table_unlock(l);

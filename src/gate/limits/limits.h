@@ -63,16 +63,21 @@ BTZ_CHECKED enum btz_err btz_limits_view(const char *path, const struct btz_limi
                                          size_t count, struct btz_limits **out);
 
 #define BTZ_LEASE_COUNTERS 64
-struct btz_lease { /* what one request holds; zeroed at first */
-    uint32_t counter[BTZ_LEASE_COUNTERS];
-    uint64_t amount[BTZ_LEASE_COUNTERS], window[BTZ_LEASE_COUNTERS];
-    uint32_t generation[BTZ_LEASE_COUNTERS]; /* of the counter's slot */
-    uint8_t kind[BTZ_LEASE_COUNTERS];
-    size_t count;
+struct btz_lease_part {
+    uint64_t amount, window;
+    uint32_t counter, generation; /* generation: of the counter's slot */
+    uint8_t kind;
+};
+struct btz_lease {   /* what one request holds; zeroed at first */
     uint32_t entry;  /* in the table of leases, which outlives its process */
     uint64_t serial; /* of that entry */
+    size_t count;
     bool held;
+    struct btz_lease_part part[BTZ_LEASE_COUNTERS];
 };
+/* Of one that was reserved only these bytes need be kept. */
+#define BTZ_LEASE_SIZE(count)                                                                      \
+    (offsetof(struct btz_lease, part) + (count) * sizeof(struct btz_lease_part))
 struct btz_refusal {
     enum btz_limit_kind kind;
     enum btz_limit_scope scope;
