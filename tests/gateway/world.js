@@ -191,7 +191,7 @@ class Gateway {
     }
 
     cli(...args) {
-        const done = spawnSync(process.env.BTZ_BIN, [...args, '--state', this.state], { cwd: this.dir, env: credentials, encoding: 'utf8' });
+        const done = spawnSync(process.env.BTZ_BIN, [...args, '--state', this.state], { cwd: this.dir, env: credentials, encoding: 'utf8', maxBuffer: 1 << 28 });
         if (done.status !== 0)
             throw new Error(`bartizan ${args.join(' ')}: ${done.status}: ${done.stderr}`);
         return done.stdout;
