@@ -182,7 +182,7 @@ struct btz_net_options {
     uint64_t seed;     /* of dropout and the random operators */
 };
 /*
- * Infers every shape, folds what is constant, fuses what can be, and lays out memory. The model outlives the net.
+ * Infers every shape, folds what is constant and lays out memory. The model outlives the net.
  * Errors: UNSUPPORTED (names the operator, the node and the opset), INPUT (shapes that do not fit), LIMIT (the plan is larger
  * than allowed: says how large).
  */

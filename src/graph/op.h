@@ -7,8 +7,6 @@
 
 #include "graph/graph.h"
 
-#define BTZ_OP_IN_MAX 64 /* inputs of one node; Concat and Sum take more only in parts */
-
 /* One node at work. Inputs that were left out are NULL. */
 struct btz_call {
     const struct btz_node *node;
