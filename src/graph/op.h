@@ -24,20 +24,21 @@ struct btz_call {
 };
 
 enum btz_op_flags {
-    BTZ_OP_VIEW = 1,         /* out 0 is in 0 with another shape: no copy */
-    BTZ_OP_IN_PLACE = 2,     /* out 0 may lie where in 0 lies */
-    BTZ_OP_GRAD_IN = 4,      /* backward reads the inputs */
-    BTZ_OP_GRAD_OUT = 8,     /* backward reads the outputs */
-    BTZ_OP_GRAD_SAVED = 16,  /* backward reads what forward left in scratch */
-    BTZ_OP_RANDOM = 32,      /* never folded */
-    BTZ_OP_SHAPE_ONLY = 64,  /* run reads no data, only shapes: folded wherever those are known */
-    BTZ_OP_STATISTICS = 128, /* inputs 3 and 4 are running statistics: no parameters */
+    BTZ_OP_VIEW = 1,        /* out 0 is in 0 with another shape: no copy */
+    BTZ_OP_IN_PLACE = 2,    /* out 0 may lie where in 0 lies */
+    BTZ_OP_GRAD_IN = 4,     /* backward reads the inputs */
+    BTZ_OP_GRAD_OUT = 8,    /* backward reads the outputs */
+    BTZ_OP_GRAD_SAVED = 16, /* backward reads what forward left in scratch */
+    BTZ_OP_RANDOM = 32,     /* never folded */
+    BTZ_OP_SHAPE_ONLY = 64, /* run reads no data, only shapes: folded wherever those are known */
 };
 
 struct btz_op {
     const char *name, *domain; /* "" is the standard domain */
     int64_t since, until;      /* opsets, both included; until 0: no end */
     unsigned flags;
+    uint32_t
+        settings; /* bits of inputs that are never parameters: running statistics, bounds, scales of images */
     /* Reads attributes once; may be NULL. `arena` is the net's. */
     enum btz_err (*prepare)(struct btz_call *call, struct btz_arena *arena);
     /*

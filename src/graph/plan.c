@@ -100,9 +100,9 @@ static enum btz_err plan_constants(struct btz_net *n)
     for (uint32_t i = 0; i < m->node_count; i++) {
         const struct btz_node *node = &m->nodes[i];
 
-        for (uint32_t k = 3;
-             node->op && node->op->flags & BTZ_OP_STATISTICS && k < node->in_count && k < 5; k++)
-            if (node->in[k] != BTZ_NONE && m->values[node->in[k]].constant)
+        for (uint32_t k = 0; node->op && k < node->in_count && k < 32; k++)
+            if (node->op->settings >> k & 1 && node->in[k] != BTZ_NONE &&
+                m->values[node->in[k]].constant)
                 n->slots[node->in[k]].wants = false;
     }
     return BTZ_OK;

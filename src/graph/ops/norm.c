@@ -428,10 +428,10 @@ static enum btz_err grad_lp(struct btz_call *call)
 #define NORM(text, from, more)                                                                     \
     {                                                                                              \
         .name = text, .since = from, .infer = infer_norm, .run = run_norm, .grad = grad_norm,      \
-        .scratch = scratch_norm, .flags = BTZ_OP_GRAD_IN | (more)                                  \
+        .scratch = scratch_norm, .flags = BTZ_OP_GRAD_IN, .settings = more                         \
     }
 static const struct btz_op ops[] = {
-    NORM("BatchNormalization", 7, BTZ_OP_STATISTICS),
+    NORM("BatchNormalization", 7, 0x18),
     NORM("InstanceNormalization", 7, 0),
     NORM("LayerNormalization", 17, 0),
     NORM("GroupNormalization", 18, 0),
