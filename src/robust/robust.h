@@ -152,7 +152,8 @@ struct btz_attack_job {
      * that is misclassified; of the others adv is the best that was found, or x. */
     float *adv;
     bool *broken;
-    uint64_t *queries; /* n: questions until success, or all; may be NULL */
+    uint64_t *queries;   /* n: questions until success, or all; may be NULL */
+    uint64_t *gradients; /* n: those of the questions that were for a gradient; may be NULL */
 };
 
 struct btz_attack {
