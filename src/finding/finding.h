@@ -108,6 +108,15 @@ struct btz_finding {
  *    "at":12,"len":8,"probe":"...","transform":"...","generation":1,"http_status":200,"seconds":0.12}
  * All text is UTF-8 and hostile: every report escapes it for its medium. */
 
+/*
+ * Evidence that reports draw, JSON: {"kind","title", ...}, with "note", one sentence, where wanted.
+ *   "curve": "x" and "y" (names of the axes), "log" (x), "percent" (y is a share), "series": [{"name","points":[[x,y], ...]}]
+ *   "table": "columns": [...], "rows": [[name, number or text, ...], ...]
+ *   "counts": the same, of numbers: rows are shaded by share
+ * Of type image/png a picture is shown as it is, under its label.
+ */
+#define BTZ_FIGURE_TYPE "application/vnd.bartizan.figure+json"
+
 #define BTZ_FINGERPRINT_TEXT 33
 /* Stable identity across runs: first 16 bytes in hex of SHA-256 over rule id, asset kind and name, location
  * (each with its length before it, 64 bits big-endian; ill-formed UTF-8 as U+FFFD, so that the identity survives a

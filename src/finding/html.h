@@ -95,6 +95,20 @@ BTZ_CHECKED enum btz_err btz_html_place(struct btz_buf *out, const struct btz_ht
 /* A link to the findings of a rule that failed, else its title alone. */
 BTZ_CHECKED enum btz_err btz_html_rule_name(struct btz_buf *out, const struct btz_html_rule *rule);
 
+/* ---- html_evidence.c ---- */
+
+BTZ_CHECKED enum btz_err btz_html_evidence(struct btz_buf *out, const struct btz_html *p,
+                                           const struct btz_finding *f,
+                                           const struct btz_evidence *e);
+
+/* One of several of a kind, to be numbered; figures and pictures have their own headings. */
+bool btz_html_is_example(const struct btz_evidence *e);
+
+/* ---- html_figure.c ---- */
+
+/* `known` is false, and nothing written, for a kind of figure that is none of ours. */
+BTZ_CHECKED enum btz_err btz_html_figure(struct btz_buf *out, const json_t *figure, bool *known);
+
 /* ---- html_findings.c ---- */
 
 BTZ_CHECKED enum btz_err btz_html_findings(struct btz_buf *out, const struct btz_html *p);

@@ -100,7 +100,7 @@ static enum btz_err head(struct btz_buf *out, const struct btz_run *run)
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; "
         "style-src &#39;sha256-");
     BTZ_TRY(btz_base64_encode(btz_slice_of(digest, sizeof digest), out));
-    ADD("&#39;; base-uri &#39;none&#39;; form-action &#39;none&#39;\">\n"
+    ADD("&#39;; img-src data:; base-uri &#39;none&#39;; form-action &#39;none&#39;\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<meta name=\"color-scheme\" content=\"light dark\">\n"
         "<meta name=\"referrer\" content=\"no-referrer\">\n<title>");

@@ -408,6 +408,58 @@ static void test_evidence(void **state)
     assert_true(has(&out, "is not at hand: it was deleted, or left out to save room."));
 }
 
+/* What practices draw: curves, tables and pictures; whatever else stands in such evidence stays text. */
+static void test_figures(void **state)
+{
+    static const struct {
+        const char *json, *expected;
+    } cases[] = {
+        { "{\"kind\":\"curve\",\"title\":\"T\",\"x\":\"eps\",\"y\":\"a\",\"percent\":true,"
+          "\"series\":[{\"name\":"
+          "\"PGD\",\"points\":[[0,1],[0.5,0.5],[1,0]]}]}",
+          "<path class=\"curve s0\" d=\"M52.0 12.0L246.0 101.0L440.0 190.0\"/>" },
+        { "{\"kind\":\"curve\",\"title\":\"T\",\"log\":true,\"series\":[{\"name\":\"q\",\"points\":"
+          "[[10,0],"
+          "[100,1],[1000,2]]}]}",
+          "d=\"M52.0 190.0L246.0 101.0L440.0 12.0\"" },
+        { "{\"kind\":\"curve\",\"series\":[{\"points\":[[\"x\",1],[],7,[1e999,0]]},4,null]}",
+          "<pre>" },
+        { "{\"kind\":\"curve\",\"series\":[{\"points\":[[\"x\",1],[],7]},4,null]}",
+          "<path class=\"curve s2\" d=\"\"/>" },
+        { "{\"kind\":\"curve\",\"series\":7}", "<svg class=\"plot\"" },
+        { "{\"kind\":\"table\",\"title\":\"<b>\",\"columns\":[\"a\",\"<i>\"],\"rows\":[[\"x\",5],["
+          "\"y\",0.25],"
+          "[7,null],3]}",
+          "<caption>&lt;b&gt;</caption>" },
+        { "{\"kind\":\"table\",\"columns\":[\"a\"],\"rows\":[[\"x\",5],[\"y\",0.25]]}",
+          "<td class=\"n\">0.25</td>" },
+        { "{\"kind\":\"counts\",\"columns\":[\"\",\"0\",\"1\"],\"rows\":[[\"0\",30,10],[\"1\",0,0]]"
+          "}",
+          "<td class=\"n heat7\">30</td><td class=\"n heat2\">10</td>" },
+        { "{\"kind\":\"pie\"}", "<pre>{&quot;kind&quot;:&quot;pie&quot;}</pre>" },
+        { "nonsense", "<pre>nonsense</pre>" },
+    };
+    static const char png[] = "\x89PNG\r\n\x1a\n1234";
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF((size_t)1 << 20);
+    struct btz_evidence e;
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        btz_evidence_set(&e, "figure <1>", BTZ_FIGURE_TYPE, btz_str(cases[i].json));
+        show_evidence(&e, false, &out);
+        if (!has(&out, cases[i].expected))
+            fail_msg("%s: no %s in %.*s", cases[i].json, cases[i].expected,
+                     BTZ_SLICE_ARG(btz_buf_slice(&out)));
+        assert_true(has(&out, "<h4>figure &lt;1&gt;</h4>"));
+    }
+    btz_evidence_set(&e, "examples \"1\"", "image/png", btz_slice_of(png, sizeof png - 1));
+    show_evidence(&e, false, &out);
+    assert_true(has(&out, "alt=\"examples &quot;1&quot;\" src=\"data:image/png;base64,"
+                          "iVBORw0KGgoxMjM0\""));
+    btz_evidence_set(&e, "examples", "image/png", btz_str("<svg onload=alert(1)>"));
+    show_evidence(&e, false, &out);
+    assert_true(has(&out, "A picture of 21 bytes, not shown."));
+}
+
 static bool give(void *user, const uint8_t sha256[BTZ_SHA256_LEN], struct btz_buf *out)
 {
     const struct btz_evidence *e = user;
@@ -610,13 +662,21 @@ static void test_contrast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),         cmocka_unit_test(test_hostile_fixture),
-        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_all_passed),
-        cmocka_unit_test(test_other_measures), cmocka_unit_test(test_score_once_fixed),
-        cmocka_unit_test(test_attacks),        cmocka_unit_test(test_hostile_rule),
-        cmocka_unit_test(test_evidence),       cmocka_unit_test(test_evidence_asked_for),
-        cmocka_unit_test(test_huge_reply),     cmocka_unit_test(test_many),
-        cmocka_unit_test(test_trend),          cmocka_unit_test(test_contrast),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_hostile_fixture),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_all_passed),
+        cmocka_unit_test(test_other_measures),
+        cmocka_unit_test(test_score_once_fixed),
+        cmocka_unit_test(test_attacks),
+        cmocka_unit_test(test_hostile_rule),
+        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_evidence_asked_for),
+        cmocka_unit_test(test_huge_reply),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_trend),
+        cmocka_unit_test(test_contrast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

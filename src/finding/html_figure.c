@@ -1,0 +1,310 @@
+/*
+ * Figures that practices attach as evidence of type BTZ_FIGURE_TYPE: curves as inline SVG, tables, tables of counts.
+ * The JSON may be anybody's: what does not fit is left out and said.
+ */
+#include <math.h>
+
+#include "base/json.h"
+#include "finding/html.h"
+
+#define SERIES_MAX  6
+#define POINTS_MAX  500
+#define COLUMNS_MAX 40
+#define ROWS_MAX    200
+
+/* ---- curves ----------------------------------------------------------------------------------------------------------- */
+
+#define LEFT   52.0
+#define RIGHT  440.0
+#define TOP    12.0
+#define BOTTOM 190.0
+
+struct scale {
+    double low, high;
+    bool log, percent;
+};
+struct plot {
+    struct scale x, y;
+    const json_t *series;
+    size_t count;
+};
+
+static bool point_of(const json_t *points, size_t i, double *x, double *y)
+{
+    const json_t *p = json_array_get(points, i), *a = json_array_get(p, 0),
+                 *b = json_array_get(p, 1);
+
+    *x = json_is_number(a) ? json_number_value(a) : NAN;
+    *y = json_is_number(b) ? json_number_value(b) : NAN;
+    return isfinite(*x) && isfinite(*y);
+}
+
+static size_t point_count(const struct plot *p, size_t series, const json_t **points)
+{
+    size_t n;
+
+    *points = json_object_get(json_array_get(p->series, series), "points");
+    n = json_array_size(*points);
+    return n < POINTS_MAX ? n : POINTS_MAX;
+}
+
+static double along(const struct scale *s, double v)
+{
+    double low = s->low, high = s->high;
+
+    if (s->log) {
+        v = log10(fmax(v, 1e-300));
+        low = log10(low);
+        high = log10(high);
+    }
+    return high > low ? fmin(fmax((v - low) / (high - low), 0), 1) : 0.5;
+}
+
+static double at_x(const struct plot *p, double x)
+{
+    return LEFT + along(&p->x, x) * (RIGHT - LEFT);
+}
+
+static double at_y(const struct plot *p, double y)
+{
+    return BOTTOM - along(&p->y, y) * (BOTTOM - TOP);
+}
+
+static void measure(struct plot *p)
+{
+    double low = INFINITY, high = -INFINITY, top = 0, positive = INFINITY, x, y;
+
+    for (size_t s = 0; s < p->count; s++) {
+        const json_t *points;
+        size_t n = point_count(p, s, &points);
+
+        for (size_t i = 0; i < n; i++)
+            if (point_of(points, i, &x, &y)) {
+                low = fmin(low, x);
+                high = fmax(high, x);
+                top = fmax(top, y);
+                if (x > 0)
+                    positive = fmin(positive, x);
+            }
+    }
+    p->x.low = isfinite(low) ? low : 0;
+    p->x.high = isfinite(high) ? high : 1;
+    if (p->x.log) {
+        p->x.low = isfinite(positive) ? positive : 1;
+        p->x.high = fmax(p->x.high, p->x.low * 10);
+    }
+    p->y.low = 0;
+    p->y.high = p->y.percent || top <= 0 ? 1 : top;
+}
+
+static enum btz_err frame(struct btz_buf *out, const struct plot *p)
+{
+    for (int i = 0; i <= 4; i++) {
+        double v = p->y.high * i / 4, y = BOTTOM - (BOTTOM - TOP) * i / 4;
+
+        ADDF("<path class=\"axis\" d=\"M%.0f %.1fH%.0f\"/><text class=\"end\" x=\"%.0f\" "
+             "y=\"%.1f\">",
+             LEFT, y, RIGHT, LEFT - 6, y + 4);
+        if (p->y.percent)
+            ADDF("%.0f%%</text>", 100 * v);
+        else
+            ADDF("%.3g</text>", v);
+    }
+    for (int i = 0; i <= 4; i++) {
+        double t = i / 4.0,
+               v = p->x.log ? p->x.low * pow(p->x.high / p->x.low, t)
+                            : p->x.low + (p->x.high - p->x.low) * t,
+               x = LEFT + (RIGHT - LEFT) * t;
+
+        ADDF("<path class=\"axis\" d=\"M%.1f %.0fv4\"/><text x=\"%.1f\" y=\"%.0f\">%.3g</text>", x,
+             BOTTOM, x, BOTTOM + 17, v);
+    }
+    return BTZ_OK;
+}
+
+static struct btz_slice text_of(const json_t *object, const char *key)
+{
+    struct btz_slice text = btz_str("");
+
+    return btz_json_get_text(object, key, &text) ? text : btz_str("");
+}
+
+static enum btz_err line(struct btz_buf *out, const struct plot *p, size_t s, double *end)
+{
+    const json_t *points;
+    size_t n = point_count(p, s, &points), drawn = 0;
+    double x, y;
+
+    ADDF("<path class=\"curve s%zu\" d=\"", s);
+    for (size_t i = 0; i < n; i++)
+        if (point_of(points, i, &x, &y)) {
+            ADDF("%s%.1f %.1f", drawn++ ? "L" : "M", at_x(p, x), at_y(p, y));
+            *end = at_y(p, y);
+        }
+    ADD("\"/>");
+    for (size_t i = 0; i < n && drawn <= 25; i++)
+        if (point_of(points, i, &x, &y))
+            ADDF("<circle class=\"dot s%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", s, at_x(p, x),
+                 at_y(p, y));
+    return BTZ_OK;
+}
+
+/* Names stand at the ends of their lines, moved apart where they would lie on each other. */
+static void spread(double *ends, size_t count)
+{
+    for (size_t round = 0; round < count; round++)
+        for (size_t i = 0; i < count; i++)
+            for (size_t k = 0; k < count; k++)
+                if (i != k && (ends[k] > ends[i] || (ends[k] >= ends[i] && k > i)) &&
+                    ends[k] < ends[i] + 13)
+                    ends[k] = ends[i] + 13;
+}
+
+static enum btz_err curve(struct btz_buf *out, const json_t *figure)
+{
+    struct plot p = { .series = json_object_get(figure, "series"),
+                      .x.log = json_is_true(json_object_get(figure, "log")),
+                      .y.percent = json_is_true(json_object_get(figure, "percent")) };
+    double ends[SERIES_MAX] = { 0 };
+
+    p.count = json_array_size(p.series);
+    if (p.count > SERIES_MAX)
+        p.count = SERIES_MAX;
+    measure(&p);
+    ADD("<svg class=\"plot\" viewBox=\"0 0 620 232\" role=\"img\" aria-label=\"");
+    BTZ_TRY(btz_html_line(out, text_of(figure, "title"), BTZ_HTML_TEXT));
+    ADD("; the table below has the numbers\">");
+    BTZ_TRY(frame(out, &p));
+    for (size_t s = 0; s < p.count; s++)
+        BTZ_TRY(line(out, &p, s, &ends[s]));
+    spread(ends, p.count);
+    for (size_t s = 0; s < p.count; s++) {
+        ADDF("<text class=\"name s%zu\" x=\"%.0f\" y=\"%.1f\">", s, RIGHT + 8, ends[s] + 4);
+        BTZ_TRY(btz_html_line(out, text_of(json_array_get(p.series, s), "name"), 28));
+        ADD("</text>");
+    }
+    ADDF("<text x=\"%.0f\" y=\"%.0f\">", (LEFT + RIGHT) / 2, BOTTOM + 36);
+    BTZ_TRY(btz_html_line(out, text_of(figure, "x"), 60));
+    ADD("</text></svg>\n");
+    return BTZ_OK;
+}
+
+/* The numbers of a curve: a row for each x of any series. */
+static enum btz_err curve_numbers(struct btz_buf *out, const json_t *figure)
+{
+    const json_t *series = json_object_get(figure, "series");
+    size_t count = json_array_size(series);
+
+    ADD("<details><summary>Numbers</summary><table><caption>");
+    BTZ_TRY(btz_html_line(out, text_of(figure, "title"), BTZ_HTML_TEXT));
+    ADD("</caption><thead><tr><th scope=\"col\">Series</th><th "
+        "scope=\"col\" class=\"n\">");
+    BTZ_TRY(btz_html_line(out, text_of(figure, "x"), 60));
+    ADD("</th><th scope=\"col\" class=\"n\">");
+    BTZ_TRY(btz_html_line(out, text_of(figure, "y"), 60));
+    ADD("</th></tr></thead><tbody>");
+    for (size_t s = 0; s < count && s < SERIES_MAX; s++) {
+        const json_t *one = json_array_get(series, s), *points = json_object_get(one, "points");
+        size_t n = json_array_size(points), step = n / 25 + 1;
+        double x, y;
+
+        for (size_t i = 0; i < n && i < POINTS_MAX; i += step)
+            if (point_of(points, i, &x, &y)) {
+                ADD("<tr><th scope=\"row\">");
+                BTZ_TRY(btz_html_line(out, text_of(one, "name"), 60));
+                ADDF("</th><td class=\"n\">%.4g</td><td class=\"n\">%.4g</td></tr>", x, y);
+            }
+    }
+    return btz_buf_add_str(out, "</tbody></table></details>\n");
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------------------------- */
+
+static enum btz_err cell(struct btz_buf *out, const json_t *value)
+{
+    struct btz_slice text;
+
+    if (json_is_integer(value))
+        return btz_buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    if (json_is_number(value))
+        return btz_buf_printf(out, "%.4g", json_number_value(value));
+    if (!json_is_string(value))
+        return btz_buf_add_str(out, "&ndash;");
+    text = btz_slice_of(json_string_value(value), json_string_length(value));
+    return btz_html_line(out, text, 120);
+}
+
+/* How dark a count is among the others of its row, 0 to 9. */
+static int shade(const json_t *row, size_t i)
+{
+    double sum = 0;
+
+    for (size_t k = 1; k < json_array_size(row); k++)
+        sum += json_number_value(json_array_get(row, k));
+    return sum > 0 ? (int)fmin(9, 10 * json_number_value(json_array_get(row, i)) / sum) : 0;
+}
+
+static enum btz_err table_row(struct btz_buf *out, const json_t *row, bool counts)
+{
+    size_t n = json_array_size(row);
+
+    ADD("<tr>");
+    for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
+        const json_t *value = json_array_get(row, i);
+
+        if (i == 0)
+            ADD("<th scope=\"row\">");
+        else if (counts)
+            ADDF("<td class=\"n heat%d\">", shade(row, i));
+        else
+            ADDF("<td%s>", json_is_number(value) ? " class=\"n\"" : "");
+        BTZ_TRY(cell(out, value));
+        BTZ_TRY(btz_buf_add_str(out, i == 0 ? "</th>" : "</td>"));
+    }
+    return btz_buf_add_str(out, "</tr>\n");
+}
+
+static enum btz_err table(struct btz_buf *out, const json_t *figure, bool counts)
+{
+    const json_t *columns = json_object_get(figure, "columns"),
+                 *rows = json_object_get(figure, "rows");
+    size_t n = json_array_size(columns), m = json_array_size(rows);
+
+    ADDF("<div class=\"wide\"><table%s><caption>", counts ? " class=\"counts\"" : "");
+    BTZ_TRY(btz_html_line(out, text_of(figure, "title"), BTZ_HTML_TEXT));
+    ADD("</caption><thead><tr>");
+    for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
+        ADDF("<th scope=\"col\"%s>",
+             i && json_is_number(json_array_get(json_array_get(rows, 0), i)) ? " class=\"n\"" : "");
+        BTZ_TRY(cell(out, json_array_get(columns, i)));
+        ADD("</th>");
+    }
+    ADD("</tr></thead><tbody>\n");
+    for (size_t i = 0; i < m && i < ROWS_MAX; i++)
+        BTZ_TRY(table_row(out, json_array_get(rows, i), counts));
+    ADD("</tbody></table></div>\n");
+    if (m > ROWS_MAX || n > COLUMNS_MAX)
+        ADD("<p class=\"soft\">The whole table is in the evidence file.</p>\n");
+    return BTZ_OK;
+}
+
+enum btz_err btz_html_figure(struct btz_buf *out, const json_t *figure, bool *known)
+{
+    struct btz_slice kind = text_of(figure, "kind"), note = text_of(figure, "note");
+
+    *known = true;
+    if (btz_slice_is(kind, "curve")) {
+        BTZ_TRY(curve(out, figure));
+        BTZ_TRY(curve_numbers(out, figure));
+    } else if (btz_slice_is(kind, "table"))
+        BTZ_TRY(table(out, figure, false));
+    else if (btz_slice_is(kind, "counts"))
+        BTZ_TRY(table(out, figure, true));
+    else
+        *known = false;
+    if (!*known || note.len == 0)
+        return BTZ_OK;
+    ADD("<p class=\"soft\">");
+    BTZ_TRY(btz_html_line(out, note, BTZ_HTML_TEXT));
+    return btz_buf_add_str(out, "</p>\n");
+}
