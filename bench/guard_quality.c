@@ -492,13 +492,13 @@ static int rising(const void *a, const void *b)
 static enum btz_err cost_of(const struct btz_train_set *s)
 {
     BTZ_FREE double *each = calloc(s->count + 1, sizeof *each);
-    struct btz_injection_classifier *c;
+    struct btz_guard_classifier *c;
     size_t n = 0;
     double sum = 0;
 
     if (!each)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    BTZ_TRY(btz_injection_classifier_open(NULL, &c));
+    BTZ_TRY(btz_guard_classifier_open(NULL, &c));
     for (size_t i = 0; i < s->count; i++) {
         uint64_t best = UINT64_MAX;
 
@@ -507,14 +507,13 @@ static enum btz_err cost_of(const struct btz_train_set *s)
         for (int round = 0; round < 5; round++) {
             uint64_t start = btz_clock_ns(), took;
 
-            sum += btz_injection_classifier_score(c, s->texts[i].channel, s->texts[i].text, NULL,
-                                                  NULL);
+            sum += btz_guard_classifier_score(c, s->texts[i].channel, s->texts[i].text, NULL, NULL);
             took = btz_clock_ns() - start;
             best = took < best ? took : best;
         }
         each[n++] = (double)best / 1000 / ((double)s->texts[i].text.len / 1024);
     }
-    btz_injection_classifier_free(c);
+    btz_guard_classifier_free(c);
     if (n == 0 || !(sum > 0))
         return btz_fail(BTZ_INTERNAL, "nothing was scored");
     qsort(each, n, sizeof *each, rising);

@@ -56,7 +56,7 @@ struct sample {
 };
 struct calibrating {
     const struct args *args;
-    struct btz_injection_classifier *classifier;
+    struct btz_guard_classifier *classifier;
     struct btz_guard *guard; /* only watches, and writes every score down */
     struct sample channel[BTZ_CHANNEL_COUNT];
     struct btz_calibrated made[BTZ_CHANNEL_COUNT];
@@ -171,14 +171,14 @@ static enum btz_err calibrate(struct btz_cli *cli, struct calibrating *c)
     conf.enabled = true;
     conf.calibration = "";
     conf.rules = (struct btz_conf_list){ rules, BTZ_COUNT(rules) };
-    BTZ_TRY(btz_injection_classifier_open(conf.classifier, &c->classifier));
+    BTZ_TRY(btz_guard_classifier_open(conf.classifier, &c->classifier));
     BTZ_TRY(btz_guard_new(&conf, &c->guard));
     err = score_all(cli, c);
     btz_guard_free(c->guard); /* it borrows from the arena */
     BTZ_TRY(err);
     if (!c->args->out)
         return BTZ_OK;
-    btz_injection_classifier_digest(c->classifier, digest);
+    btz_guard_classifier_digest(c->classifier, digest);
     BTZ_TRY(btz_calibration_write(c->made, c->made_count, digest, c->args->fpr, c->args->confidence,
                                   &out));
     return btz_file_write(c->args->out, btz_buf_slice(&out), 0644);
@@ -194,7 +194,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
     (void)operand_count;
     for (int k = 0; k < BTZ_CHANNEL_COUNT; k++)
         free(c.channel[k].scores);
-    btz_injection_classifier_free(c.classifier);
+    btz_guard_classifier_free(c.classifier);
     return err == BTZ_OK ? 0 : btz_cli_fail(cli, err);
 }
 

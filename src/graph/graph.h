@@ -173,11 +173,12 @@ struct btz_net_options {
     const struct btz_shape *
         inputs; /* one an input of the model; NULL: as declared, with `batch` for the first dimension */
     int64_t batch;
-    bool doubles;      /* floats are computed as doubles: the reference path */
-    bool reference;    /* scalar kernels only */
-    bool training;     /* dropout and batch statistics are on */
-    bool input_grads;  /* backward to the inputs that are floats */
-    bool param_grads;  /* backward to the float constants that reach an output */
+    bool doubles;     /* floats are computed as doubles: the reference path */
+    bool reference;   /* scalar kernels only */
+    bool training;    /* dropout and batch statistics are on */
+    bool input_grads; /* backward to the inputs that are floats */
+    bool
+        param_grads; /* backward to the float constants that reach an output, but running statistics */
     size_t memory_max; /* 0: 8 GiB */
     uint64_t seed;     /* of dropout and the random operators */
 };
@@ -202,7 +203,7 @@ BTZ_CHECKED enum btz_err btz_net_forward(struct btz_net *n);
 /* Where the derivative of the loss by an output is to be written, before backward. NULL: nothing that is wanted depends on it
  * through operators with gradients, or its shape depends on data. */
 struct btz_tensor *btz_net_output_grad(struct btz_net *n, uint32_t i);
-/* Derivatives by inputs and parameters of what output_grad says; after a forward of the same net. */
+/* Derivatives by inputs and parameters of what output_grad says; after a forward of the same net, as often as one likes. */
 BTZ_CHECKED enum btz_err btz_net_backward(struct btz_net *n);
 const struct btz_tensor *btz_net_input_grad(const struct btz_net *n,
                                             uint32_t i); /* NULL: not one of floats */

@@ -63,11 +63,18 @@ static void lifetimes(struct btz_net *n)
             if (node->in[k] != BTZ_NONE)
                 use(n, node->in[k],
                     s->backward && (node->op->flags & BTZ_OP_GRAD_IN) ? back(n, i) : i);
+        /* Whoever reads a view that only the run can make reads this. */
+        if (s->dynamic && (node->op->flags & BTZ_OP_VIEW))
+            use(n, node->in[0], end);
         for (uint32_t k = 0; k < node->out_count; k++)
             if (node->out[k] != BTZ_NONE)
                 use(n, node->out[k],
                     s->backward && (node->op->flags & BTZ_OP_GRAD_OUT) ? back(n, i) : i);
     }
+    /* What backward reads stays until the next forward: backward may run once more, for another loss. */
+    for (uint32_t v = 0; v < m->value_count; v++)
+        if (n->slots[v].last >= m->node_count)
+            n->slots[v].last = end;
 }
 
 /* An operator that may write over its input does so where nobody reads that any more. */
@@ -102,7 +109,7 @@ static void grad_lifetimes(struct btz_net *n)
         struct btz_slot *s = &n->slots[v];
 
         /* The loss is there before backward begins. */
-        s->grad_first = s->kept ? (nodes ? nodes - 1 : 0) : end;
+        s->grad_first = m->values[v].is_output ? (nodes ? nodes - 1 : 0) : end;
         s->grad_last = m->values[v].producer == BTZ_NONE ? end : back(n, m->values[v].producer);
     }
     for (uint32_t i = 0; i < m->node_count; i++)
@@ -152,7 +159,7 @@ static void collect(struct btz_net *n, struct btz_place *places, size_t *count)
         if (!s->live || s->folded || s->dynamic || !s->scratch_bytes)
             continue;
         saved = s->backward && (m->nodes[i].op->flags & BTZ_OP_GRAD_SAVED);
-        add_place(places, count, i, saved ? back(n, i) : i, s->scratch_bytes, &s->scratch);
+        add_place(places, count, i, saved ? end : i, s->scratch_bytes, &s->scratch);
         if (s->backward && !saved)
             add_place(places, count, back(n, i), back(n, i), s->scratch_bytes, &s->scratch_back);
     }

@@ -11,7 +11,6 @@ void btz_net_free(struct btz_net *n)
         return;
     for (uint32_t v = 0; n->slots && v < n->model->value_count; v++) {
         free(n->slots[v].heap);
-        free(n->slots[v].grad_heap);
     }
     free(n->memory);
     btz_arena_release(&n->arena);
@@ -37,7 +36,7 @@ struct btz_tensor *btz_net_output_grad(struct btz_net *n, uint32_t i)
 {
     struct btz_slot *s = &n->slots[n->model->outputs[i]];
 
-    return s->has_grad && s->defined ? &s->loss : NULL;
+    return s->has_grad ? &s->loss : NULL;
 }
 
 const struct btz_tensor *btz_net_input_grad(const struct btz_net *n, uint32_t i)
@@ -172,31 +171,9 @@ static void zero(const struct btz_tensor *t)
         memset(t->data, 0, btz_tensor_bytes(t));
 }
 
-/* Gradients of values whose shapes this run has shown. */
-static enum btz_err grow_grads(struct btz_net *n, struct btz_step *s)
-{
-    const struct btz_node *node = s->call.node;
-
-    for (uint32_t k = 0; k < node->out_count; k++) {
-        struct btz_slot *out = node->out[k] == BTZ_NONE ? NULL : &n->slots[node->out[k]];
-
-        if (!out || !out->has_grad)
-            continue;
-        s->out_grad[k] = btz_type_is_real(out->t.type) ? &out->grad : NULL;
-        if (!s->out_grad[k])
-            continue;
-        BTZ_TRY(grow(n, &out->t, &out->grad_heap));
-        out->grad = out->t;
-        out->grad.data = out->grad_heap;
-        zero(&out->grad);
-    }
-    return BTZ_OK;
-}
-
 static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time)
 {
     const struct btz_node *node = s->call.node;
-    BTZ_FREE void *scratch = NULL;
     bool any = false;
 
     for (uint32_t k = 0; k < node->out_count; k++)
@@ -206,9 +183,8 @@ static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time
 
         if (!in || !in->has_grad)
             continue;
-        if (in->defined && in->grad_first == time)
+        if (in->grad_first == time)
             zero(&in->grad);
-        s->in_grad[k] = btz_type_is_real(in->t.type) ? &in->grad : NULL;
     }
     if (!any)
         return BTZ_OK;
@@ -217,17 +193,6 @@ static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time
         return BTZ_OK;
     }
     s->call.scratch = s->scratch_back;
-    if (s->scratch_bytes && !s->scratch_back) {
-        scratch = aligned_alloc(64, s->scratch_bytes + 64 - s->scratch_bytes % 64);
-        if (!scratch)
-            return btz_op_fail(&s->call, BTZ_LIMIT, "needs %zu bytes of memory", s->scratch_bytes);
-        s->call.scratch = scratch;
-        /* What forward saved is gone: it is made once more. */
-        if (node->op->flags & BTZ_OP_GRAD_SAVED) {
-            memset(scratch, 0, s->scratch_bytes);
-            BTZ_TRY(node->op->run(&s->call));
-        }
-    }
     return node->op->grad(&s->call);
 }
 
@@ -237,13 +202,10 @@ enum btz_err btz_net_backward(struct btz_net *n)
 
     if (!n->ran)
         return btz_fail(BTZ_INTERNAL, "backward without a forward before");
-    for (uint32_t i = 0; i < m->node_count; i++)
-        if (n->steps[i].backward && n->steps[i].dynamic)
-            BTZ_TRY(grow_grads(n, &n->steps[i]));
     for (uint32_t v = 0; v < m->value_count; v++) {
         struct btz_slot *s = &n->slots[v];
 
-        if (!s->has_grad || !s->defined)
+        if (!s->has_grad)
             continue;
         if (m->values[v].producer == BTZ_NONE)
             zero(&s->grad);

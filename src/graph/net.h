@@ -21,7 +21,6 @@ struct btz_slot {
     size_t first, last; /* times at which the memory is in use, of roots */
     size_t grad_first, grad_last;
     void *heap; /* memory of a value whose shape is known only at run time */
-    void *grad_heap;
 };
 
 struct btz_step {

@@ -37,6 +37,8 @@ struct btz_op {
     const char *name, *domain; /* "" is the standard domain */
     int64_t since, until;      /* opsets, both included; until 0: no end */
     unsigned flags;
+    uint32_t
+        settings; /* bits of inputs that are never parameters: running statistics, bounds, scales of images */
     /* Reads attributes once; may be NULL. `arena` is the net's. */
     enum btz_err (*prepare)(struct btz_call *call, struct btz_arena *arena);
     /*

@@ -97,6 +97,14 @@ static enum btz_err plan_constants(struct btz_net *n)
             btz_tensor_convert(c, &s->t);
         }
     }
+    for (uint32_t i = 0; i < m->node_count; i++) {
+        const struct btz_node *node = &m->nodes[i];
+
+        for (uint32_t k = 0; node->op && k < node->in_count && k < 32; k++)
+            if (node->op->settings >> k & 1 && node->in[k] != BTZ_NONE &&
+                m->values[node->in[k]].constant)
+                n->slots[node->in[k]].wants = false;
+    }
     return BTZ_OK;
 }
 
@@ -206,8 +214,9 @@ static enum btz_err plan_grads(struct btz_net *n)
 {
     const struct btz_model *m = n->model;
 
+    /* No loss is given for an output whose shape depends on data, so nothing flows through such steps. */
     for (uint32_t i = 0; i < m->output_count; i++)
-        n->slots[m->outputs[i]].reaches = true;
+        n->slots[m->outputs[i]].reaches = n->slots[m->outputs[i]].defined;
     for (uint32_t i = m->node_count; i-- > 0;) {
         const struct btz_node *node = &m->nodes[i];
         struct btz_step *s = &n->steps[i];

@@ -121,6 +121,7 @@ struct btz_box {
 };
 
 /* One unit of samples under one attack. */
+struct btz_constraint;
 struct btz_attack_job {
     const struct btz_attack *attack;
     struct btz_classifier *classifier; /* NULL where there is none */
@@ -137,11 +138,22 @@ struct btz_attack_job {
     uint64_t seed;
     double param[BTZ_ATTACK_PARAMS_MAX]; /* in the order of the descriptor */
     const volatile int *stop;            /* non-zero: end early with what there is; may be NULL */
+    /* More of the data than the unit, the same for all units; each may be NULL. */
+    const float *shared; /* features: what the attack's `train` made; NULL: it trains on the unit */
+    const float *
+        pool; /* pool_count inputs that are classified correctly as pool_label: where attacks by labels start */
+    const uint32_t *pool_label;
+    size_t pool_count;
+    const struct btz_constraint *constraint; /* of tables, see constraint.h */
+    /* Sample i (of the unit) was broken at a smaller norm, by its queries-th question: a point of queries against success. */
+    void (*on_best)(void *user, size_t i, uint64_t queries, double norm);
+    void *user;
     /* Results. adv begins as a copy of x; broken as false. A sample that is broken has in adv an input within eps and the box
      * that is misclassified; of the others adv is the best that was found, or x. */
     float *adv;
     bool *broken;
-    uint64_t *queries; /* n: questions until success, or all; may be NULL */
+    uint64_t *queries;   /* n: questions until success, or all; may be NULL */
+    uint64_t *gradients; /* n: those of the questions that were for a gradient; may be NULL */
 };
 
 struct btz_attack {
@@ -153,9 +165,16 @@ struct btz_attack {
     const char *rule;   /* id of the rule its findings belong to */
     const char *source; /* the paper */
     enum btz_err (*run)(struct btz_attack_job *job);
+    /*
+     * Of universal attacks, NULL in others: makes what all units share from the samples of the job, which are the first of
+     * the data that are classified correctly (BTZ_ATTACK_TRAIN_MAX at most). Run once, before the units; results of the job
+     * are left alone. shared: features floats.
+     */
+    enum btz_err (*train)(const struct btz_attack_job *job, float *shared);
     /* Known answer: OK, or INTERNAL with what came out instead. */
     enum btz_err (*selftest)(void);
 };
+#define BTZ_ATTACK_TRAIN_MAX 1024
 extern const struct btz_attack *const btz_attacks[];      /* NULL at the end, sorted by id */
 const struct btz_attack *btz_attack_find(const char *id); /* NULL: none */
 const char *btz_attack_nearest(const char *id);

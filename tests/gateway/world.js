@@ -141,10 +141,12 @@ function section(mock, more = {}) {
 }
 
 class Gateway {
-    // `gate`: more of the section; `access`: of that one; `mock`: the upstream.
-    static async start(work, mock, { gate = {}, access = {}, name = 'gate', people = true } = {}) {
+    // `gate`: more of the section; `access`: of that one; `mock`: the upstream; `options`: of `gate run`; `env`: more of it.
+    static async start(work, mock, { gate = {}, access = {}, name = 'gate', people = true, options = [], env = {} } = {}) {
         const w = new Gateway();
         w.mock = mock;
+        w.options = options;
+        w.env = { ...credentials, ...env };
         w.dir = path.join(work, name);
         w.state = path.join(w.dir, 'state');
         w.keys = {};
@@ -161,7 +163,7 @@ class Gateway {
         w.settings = { version: 1, access: { origin: `https://localhost:${w.tls}`, ...access }, gate: section(mock, { http: `127.0.0.1:${w.port}`, workers: 1, ...gate }) };
         w.write();
         if (people) {
-            w.cli('access', 'init', 'alice');
+            w.link = w.cli('access', 'init', 'alice').match(/https:\S+/)?.[0];
             w.key = w.service('app', ['user'], 'model.invoke model/mock*', 'model.invoke model/claude*', 'model.invoke model/llama*', 'model.invoke model/gpt-image*', 'model.list *', 'endpoint.use *', 'tool.call *', 'tool.list *');
         }
         await w.run();
@@ -174,8 +176,8 @@ class Gateway {
 
     async run() {
         this.gone = undefined;
-        const started = this.process = child(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state], {
-            cwd: this.dir, env: credentials, stdio: ['ignore', fs.openSync(path.join(this.dir, 'gate.log'), 'a'), fs.openSync(path.join(this.dir, 'gate.err'), 'a')],
+        const started = this.process = child(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state, ...this.options], {
+            cwd: this.dir, env: this.env, stdio: ['ignore', fs.openSync(path.join(this.dir, 'gate.log'), 'a'), fs.openSync(path.join(this.dir, 'gate.err'), 'a')],
         });
         started.on('exit', (code) => {
             if (this.process === started) // not an earlier one whose end is told late

@@ -13,24 +13,24 @@
 #include "base/json.h"
 #include "gate/guard/train.h"
 
-static struct btz_injection_classifier *built_in;
+static struct btz_guard_classifier *built_in;
 
 static int open_built_in(void **state)
 {
     (void)state;
-    return btz_injection_classifier_open(NULL, &built_in) == BTZ_OK ? 0 : -1;
+    return btz_guard_classifier_open(NULL, &built_in) == BTZ_OK ? 0 : -1;
 }
 
 static int close_built_in(void **state)
 {
     (void)state;
-    btz_injection_classifier_free(built_in);
+    btz_guard_classifier_free(built_in);
     return 0;
 }
 
 static double score(enum btz_channel channel, const char *text)
 {
-    return btz_injection_classifier_score(built_in, channel, btz_str(text), NULL, NULL);
+    return btz_guard_classifier_score(built_in, channel, btz_str(text), NULL, NULL);
 }
 
 static const char *const attacks[] = {
@@ -123,16 +123,16 @@ static void test_no_dilution(void **state)
             double now;
 
             assert_int_equal(btz_buf_add_str(&text, filler), BTZ_OK);
-            now = btz_injection_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&text),
-                                                 NULL, NULL);
+            now = btz_guard_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&text), NULL,
+                                             NULL);
             assert_true(now >= last);
             last = now;
         }
         btz_buf_clear(&text);
         for (int n = 0; n < 2000; n++)
             assert_int_equal(btz_buf_add_str(&text, n == 1000 ? attacks[i] : filler), BTZ_OK);
-        assert_true(btz_injection_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&text),
-                                                   &from, &to) >= alone);
+        assert_true(btz_guard_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&text),
+                                               &from, &to) >= alone);
         /* And it says where: the window touches the attack. */
         assert_true(from < 1000 * (sizeof filler - 1) + strlen(attacks[i]));
         assert_true(to > 1000 * (sizeof filler - 1));
@@ -144,7 +144,7 @@ static uint64_t steps_of(struct btz_slice text)
 {
     uint64_t steps = 0;
 
-    btz_injection_classifier_measure(built_in, BTZ_CHANNEL_DOCUMENT, text, NULL, NULL, &steps);
+    btz_guard_classifier_measure(built_in, BTZ_CHANNEL_DOCUMENT, text, NULL, NULL, &steps);
     return steps;
 }
 
@@ -206,8 +206,8 @@ static void test_blind(void **state)
             if (btz_slice_is(kind, kinds[k])) {
                 n[k]++;
                 hits[k] +=
-                    btz_injection_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&view),
-                                                   NULL, NULL) >= BTZ_CLASSIFIER_THRESHOLD;
+                    btz_guard_classifier_score(built_in, BTZ_CHANNEL_USER, btz_buf_slice(&view),
+                                               NULL, NULL) >= BTZ_CLASSIFIER_THRESHOLD;
             }
     }
     assert_true(n[0] >= 40 && n[1] >= 40 && n[2] >= 40);
@@ -229,7 +229,7 @@ static void test_file_round_trip(void **state)
     BTZ_BUF_RELEASE struct btz_buf file = BTZ_BUF(BTZ_CLASS_FILE_MAX);
     BTZ_FREE struct btz_class_weights *w = calloc(1, sizeof *w);
     char path[] = "/tmp/test_classifier.XXXXXX";
-    struct btz_injection_classifier *c;
+    struct btz_guard_classifier *c;
     int fd = mkstemp(path);
     uint8_t a[BTZ_SHA256_LEN], b[BTZ_SHA256_LEN];
 
@@ -241,16 +241,16 @@ static void test_file_round_trip(void **state)
     assert_memory_equal(w, built_in->weights, sizeof *w);
     assert_int_equal(btz_fd_write_all(fd, btz_buf_slice(&file), path), BTZ_OK);
     close(fd);
-    assert_int_equal(btz_injection_classifier_open(path, &c), BTZ_OK);
-    btz_injection_classifier_digest(c, a);
-    btz_injection_classifier_digest(built_in, b);
+    assert_int_equal(btz_guard_classifier_open(path, &c), BTZ_OK);
+    btz_guard_classifier_digest(c, a);
+    btz_guard_classifier_digest(built_in, b);
     assert_memory_equal(a, b, sizeof a);
     for (size_t i = 0; i < BTZ_COUNT(attacks); i++)
-        assert_true(btz_injection_classifier_score(c, BTZ_CHANNEL_USER, btz_str(attacks[i]), NULL,
-                                                   NULL) == score(BTZ_CHANNEL_USER, attacks[i]));
-    btz_injection_classifier_free(c);
+        assert_true(btz_guard_classifier_score(c, BTZ_CHANNEL_USER, btz_str(attacks[i]), NULL,
+                                               NULL) == score(BTZ_CHANNEL_USER, attacks[i]));
+    btz_guard_classifier_free(c);
     unlink(path);
-    assert_int_equal(btz_injection_classifier_open(path, &c), BTZ_IO);
+    assert_int_equal(btz_guard_classifier_open(path, &c), BTZ_IO);
 }
 
 /* Damage at any byte, and an end at any byte, is seen. The weights are one run of bytes below the checksum: every 37th of

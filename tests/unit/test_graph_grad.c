@@ -13,7 +13,7 @@
 
 #include "graph/kernel.h"
 
-#define MODEL_IN  6
+#define MODEL_IN  8
 #define MODEL_OUT 3
 enum fill { SMOOTH, POSITIVE, UNIT, ABOVE_ONE, LABELS, TRUTHS };
 
@@ -21,7 +21,8 @@ enum fill { SMOOTH, POSITIVE, UNIT, ABOVE_ONE, LABELS, TRUTHS };
 struct grad_case {
     const char *op;
     int64_t opset;
-    const char *shapes[MODEL_IN]; /* "c:2,3" where the numbers are constants: int64 */
+    /* "c:2,3" where the numbers are constants of int64, "i:" int32, "f:" float; "c1:" a scalar; "-" is left out */
+    const char *shapes[MODEL_IN];
     const char *attrs;
     enum fill fill;
     uint32_t outs;
@@ -208,6 +209,84 @@ static const struct grad_case cases[] = {
       .shapes = { "3,4", "c:0,3,1", "4" },
       .fill = POSITIVE },
     { .op = "CastLike", .opset = 15, .shapes = { "5", "1" } },
+    { .op = "RNN", .opset = 14, .shapes = { "3,2,2", "1,3,2", "1,3,3" }, .outs = 2 },
+    { .op = "RNN",
+      .opset = 14,
+      .shapes = { "2,3,2", "2,2,2", "2,2,2", "2,4", "i:3,1", "2,2,2" },
+      .attrs = "direction:bidirectional layout=1 activations:Affine,ScaledTanh "
+               "activation_alpha=0.5,0.8 activation_beta=0.1,1.5",
+      .outs = 2 },
+    { .op = "RNN",
+      .opset = 7,
+      .shapes = { "2,2,2", "2,3,2", "2,3,3", "2,6" },
+      .attrs = "direction:bidirectional activations:Softplus,Elu" },
+    { .op = "RNN",
+      .opset = 7,
+      .shapes = { "2,2,2", "2,3,2", "2,3,3", "2,6" },
+      .attrs = "direction:bidirectional activations:Softsign,HardSigmoid" },
+    { .op = "RNN",
+      .opset = 7,
+      .shapes = { "2,2,2", "2,3,2", "2,3,3", "2,6" },
+      .attrs = "direction:bidirectional activations:LeakyRelu,Relu" },
+    { .op = "RNN",
+      .opset = 7,
+      .shapes = { "2,2,2", "2,3,2", "2,3,3", "2,6" },
+      .attrs = "direction:bidirectional activations:ThresholdedRelu,Sigmoid "
+               "activation_alpha=0.3" },
+    { .op = "GRU", .opset = 14, .shapes = { "3,2,2", "1,6,2", "1,6,2" }, .outs = 2 },
+    { .op = "GRU",
+      .opset = 14,
+      .shapes = { "3,2,2", "2,6,2", "2,6,2", "2,12", "i:3,2", "2,2,2" },
+      .attrs = "direction:bidirectional",
+      .outs = 2 },
+    { .op = "GRU",
+      .opset = 14,
+      .shapes = { "2,3,2", "1,6,2", "1,6,2", "1,12", "i:1,3", "2,1,2" },
+      .attrs = "direction:reverse layout=1 linear_before_reset=1 clip=1.5f",
+      .outs = 2 },
+    { .op = "LSTM", .opset = 14, .shapes = { "3,2,2", "1,8,2", "1,8,2" }, .outs = 3 },
+    { .op = "LSTM",
+      .opset = 14,
+      .shapes = { "3,2,2", "2,8,2", "2,8,2", "2,16", "i:3,2", "2,2,2", "2,2,2", "2,6" },
+      .attrs = "direction:bidirectional",
+      .outs = 3 },
+    { .op = "LSTM",
+      .opset = 14,
+      .shapes = { "2,3,2", "1,8,2", "1,8,2", "-", "i:2,3", "2,1,2", "2,1,2", "1,6" },
+      .attrs = "direction:reverse layout=1 input_forget=1 clip=1.2f",
+      .outs = 3 },
+    { .op = "Einsum", .opset = 12, .shapes = { "2,3", "3,4" }, .attrs = "equation:ij,jk->ik" },
+    { .op = "Einsum",
+      .opset = 12,
+      .shapes = { "2,1,2,3", "2,3,2" },
+      .attrs = "equation:...ij,...jk->...ki" },
+    { .op = "Einsum", .opset = 12, .shapes = { "3,3", "3" }, .attrs = "equation:ii,i" },
+    { .op = "Einsum",
+      .opset = 12,
+      .shapes = { "2,3", "3,2", "2,2" },
+      .attrs = "equation:ab,bc,ca->a" },
+    { .op = "Det", .opset = 11, .shapes = { "2,3,3" } },
+    { .op = "Resize", .opset = 10, .shapes = { "1,1,2,3", "f:1,1,2,1.5" } },
+    { .op = "Resize",
+      .opset = 13,
+      .shapes = { "1,1,3,2", "-", "f:1,1,0.7,2.5" },
+      .attrs = "mode:linear" },
+    { .op = "Resize",
+      .opset = 19,
+      .shapes = { "1,2,5,4", "-", "-", "c:3,7" },
+      .attrs = "mode:cubic axes=2,3 coordinate_transformation_mode:half_pixel_symmetric "
+               "exclude_outside=1" },
+    { .op = "Resize",
+      .opset = 18,
+      .shapes = { "1,1,6,4", "-", "-", "c:1,1,3,3" },
+      .attrs = "mode:linear antialias=1" },
+    { .op = "Resize",
+      .opset = 13,
+      .shapes = { "1,1,4,4", "f:0,0,0.4,0.2,1,1,0.9,1.4", "-", "c:1,1,3,3" },
+      .attrs = "mode:linear coordinate_transformation_mode:tf_crop_and_resize "
+               "extrapolation_value=7.0f" },
+    { .op = "Upsample", .opset = 9, .shapes = { "1,1,2,3", "f:1,1,2,3" }, .attrs = "mode:linear" },
+    { .op = "Upsample", .opset = 7, .shapes = { "1,1,2,3" }, .attrs = "scales=1,1,2,3" },
 };
 
 static size_t numbers(const char *text, int64_t out[16])
@@ -215,11 +294,19 @@ static size_t numbers(const char *text, int64_t out[16])
     size_t n = 0;
 
     while (*text && n < 16) {
-        char *end;
-        out[n++] = strtoll(text, &end, 10);
-        text = *end == ',' ? end + 1 : end;
+        out[n++] = strtoll(text, NULL, 10);
+        text += strcspn(text, ",");
+        text += *text == ',';
     }
     return n;
+}
+
+/* What is behind the k-th comma. */
+static const char *nth(const char *text, size_t k)
+{
+    for (; k > 0; k--)
+        text = strchr(text, ',') + 1;
+    return text;
 }
 
 /* ---- the model of a case ---------------------------------------------------------------------------------------------- */
@@ -229,9 +316,10 @@ struct built {
     struct btz_value values[MODEL_IN + MODEL_OUT];
     struct btz_node node;
     struct btz_tensor constants[MODEL_IN];
-    int64_t data[MODEL_IN][16], ints[8][16];
+    int64_t data[MODEL_IN][16], narrow[MODEL_IN][16], ints[8][16];
     struct btz_attr attrs[8];
-    float floats[8];
+    float floats[8][16];
+    struct btz_slice strings[8][8];
     uint32_t in[MODEL_IN], out[MODEL_OUT], inputs[MODEL_IN], outputs[MODEL_OUT];
     char text[8][64];
     struct btz_shape shapes[MODEL_IN];
@@ -249,9 +337,23 @@ static void build_attrs(struct built *b, const char *text)
         word[key] = 0;
         a->name = word;
         word += key + 1;
-        if (word_value) {
+        if (word_value && strcmp(a->name, "activations") == 0) {
+            a->kind = BTZ_ATTR_STRINGS;
+            a->strings = b->strings[b->node.attr_count];
+            for (char *next; word; word = next) {
+                next = strchr(word, ',');
+                if (next)
+                    *next++ = 0;
+                b->strings[b->node.attr_count][a->count++] = btz_str(word);
+            }
+        } else if (word_value) {
             a->kind = BTZ_ATTR_STRING;
             a->s = btz_str(word);
+        } else if (strncmp(a->name, "activation_", 11) == 0 || strcmp(a->name, "scales") == 0) {
+            a->kind = BTZ_ATTR_FLOATS;
+            a->floats = b->floats[b->node.attr_count];
+            for (const char *at = word; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+                b->floats[b->node.attr_count][a->count++] = strtof(at, NULL);
         } else if (strchr(word, 'f')) {
             a->kind = BTZ_ATTR_FLOAT;
             a->f = strtof(word, NULL);
@@ -273,7 +375,7 @@ static void build_attrs(struct built *b, const char *text)
 
 static void build(struct built *b, const struct grad_case *c)
 {
-    static const char *const in_names[MODEL_IN] = { "a", "b", "c", "d", "e", "f" };
+    static const char *const in_names[MODEL_IN] = { "a", "b", "c", "d", "e", "f", "g", "h" };
     static const char *const out_names[MODEL_OUT] = { "x", "y", "z" };
 
     memset(b, 0, sizeof *b);
@@ -296,8 +398,12 @@ static void build(struct built *b, const struct grad_case *c)
         struct btz_value *v = &b->values[b->m.value_count];
         const char *text = c->shapes[i];
         int64_t dims[16];
-        bool constant = text[0] == 'c', truth = text[0] == 'b';
+        bool truth = text[0] == 'b', constant = text[0] && strchr("cif", text[0]);
 
+        if (text[0] == '-') {
+            b->in[b->node.in_count++] = BTZ_NONE;
+            continue;
+        }
         *v = (struct btz_value){ .name = in_names[i],
                                  .type = truth ? BTZ_BOOL : BTZ_F32,
                                  .producer = BTZ_NONE };
@@ -305,13 +411,19 @@ static void build(struct built *b, const struct grad_case *c)
         if (constant) {
             bool scalar = text[1] == '1';
             size_t n = numbers(text + (scalar ? 3 : 2), b->data[i]);
+            enum btz_type type = text[0] == 'c' ? BTZ_I64 : text[0] == 'i' ? BTZ_I32 : BTZ_F32;
 
             b->constants[i] =
-                (struct btz_tensor){ BTZ_I64, { scalar ? 0 : 1, { (int64_t)n } }, b->data[i] };
+                (struct btz_tensor){ type, { scalar ? 0 : 1, { (int64_t)n } }, b->narrow[i] };
+            for (size_t k = 0; k < n; k++)
+                if (type == BTZ_F32)
+                    ((float *)(void *)b->narrow[i])[k] = strtof(nth(text + 2, k), NULL);
+                else
+                    btz_put_int(&b->constants[i], k, b->data[i][k]);
             if (strcmp(c->op, "GatherElements") == 0)
                 b->constants[i].shape = (struct btz_shape){ 1, { (int64_t)n } };
             v->constant = &b->constants[i];
-            v->type = BTZ_I64;
+            v->type = type;
         } else {
             struct btz_shape *s = &b->shapes[b->m.input_count];
 

@@ -95,14 +95,14 @@ enum btz_err btz_calibration_parse(struct btz_slice text, const char *what,
     return BTZ_OK;
 }
 
-enum btz_err btz_calibration_open(const char *file, const struct btz_injection_classifier *c,
+enum btz_err btz_calibration_open(const char *file, const struct btz_guard_classifier *c,
                                   struct btz_calibration **out)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(BTZ_CALIBRATION_MAX);
     uint8_t digest[BTZ_SHA256_LEN];
 
     BTZ_TRY(btz_file_read(file, BTZ_CALIBRATION_MAX, &text));
-    btz_injection_classifier_digest(c, digest);
+    btz_guard_classifier_digest(c, digest);
     return btz_calibration_parse(btz_buf_slice(&text), file, digest, out);
 }
 

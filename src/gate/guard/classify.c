@@ -29,9 +29,9 @@ static double shift_of(enum btz_channel c)
     return 0;
 }
 
-double btz_injection_classifier_measure(const struct btz_injection_classifier *c,
-                                        enum btz_channel channel, struct btz_slice text,
-                                        size_t *from, size_t *to, uint64_t *steps)
+double btz_guard_classifier_measure(const struct btz_guard_classifier *c, enum btz_channel channel,
+                                    struct btz_slice text, size_t *from, size_t *to,
+                                    uint64_t *steps)
 {
     const struct btz_class_weights *w = c->weights;
     enum btz_class_head h = btz_class_head_of(channel);
@@ -49,16 +49,15 @@ double btz_injection_classifier_measure(const struct btz_injection_classifier *c
     return 1 / (1 + exp(-w->slope[h] * margin));
 }
 
-double btz_injection_classifier_score(const struct btz_injection_classifier *c,
-                                      enum btz_channel channel, struct btz_slice text, size_t *from,
-                                      size_t *to)
+double btz_guard_classifier_score(const struct btz_guard_classifier *c, enum btz_channel channel,
+                                  struct btz_slice text, size_t *from, size_t *to)
 {
     uint64_t steps;
 
-    return btz_injection_classifier_measure(c, channel, text, from, to, &steps);
+    return btz_guard_classifier_measure(c, channel, text, from, to, &steps);
 }
 
-static enum btz_err load(const char *file, struct btz_injection_classifier *c)
+static enum btz_err load(const char *file, struct btz_guard_classifier *c)
 {
     BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(BTZ_CLASS_FILE_MAX);
 
@@ -78,23 +77,23 @@ static enum btz_err load(const char *file, struct btz_injection_classifier *c)
     return BTZ_OK;
 }
 
-enum btz_err btz_injection_classifier_open(const char *file, struct btz_injection_classifier **out)
+enum btz_err btz_guard_classifier_open(const char *file, struct btz_guard_classifier **out)
 {
-    struct btz_injection_classifier *c = calloc(1, sizeof *c);
+    struct btz_guard_classifier *c = calloc(1, sizeof *c);
     enum btz_err err;
 
     if (!c)
         return btz_fail(BTZ_LIMIT, "out of memory for the classifier");
     err = load(file, c);
     if (err != BTZ_OK) {
-        btz_injection_classifier_free(c);
+        btz_guard_classifier_free(c);
         return err;
     }
     *out = c;
     return BTZ_OK;
 }
 
-void btz_injection_classifier_free(struct btz_injection_classifier *c)
+void btz_guard_classifier_free(struct btz_guard_classifier *c)
 {
     if (!c)
         return;
@@ -103,8 +102,7 @@ void btz_injection_classifier_free(struct btz_injection_classifier *c)
     free(c);
 }
 
-void btz_injection_classifier_digest(const struct btz_injection_classifier *c,
-                                     uint8_t out[BTZ_SHA256_LEN])
+void btz_guard_classifier_digest(const struct btz_guard_classifier *c, uint8_t out[BTZ_SHA256_LEN])
 {
     memcpy(out, c->digest, BTZ_SHA256_LEN);
 }

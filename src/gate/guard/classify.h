@@ -17,7 +17,7 @@ struct btz_class_weights {
 };
 extern const struct btz_class_weights btz_class_weights; /* the built-in ones */
 
-struct btz_injection_classifier {
+struct btz_guard_classifier {
     const struct btz_class_weights *weights;
     struct btz_class_weights *owned; /* from a file */
     struct btz_class_lexicon *lexicon;
@@ -32,10 +32,10 @@ struct btz_class_place {
 double btz_class_value(const struct btz_class_lexicon *l, enum btz_class_head head,
                        const int8_t *weight, struct btz_slice text, struct btz_class_place *at);
 
-/* The same as btz_injection_classifier_score; *steps gets the work done (btz_class_read). */
-double btz_injection_classifier_measure(const struct btz_injection_classifier *c,
-                                        enum btz_channel channel, struct btz_slice text,
-                                        size_t *from, size_t *to, uint64_t *steps);
+/* The same as btz_guard_classifier_score; *steps gets the work done (btz_class_read). */
+double btz_guard_classifier_measure(const struct btz_guard_classifier *c, enum btz_channel channel,
+                                    struct btz_slice text, size_t *from, size_t *to,
+                                    uint64_t *steps);
 
 /* File form (classify_file.c): "BTZGUARD", version, slots, and for each head scale, bias, slope (IEEE 754 bits) and
  * weights; numbers big-endian; SHA-256 of all that at the end. */

@@ -169,13 +169,13 @@ static enum btz_err ways(struct btz_guard *g)
 static enum btz_err calibrated(struct btz_guard *g)
 {
     struct btz_calibration *calibration = NULL;
-    struct btz_injection_classifier *classifier;
+    struct btz_guard_classifier *classifier;
     enum btz_err err;
 
     if (g->conf.calibration && *g->conf.calibration) {
-        BTZ_TRY(btz_injection_classifier_open(g->conf.classifier, &classifier));
+        BTZ_TRY(btz_guard_classifier_open(g->conf.classifier, &classifier));
         err = btz_calibration_open(g->conf.calibration, classifier, &calibration);
-        btz_injection_classifier_free(classifier);
+        btz_guard_classifier_free(classifier);
         if (err != BTZ_OK)
             return err;
     }

@@ -261,28 +261,26 @@ void btz_guard_stream_ranges(const struct btz_guard_stream *t, uint64_t *scanned
 
 /* ---- injection classifier (classify.c, train.c): hashed features, logistic; no downloaded weights ------------------- */
 
-struct btz_injection_classifier;
+struct btz_guard_classifier;
 /* Built-in when `file` is NULL or empty. Errors: IO, INPUT (not one, or damaged). */
-BTZ_CHECKED enum btz_err btz_injection_classifier_open(const char *file,
-                                                       struct btz_injection_classifier **out);
-void btz_injection_classifier_free(struct btz_injection_classifier *c);
+BTZ_CHECKED enum btz_err btz_guard_classifier_open(const char *file,
+                                                   struct btz_guard_classifier **out);
+void btz_guard_classifier_free(struct btz_guard_classifier *c);
 /* Probability [0,1] that the most suspicious window (sentences, at most some 400 bytes) of a normalised text is an
  * injection in that channel; where that window is. Reads everything, in linear time. */
-double btz_injection_classifier_score(const struct btz_injection_classifier *c,
-                                      enum btz_channel channel, struct btz_slice text, size_t *from,
-                                      size_t *to);
+double btz_guard_classifier_score(const struct btz_guard_classifier *c, enum btz_channel channel,
+                                  struct btz_slice text, size_t *from, size_t *to);
 /* From this score on it counts where no calibration says otherwise, in every channel. */
 #define BTZ_CLASSIFIER_THRESHOLD 0.5
 /* SHA-256 that names the weights; a calibration is for one of them. */
-void btz_injection_classifier_digest(const struct btz_injection_classifier *c,
-                                     uint8_t out[BTZ_SHA256_LEN]);
+void btz_guard_classifier_digest(const struct btz_guard_classifier *c, uint8_t out[BTZ_SHA256_LEN]);
 
 /* ---- thresholds from the user's own benign traffic (calibrate.c): the file of `guard.calibration` ------------------ */
 
 struct btz_calibration;
 /* Errors: IO, INPUT, CONFLICT (it was made for another classifier). */
 BTZ_CHECKED enum btz_err btz_calibration_open(const char *file,
-                                              const struct btz_injection_classifier *c,
+                                              const struct btz_guard_classifier *c,
                                               struct btz_calibration **out);
 void btz_calibration_free(struct btz_calibration *c);
 /* Threshold for a detector that scores, by its id, in a channel; negative where the file has none. `c` may be NULL. */

@@ -409,6 +409,7 @@ static const struct btz_op ops[] = {
       .infer = infer_clip,
       .run = run_clip,
       .grad = grad_clip,
-      .flags = BTZ_OP_GRAD_IN },
+      .flags = BTZ_OP_GRAD_IN,
+      .settings = 6 },
 };
 BTZ_OP_FAMILY(cast, ops);

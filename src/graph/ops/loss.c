@@ -175,12 +175,14 @@ static const struct btz_op ops[] = {
       .infer = infer,
       .run = run,
       .grad = grad,
-      .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT },
+      .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT,
+      .settings = 4 },
     { .name = "NegativeLogLikelihoodLoss",
       .since = 12,
       .infer = infer,
       .run = run,
       .grad = grad,
-      .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT },
+      .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT,
+      .settings = 4 },
 };
 BTZ_OP_FAMILY(loss, ops);

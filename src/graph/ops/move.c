@@ -564,10 +564,11 @@ MAPPED(depth)
 MAPPED(trilu)
 MAPPED(reverse)
 
+/* Input 2 is the value of a Pad. */
 #define OP(text, from, id)                                                                         \
     {                                                                                              \
         .name = text, .since = from, .infer = infer_##id, .run = run_##id, .grad = grad_##id,      \
-        .scratch = scratch, .flags = BTZ_OP_GRAD_IN                                                \
+        .scratch = scratch, .flags = BTZ_OP_GRAD_IN, .settings = 4                                 \
     }
 static const struct btz_op ops[] = {
     OP("Transpose", 7, transpose), OP("Slice", 7, slice),  OP("Expand", 8, expand),

@@ -425,16 +425,16 @@ static enum btz_err grad_lp(struct btz_call *call)
     return BTZ_OK;
 }
 
-#define NORM(text, from)                                                                           \
+#define NORM(text, from, more)                                                                     \
     {                                                                                              \
         .name = text, .since = from, .infer = infer_norm, .run = run_norm, .grad = grad_norm,      \
-        .scratch = scratch_norm, .flags = BTZ_OP_GRAD_IN                                           \
+        .scratch = scratch_norm, .flags = BTZ_OP_GRAD_IN, .settings = more                         \
     }
 static const struct btz_op ops[] = {
-    NORM("BatchNormalization", 7),
-    NORM("InstanceNormalization", 7),
-    NORM("LayerNormalization", 17),
-    NORM("GroupNormalization", 18),
+    NORM("BatchNormalization", 7, 0x18),
+    NORM("InstanceNormalization", 7, 0),
+    NORM("LayerNormalization", 17, 0),
+    NORM("GroupNormalization", 18, 0),
     { .name = "LRN",
       .since = 7,
       .infer = infer_lrn,

@@ -81,6 +81,7 @@ static const struct btz_op ops[] = {
       .run = run,
       .grad = grad,
       .scratch = scratch,
-      .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_SAVED | BTZ_OP_RANDOM },
+      .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_SAVED | BTZ_OP_RANDOM,
+      .settings = 2 },
 };
 BTZ_OP_FAMILY(random, ops);

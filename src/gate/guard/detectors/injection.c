@@ -6,14 +6,14 @@
 
 static void release(void *setup)
 {
-    btz_injection_classifier_free(setup);
+    btz_guard_classifier_free(setup);
 }
 
 static enum btz_err compile(const struct btz_guard_conf *conf, void **out)
 {
-    struct btz_injection_classifier *c;
+    struct btz_guard_classifier *c;
 
-    BTZ_TRY(btz_injection_classifier_open(conf->classifier, &c));
+    BTZ_TRY(btz_guard_classifier_open(conf->classifier, &c));
     *out = c;
     return BTZ_OK;
 }
@@ -27,7 +27,7 @@ static enum btz_err scan(const void *setup, const struct btz_view *view,
     (void)session;
     if (view->text.len == 0)
         return BTZ_OK;
-    score = btz_injection_classifier_score(setup, view->channel, view->text, &from, &to);
+    score = btz_guard_classifier_score(setup, view->channel, view->text, &from, &to);
     if (to <= from)
         return BTZ_OK;
     return btz_found_hit(found, from, to, "injection", score);
