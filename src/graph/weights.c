@@ -71,13 +71,12 @@ static enum btz_err check_place(const struct btz_weights_job *job, struct btz_sl
                                 const struct btz_shape *shape, uint64_t there, uint64_t offset,
                                 const uint64_t *stride)
 {
-    unsigned __int128 last = offset;
+    size_t last = offset, step;
 
-    for (uint32_t i = 0; i < shape->rank; i++) {
-        last += (unsigned __int128)((uint64_t)shape->dim[i] - 1) * stride[i];
-        if (last >= there)
-            break;
-    }
+    for (uint32_t i = 0; i < shape->rank; i++)
+        if (!btz_size_mul((size_t)shape->dim[i] - 1, stride[i], &step) ||
+            !btz_size_add(last, step, &last))
+            last = SIZE_MAX;
     if (last >= there)
         return btz_fail(BTZ_INPUT,
                         "%s: tensor %.*s reaches beyond its %" PRIu64
