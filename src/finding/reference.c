@@ -48,6 +48,10 @@ static const struct btz_reference references[] = {
     { "OWASP-ASI09:2026", ASI, "Human-Agent Trust Exploitation", ASI_URL },
     { "OWASP-ASI10:2026", ASI, "Rogue Agents", ASI_URL },
     { AML("AML.T0015"), "Evade AI Model", AT("AML.T0015") },
+    { AML("AML.T0040"), "AI Model Inference API Access", AT("AML.T0040") },
+    { AML("AML.T0043.000"), "White-Box Optimization", AT("AML.T0043.000") },
+    { AML("AML.T0043.001"), "Black-Box Optimization", AT("AML.T0043.001") },
+    { AML("AML.T0043.003"), "Manual Modification", AT("AML.T0043.003") },
     { AML("AML.T0050"), "Command and Scripting Interpreter", AT("AML.T0050") },
     { AML("AML.T0051"), "LLM Prompt Injection", AT("AML.T0051") },
     { AML("AML.T0051.000"), "Direct", AT("AML.T0051.000") },
@@ -119,6 +123,11 @@ static const struct btz_reference references[] = {
     { WEAKNESS("778"), "Insufficient Logging", CWE_URL "778.html" },
     { WEAKNESS("1007"), "Insufficient Visual Distinction of Homoglyphs Presented to User",
       CWE_URL "1007.html" },
+    { WEAKNESS("1039"),
+      "Inadequate Detection or Handling of Adversarial Input Perturbations in Automated "
+      "Recognition "
+      "Mechanism",
+      CWE_URL "1039.html" },
     { WEAKNESS("1336"), "Improper Neutralization of Special Elements Used in a Template Engine",
       CWE_URL "1336.html" },
     { WEAKNESS("1426"), "Improper Validation of Generative AI Output", CWE_URL "1426.html" },

@@ -19,7 +19,7 @@
 /* ---- what is to be done ---------------------------------------------------------------------------------------------- */
 
 /* Labelled samples: whole in memory, or rows on demand where they are larger than that. */
-struct btz_samples {
+struct btz_evaluate_samples {
     uint64_t n;
     const float *x;    /* n x features; NULL: `read` */
     const uint32_t *y; /* n; NULL: `read` */
@@ -61,7 +61,7 @@ struct btz_evaluate_options {
     void *oracle_user;
     const struct btz_shape *sample; /* see btz_classifier_options */
     uint32_t batch;                 /* the same */
-    struct btz_samples samples;
+    struct btz_evaluate_samples samples;
     const struct btz_evaluate_attack *attacks;
     size_t attack_count; /* 0: the clean accuracy alone */
     bool alone; /* every attack sees all that is classified correctly, not only survivors */
