@@ -4,16 +4,13 @@
 #ifndef BTZ_GRAPH_KERNEL_H
 #define BTZ_GRAPH_KERNEL_H
 
+#include "base/half.h"
 #include "graph/op.h"
 
 /* ---- elements (tensor.c) ---------------------------------------------------------------------------------------------- */
 
 bool btz_type_is_real(enum btz_type type);    /* float or double */
 bool btz_type_is_integer(enum btz_type type); /* bool is none */
-float btz_f16_to_f32(uint16_t h);
-uint16_t btz_f32_to_f16(float f); /* to the nearest, ties to even */
-float btz_bf16_to_f32(uint16_t h);
-uint16_t btz_f32_to_bf16(float f);
 /* Element i as a number, whatever its type; of uint64 the same bits. Integers wrap when they are put. */
 int64_t btz_at_int(const struct btz_tensor *t, size_t i);
 double btz_at_real(const struct btz_tensor *t, size_t i);

@@ -204,4 +204,12 @@ BTZ_CHECKED enum btz_err btz_known_run(const struct btz_attack *attack, const st
                                        enum btz_norm norm, double eps, size_t n, const float *x,
                                        const uint32_t *y, float *adv, bool *broken);
 
+/*
+ * An attack with its defaults on samples of a linear model whose distance to the boundary is known in Linf, L2 and L1. For each
+ * of `norms` it must spare all at `below` times the distance and break all at `above` times, moving no less than the distance
+ * and no more than allowed. INTERNAL otherwise, with what came out (known_bounds.c).
+ */
+BTZ_CHECKED enum btz_err btz_known_bounds(const struct btz_attack *attack, unsigned norms,
+                                          double below, double above);
+
 #endif

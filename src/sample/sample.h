@@ -129,7 +129,7 @@ BTZ_CHECKED enum btz_err btz_idx_encode(const struct btz_sample_array *array, st
 BTZ_CHECKED enum btz_err btz_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height,
                                         unsigned channels, struct btz_buf *out);
 
-/* Ids of the readers, NULL-terminated. */
-const char *const *btz_sample_formats(void);
+/* Id of reader i; NULL behind the last. */
+const char *btz_sample_format(size_t i);
 
 #endif

@@ -1,0 +1,28 @@
+/* Fast adaptive boundary towards the nearest class. */
+#include "robust/rows.h"
+
+extern const struct btz_attack btz_attack_fab;
+
+static enum btz_err run(struct btz_attack_job *job)
+{
+    return btz_fab_run(job, false);
+}
+
+/* On a plane the first step lands 1.05 times as far as it is; the next ones are nearer. */
+static enum btz_err selftest(void)
+{
+    return btz_known_bounds(&btz_attack_fab, btz_attack_fab.norms, 0.99, 1.02);
+}
+
+const struct btz_attack btz_attack_fab = {
+    .id = "fab",
+    .summary = "the smallest step over the boundary, towards the nearest class",
+    .access = BTZ_ATTACK_GRADIENT,
+    .norms = 1U << BTZ_NORM_LINF | 1U << BTZ_NORM_L2 | 1U << BTZ_NORM_L1,
+    .params = btz_fab_params,
+    .param_count = BTZ_FAB_PARAMS,
+    .rule = "redteam.evasion.gradient",
+    .source = "Croce and Hein 2020, arXiv 1907.02044",
+    .run = run,
+    .selftest = selftest,
+};
