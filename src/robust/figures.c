@@ -13,9 +13,11 @@
 
 void btz_figures_init(struct btz_figures *f)
 {
+    const struct btz_buf empty = BTZ_BUF(FIGURE_BYTES);
+
     f->count = 0;
     for (size_t i = 0; i < BTZ_FIGURES_MAX; i++)
-        f->bytes[i] = (struct btz_buf)BTZ_BUF(FIGURE_BYTES);
+        f->bytes[i] = empty;
 }
 
 void btz_figures_release(struct btz_figures *f)
