@@ -115,7 +115,7 @@ enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct 
 const struct btz_redis_command *btz_exchange_renew(struct btz_exchange *x)
 {
     if (!x->shared || !x->reserved ||
-        btz_redis_renew(x->in->request_id, &x->arena, x->redis) != BTZ_OK)
+        btz_redis_renew(x->gate->limits, x->in->request_id, &x->arena, x->redis) != BTZ_OK)
         return NULL;
     return x->redis;
 }

@@ -23,6 +23,8 @@ static enum btz_err open_shared(struct btz_gate *g, const char *state, struct bt
         known[i] = models[i].name;
     BTZ_TRY(btz_file_mkdirs(folder, 0700));
     BTZ_TRY(btz_limits_open(limits, g->conf->limits.items, g->conf->limits.count, &g->limits));
+    if (g->conf->shared_lease_ms > 0)
+        btz_limits_set_lease(g->limits, (uint64_t)g->conf->shared_lease_ms);
     BTZ_TRY(btz_journal_open(journal, &g->journal));
     BTZ_TRY(btz_metrics_open(metrics, known, g->conf->models.count, names, g->conf->upstreams.count,
                              &g->metrics));

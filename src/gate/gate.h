@@ -83,6 +83,7 @@ struct btz_gate_conf {
     const char *http; /* "127.0.0.1:8080": plain, this machine only; empty: none */
     struct btz_conf_list upstreams, models, routes, mcp, limits;
     const char *shared_limits; /* "redis://127.0.0.1:6379/0", "unix:/path"; empty: this machine's */
+    int64_t shared_lease_ms;
     struct btz_guard_conf guard;
     struct btz_audit_conf audit;
     int64_t body_max,
@@ -190,8 +191,7 @@ void btz_exchange_work(struct btz_exchange *x);
 enum btz_step btz_exchange_worked(struct btz_exchange *x);
 const struct btz_redis_command *btz_exchange_redis(struct btz_exchange *x);
 enum btz_step btz_exchange_limited(struct btz_exchange *x, bool reached, struct btz_slice answer);
-/* Every BTZ_RENEW_MS: what to send so that Redis does not take the request for a dead gateway's. NULL: nothing. */
-#define BTZ_RENEW_MS (BTZ_REDIS_LEASE_MS / 3)
+/* Every third of `shared_lease`: what to send so that Redis does not take the request for a dead gateway's. NULL: nothing. */
 const struct btz_redis_command *btz_exchange_renew(struct btz_exchange *x);
 enum btz_step btz_exchange_durable(struct btz_exchange *x);
 /* Refuses for a reason of the transport's: REFUSE, and the answer is ready. Also before btz_exchange_head(). */

@@ -157,6 +157,10 @@ static const struct btz_conf_key keys[] = {
           "Redis or Valkey that several gateways count in: redis://HOST:PORT/DB or unix:PATH; "
           "empty: this machine's file."),
       .fallback = "\"\"" },
+    { KEY(btz_gate_conf, shared_lease, shared_lease_ms, DURATION,
+          "After that time the server takes a request for a dead gateway's and gives its "
+          "concurrency back; requests that go on renew it every third of it."),
+      .fallback = "10m", .min = 1500, .max = 86400000 },
     { KEY(btz_gate_conf, guard, guard, STRUCT, "What is looked for in texts, and what is done."),
       .of = &btz_guard_conf_struct },
     { KEY(btz_gate_conf, audit, audit, STRUCT, "How requests are written down."), .of = &audit },

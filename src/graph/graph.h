@@ -181,6 +181,7 @@ struct btz_net_options {
         param_grads; /* backward to the float constants that reach an output, but running statistics */
     size_t memory_max; /* 0: 8 GiB */
     uint64_t seed;     /* of dropout and the random operators */
+    const char *isa;   /* "plain", "avx2", "avx512"; NULL: the best of this processor */
 };
 /*
  * Infers every shape, folds what is constant and lays out memory. The model outlives the net.

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "graph/lanes.h"
 #include "graph/net.h"
 
 void btz_net_free(struct btz_net *n)
@@ -29,12 +30,12 @@ struct btz_tensor *btz_net_input(struct btz_net *n, uint32_t i)
 
 const struct btz_tensor *btz_net_output(const struct btz_net *n, uint32_t i)
 {
-    return &n->slots[n->model->outputs[i]].t;
+    return &btz_net_plain(n, n->model->outputs[i])->t;
 }
 
 struct btz_tensor *btz_net_output_grad(struct btz_net *n, uint32_t i)
 {
-    struct btz_slot *s = &n->slots[n->model->outputs[i]];
+    struct btz_slot *s = btz_net_plain(n, n->model->outputs[i]);
 
     return s->has_grad ? &s->loss : NULL;
 }
@@ -66,6 +67,8 @@ enum btz_err btz_net_run_step(struct btz_net *n, struct btz_step *s)
         return BTZ_OK;
     }
     s->call.scratch = s->scratch;
+    if (s->lanes && op->lanes)
+        return op->lanes->run(&s->call);
     if (s->scratch_bytes && !s->scratch) {
         scratch = aligned_alloc(64, s->scratch_bytes + 64 - s->scratch_bytes % 64);
         if (!scratch)
@@ -117,13 +120,32 @@ static enum btz_err run_dynamic(struct btz_net *n, struct btz_step *s)
     return btz_net_run_step(n, s);
 }
 
+/* A value in its other layout, for those that want it. */
+static void convert(struct btz_net *n, uint32_t id)
+{
+    const struct btz_slot *s = id == BTZ_NONE ? NULL : &n->slots[id];
+    const struct btz_slot *alt = s && s->alt != BTZ_NONE ? &n->slots[s->alt] : NULL;
+
+    if (!alt)
+        return;
+    if (s->lanes)
+        btz_lanes_scatter(n->isa, &s->t, &alt->t, false);
+    else
+        btz_lanes_gather(n->isa, &s->t, &alt->t, false);
+}
+
 enum btz_err btz_net_forward(struct btz_net *n)
 {
+    for (uint32_t i = 0; i < n->model->input_count; i++)
+        convert(n, n->model->inputs[i]);
     for (uint32_t i = 0; i < n->model->node_count; i++) {
         struct btz_step *s = &n->steps[i];
 
-        if (s->live && !s->folded)
-            BTZ_TRY(s->dynamic ? run_dynamic(n, s) : btz_net_run_step(n, s));
+        if (!s->live || s->folded || s->fused)
+            continue;
+        BTZ_TRY(s->dynamic ? run_dynamic(n, s) : btz_net_run_step(n, s));
+        for (uint32_t k = 0; k < s->call.out_count; k++)
+            convert(n, s->out_id[k]);
     }
     n->ran = true;
     return BTZ_OK;
@@ -140,6 +162,7 @@ enum btz_err btz_net_params_changed(struct btz_net *n)
     for (uint32_t i = 0; i < n->model->node_count; i++)
         if (n->steps[i].folded)
             BTZ_TRY(btz_net_run_step(n, &n->steps[i]));
+    btz_net_pack(n);
     n->ran = false;
     return BTZ_OK;
 }
@@ -171,21 +194,51 @@ static void zero(const struct btz_tensor *t)
         memset(t->data, 0, btz_tensor_bytes(t));
 }
 
+/* Gradients that came in the other layout. `time` is now. */
+static void merge(struct btz_net *n, uint32_t id, size_t time)
+{
+    const struct btz_slot *s = id == BTZ_NONE ? NULL : &n->slots[id];
+    const struct btz_slot *alt = s && s->alt != BTZ_NONE ? &n->slots[s->alt] : NULL;
+    bool add = s && s->grad_begin < time;
+
+    if (!alt || !alt->has_grad)
+        return;
+    if (!s->lanes)
+        btz_lanes_scatter(n->isa, &alt->grad, &s->grad, add);
+    else if (add)
+        btz_lanes_add(&alt->grad, &s->grad);
+    else
+        btz_lanes_gather(n->isa, &alt->grad, &s->grad, true);
+}
+
+/* Gradients of inputs that nobody has added to yet: zeros, or written where the operator can. */
+static void begin_grads(struct btz_net *n, struct btz_step *s, size_t time)
+{
+    s->call.overwrite = 0;
+    for (uint32_t k = 0; k < s->call.in_count; k++) {
+        struct btz_slot *in = s->in_id[k] == BTZ_NONE ? NULL : &n->slots[s->in_id[k]];
+
+        if (!in || !in->has_grad)
+            continue;
+        if (in->grad_begin == time) {
+            if (s->lanes && s->call.node->op->lanes && k < 32)
+                s->call.overwrite |= (uint32_t)1 << k;
+            else
+                zero(&in->grad);
+        }
+    }
+}
+
 static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time)
 {
     const struct btz_node *node = s->call.node;
     bool any = false;
 
-    for (uint32_t k = 0; k < node->out_count; k++)
+    for (uint32_t k = 0; k < node->out_count; k++) {
         any = any || s->out_grad[k];
-    for (uint32_t k = 0; k < node->in_count; k++) {
-        struct btz_slot *in = node->in[k] == BTZ_NONE ? NULL : &n->slots[node->in[k]];
-
-        if (!in || !in->has_grad)
-            continue;
-        if (in->grad_first == time)
-            zero(&in->grad);
+        merge(n, s->out_id[k], time);
     }
+    begin_grads(n, s, time);
     if (!any)
         return BTZ_OK;
     if (node->op->flags & BTZ_OP_VIEW) {
@@ -193,27 +246,32 @@ static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time
         return BTZ_OK;
     }
     s->call.scratch = s->scratch_back;
+    if (s->lanes && node->op->lanes)
+        return node->op->lanes->grad(&s->call);
     return node->op->grad(&s->call);
 }
 
 enum btz_err btz_net_backward(struct btz_net *n)
 {
     const struct btz_model *m = n->model;
+    size_t end = 2 * (size_t)m->node_count;
 
     if (!n->ran)
         return btz_fail(BTZ_INTERNAL, "backward without a forward before");
-    for (uint32_t v = 0; v < m->value_count; v++) {
+    for (uint32_t v = 0; v < n->slot_count; v++) {
         struct btz_slot *s = &n->slots[v];
 
         if (!s->has_grad)
             continue;
-        if (m->values[v].producer == BTZ_NONE)
+        if (s->producer == BTZ_NONE && s->grad_begin == end)
             zero(&s->grad);
-        if (m->values[v].is_output)
+        if (s->is_output)
             memcpy(s->grad.data, s->loss.data, btz_tensor_bytes(&s->grad));
     }
     for (uint32_t i = m->node_count; i-- > 0;)
-        if (n->steps[i].backward)
+        if (n->steps[i].backward && !n->steps[i].fused)
             BTZ_TRY(back_step(n, &n->steps[i], 2 * (size_t)m->node_count - 1 - i));
+    for (uint32_t i = 0; i < m->input_count; i++)
+        merge(n, m->inputs[i], end);
     return BTZ_OK;
 }

@@ -17,10 +17,15 @@ struct btz_slot {
     bool wants,
         reaches; /* depends on what gradients are asked for; an output depends on it by way of operators with gradients */
     bool has_grad;
+    bool lanes;         /* t, grad and loss are in lanes */
+    bool is_output;     /* its loss is the user's */
+    uint32_t alt;       /* the slot of the same value in the other layout; BTZ_NONE: none */
+    uint32_t producer;  /* step, or BTZ_NONE */
     uint32_t root;      /* whose memory it shares; itself: nobody's */
     size_t first, last; /* times at which the memory is in use, of roots */
     size_t grad_first, grad_last;
-    void *heap; /* memory of a value whose shape is known only at run time */
+    size_t grad_begin; /* when it is first added to */
+    void *heap;        /* memory of a value whose shape is known only at run time */
 };
 
 struct btz_step {
@@ -28,7 +33,10 @@ struct btz_step {
     const struct btz_tensor **in;
     struct btz_tensor **out, **in_grad;
     const struct btz_tensor **out_grad;
+    uint32_t *in_id, *out_id; /* slots; BTZ_NONE: left out */
     bool live, folded, dynamic, backward;
+    bool lanes;
+    bool fused; /* part of the step before it */
     size_t scratch_bytes;
     void *scratch, *scratch_back;
 };
@@ -38,8 +46,10 @@ struct btz_net {
     const struct btz_model *model;
     struct btz_net_options options;
     struct btz_arena arena;
-    struct btz_slot *slots;
+    struct btz_slot *slots; /* of the model's values, then as many for those in the other layout */
     struct btz_step *steps;
+    const struct btz_isa *isa; /* NULL: nothing in lanes */
+    uint32_t slot_count;
     struct btz_net_param *params;
     size_t param_count;
     void *memory;
@@ -59,6 +69,14 @@ BTZ_CHECKED enum btz_err btz_layout(struct btz_place *places, size_t count, stru
 
 /* Lifetimes and memory of a net whose shapes are known (memory.c). */
 BTZ_CHECKED enum btz_err btz_net_place(struct btz_net *n);
+/* Which steps work in lanes, and where values change their layout (plan_lanes.c): before and after memory is there. */
+BTZ_CHECKED enum btz_err btz_net_lanes(struct btz_net *n);
+BTZ_CHECKED enum btz_err btz_net_lanes_bind(struct btz_net *n);
+/* Packs parameters as they are now. */
+void btz_net_pack(struct btz_net *n);
+/* The slot of an input or output of the model as users see it. */
+struct btz_slot *btz_net_plain(const struct btz_net *n, uint32_t value);
+
 /* Copies the constants that are computed in another type, runs what was folded (net.c). */
 BTZ_CHECKED enum btz_err btz_net_run_step(struct btz_net *n, struct btz_step *s);
 

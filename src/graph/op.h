@@ -21,6 +21,11 @@ struct btz_call {
     /* Backward. Gradients are ADDED to in_grad; NULL: not wanted, or not a float. */
     const struct btz_tensor *const *out_grad; /* NULL: no loss depends on it */
     struct btz_tensor *const *in_grad;
+    /* In lanes (lanes.h); isa NULL: plain. */
+    const struct btz_isa *isa;
+    void *lanes_state;
+    bool relu;          /* a Relu behind is part of it */
+    uint32_t overwrite; /* bit k: in_grad k holds nothing yet and is written */
 };
 
 enum btz_op_flags {
@@ -31,8 +36,11 @@ enum btz_op_flags {
     BTZ_OP_GRAD_SAVED = 16, /* backward reads what forward left in scratch */
     BTZ_OP_RANDOM = 32,     /* never folded */
     BTZ_OP_SHAPE_ONLY = 64, /* run reads no data, only shapes: folded wherever those are known */
+    BTZ_OP_WISE = 128,      /* element by element, broadcast: works in lanes as it is */
 };
 
+struct btz_op_lanes;
+struct btz_isa;
 struct btz_op {
     const char *name, *domain; /* "" is the standard domain */
     int64_t since, until;      /* opsets, both included; until 0: no end */
@@ -51,6 +59,7 @@ struct btz_op {
     size_t (*scratch)(const struct btz_call *call);
     enum btz_err (*run)(struct btz_call *call);
     enum btz_err (*grad)(struct btz_call *call); /* NULL: not differentiable; gradients stop here */
+    const struct btz_op_lanes *lanes;            /* NULL: none of its own */
 };
 struct btz_op_family {
     const char *id;

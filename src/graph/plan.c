@@ -116,8 +116,10 @@ static enum btz_err bind(struct btz_net *n, uint32_t index)
     s->in = btz_arena_array(&n->arena, node->in_count + 1, sizeof s->in[0]);
     s->out = btz_arena_array(&n->arena, node->out_count + 1, sizeof s->out[0]);
     s->in_grad = btz_arena_array(&n->arena, node->in_count + 1, sizeof s->in_grad[0]);
+    s->in_id = btz_arena_array(&n->arena, node->in_count + 1, sizeof s->in_id[0]);
+    s->out_id = btz_arena_array(&n->arena, node->out_count + 1, sizeof s->out_id[0]);
     s->out_grad = btz_arena_array(&n->arena, node->out_count + 1, sizeof s->out_grad[0]);
-    if (!s->in || !s->out || !s->in_grad || !s->out_grad)
+    if (!s->in || !s->out || !s->in_grad || !s->out_grad || !s->in_id || !s->out_id)
         return BTZ_LIMIT;
     for (uint32_t k = 0; k < node->in_count; k++)
         s->in[k] = node->in[k] == BTZ_NONE ? NULL : &n->slots[node->in[k]].t;
@@ -265,7 +267,9 @@ static enum btz_err plan(struct btz_net *n)
         if (n->steps[i].live)
             BTZ_TRY(plan_step(n, i));
     BTZ_TRY(plan_grads(n));
+    BTZ_TRY(btz_net_lanes(n));
     BTZ_TRY(btz_net_place(n));
+    BTZ_TRY(btz_net_lanes_bind(n));
     for (uint32_t v = 0; v < m->value_count; v++)
         if (n->slots[v].has_grad && m->values[v].constant)
             n->params[at++] = (struct btz_net_param){ v, m->values[v].constant, &n->slots[v].grad };
@@ -285,7 +289,8 @@ enum btz_err btz_net_new(const struct btz_model *model, const struct btz_net_opt
     n->options = *options;
     btz_arena_init(&n->arena, options->memory_max ? options->memory_max : (size_t)8 << 30);
     btz_rng_init(&n->rng, options->seed, btz_rng_stream(btz_str("graph")));
-    n->slots = btz_arena_array(&n->arena, (size_t)model->value_count + 1, sizeof n->slots[0]);
+    n->slot_count = 2 * model->value_count;
+    n->slots = btz_arena_array(&n->arena, (size_t)n->slot_count + 1, sizeof n->slots[0]);
     n->steps = btz_arena_array(&n->arena, (size_t)model->node_count + 1, sizeof n->steps[0]);
     err = n->slots && n->steps ? plan(n) : BTZ_LIMIT;
     if (err != BTZ_OK) {

@@ -312,9 +312,9 @@ static void test_lease(void **state)
     assert_int_equal(reserve(&c, l, "al", "dies", 0, 0, script, &why), BTZ_OK);
     assert_int_equal(reserve(&c, l, "al", "lasts", 0, 0, script, &why), BTZ_OK);
     set_clock(&c, START + BTZ_REDIS_LEASE_MS / 2);
-    assert_int_equal(btz_redis_renew("lasts", &arena, &k), BTZ_OK);
+    assert_int_equal(btz_redis_renew(l, "lasts", &arena, &k), BTZ_OK);
     assert_int_equal(call(&c, l, &k, script, &why), BTZ_OK);
-    assert_int_equal(btz_redis_renew("never was", &arena, &k), BTZ_OK);
+    assert_int_equal(btz_redis_renew(l, "never was", &arena, &k), BTZ_OK);
     assert_int_equal(call(&c, l, &k, script, &why), BTZ_OK);
     set_clock(&c, START + BTZ_REDIS_LEASE_MS - 1);
     assert_int_equal(reserve(&c, l, "al", "third", 0, 0, script, &why), BTZ_LIMIT);

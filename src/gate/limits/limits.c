@@ -16,6 +16,7 @@ static enum btz_err new_limits(const struct btz_limit_conf *limits, size_t count
     if (!l)
         return btz_fail(BTZ_LIMIT, "out of memory");
     l->fd = -1;
+    l->lease_ms = BTZ_REDIS_LEASE_MS;
     btz_arena_init(&l->arena, ARENA_MAX);
     err = btz_limit_rules(limits, count, l);
     if (err != BTZ_OK) {
@@ -47,6 +48,11 @@ enum btz_err btz_limits_open(const char *path, const struct btz_limit_conf *limi
                              struct btz_limits **out)
 {
     return btz_limits_open_sized(path, limits, count, BTZ_TABLE_SLOTS, BTZ_TABLE_LEASES, out);
+}
+
+void btz_limits_set_lease(struct btz_limits *l, uint64_t ms)
+{
+    l->lease_ms = ms;
 }
 
 enum btz_err btz_limits_view(const char *path, const struct btz_limit_conf *limits, size_t count,

@@ -121,6 +121,8 @@ void btz_limits_walk(struct btz_limits *l, uint64_t now_ms,
  * request with the id of one that is being served is refused. NOSCRIPT: send btz_redis_load() and the command again.
  */
 #define BTZ_REDIS_LEASE_MS 600000
+/* Another time than that for a lease, for what is written from now on. */
+void btz_limits_set_lease(struct btz_limits *l, uint64_t ms);
 /* Arguments of EVALSHA for reserve, settle, release; and what the answer says. The module and the tests send them. */
 struct btz_redis_command {
     const char *argv[8 + 6 * BTZ_LEASE_COUNTERS];
@@ -140,8 +142,8 @@ BTZ_CHECKED enum btz_err btz_redis_settle(const struct btz_limits *l,
                                           uint64_t cost, uint64_t now_ms, struct btz_arena *arena,
                                           struct btz_redis_command *out);
 /* The request goes on for another lease. */
-BTZ_CHECKED enum btz_err btz_redis_renew(const char *request_id, struct btz_arena *arena,
-                                         struct btz_redis_command *out);
+BTZ_CHECKED enum btz_err btz_redis_renew(const struct btz_limits *l, const char *request_id,
+                                         struct btz_arena *arena, struct btz_redis_command *out);
 void btz_redis_load(struct btz_redis_command *out); /* SCRIPT LOAD */
 /* `answer`: the bulk string the script returns. OK, or LIMIT with `why`; CONFLICT: the id is in use; INPUT: no such answer:
  * nothing may pass. */

@@ -84,8 +84,8 @@ static enum btz_err begin(const char *request_id, size_t keys, struct btz_arena 
     return BTZ_OK;
 }
 
-static enum btz_err go_on(const char *op, const char *request_id, struct btz_arena *arena,
-                          struct btz_redis_command *c)
+static enum btz_err go_on(const struct btz_limits *l, const char *op, const char *request_id,
+                          struct btz_arena *arena, struct btz_redis_command *c)
 {
     const char *id = btz_arena_str(arena, btz_str(request_id));
 
@@ -93,7 +93,7 @@ static enum btz_err go_on(const char *op, const char *request_id, struct btz_are
         return BTZ_LIMIT;
     add_text(c, op);
     add_text(c, id);
-    BTZ_TRY(add_number(c, arena, BTZ_REDIS_LEASE_MS));
+    BTZ_TRY(add_number(c, arena, l->lease_ms));
     add_text(c, KEPT_S);
     return BTZ_OK;
 }
@@ -132,7 +132,7 @@ enum btz_err btz_redis_reserve(const struct btz_limits *l, const struct btz_limi
     BTZ_TRY(begin(request_id, count + 1, arena, out));
     for (size_t i = 0; i < count; i++)
         BTZ_TRY(add_key(out, arena, &target[i]));
-    BTZ_TRY(go_on("reserve", request_id, arena, out));
+    BTZ_TRY(go_on(l, "reserve", request_id, arena, out));
     for (size_t i = 0; i < count; i++) {
         BTZ_TRY(add_number(out, arena, target[i].rule->scope));
         BTZ_TRY(add_number(out, arena, target[i].rule->kind));
@@ -148,20 +148,19 @@ enum btz_err btz_redis_settle(const struct btz_limits *l, const struct btz_limit
                               uint64_t now_ms, struct btz_arena *arena,
                               struct btz_redis_command *out)
 {
-    (void)l;
     (void)who; /* the server remembers what was reserved, whatever the configuration says now */
     (void)now_ms;
     BTZ_TRY(begin(request_id, 1, arena, out));
-    BTZ_TRY(go_on(release ? "release" : "settle", request_id, arena, out));
+    BTZ_TRY(go_on(l, release ? "release" : "settle", request_id, arena, out));
     BTZ_TRY(add_number(out, arena, tokens));
     return add_number(out, arena, cost);
 }
 
-enum btz_err btz_redis_renew(const char *request_id, struct btz_arena *arena,
-                             struct btz_redis_command *out)
+enum btz_err btz_redis_renew(const struct btz_limits *l, const char *request_id,
+                             struct btz_arena *arena, struct btz_redis_command *out)
 {
     BTZ_TRY(begin(request_id, 1, arena, out));
-    return go_on("renew", request_id, arena, out);
+    return go_on(l, "renew", request_id, arena, out);
 }
 
 void btz_redis_load(struct btz_redis_command *out)

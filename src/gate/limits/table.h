@@ -86,6 +86,7 @@ struct btz_limits {
     struct btz_limit_rule *rules;
     size_t rule_count;
     struct btz_arena arena;
+    uint64_t lease_ms; /* in Redis */
     int fd;
     bool writable;
     uint8_t *map;

@@ -6,15 +6,18 @@
 #include <stdlib.h>
 
 #define ANSWER_MS 3000
-#define PAUSE_MS  500 /* after a failed connection */
+#define SILENT_MS 6000  /* after that time without a word another connection is tried */
+#define PAUSE_MS  500   /* after a failed connection */
+#define TELL_MS   10000 /* the same complaint not more often */
 
 struct btz_nginx_redis {
     char host[256], path[256];
     int port, database;
     redisAsyncContext *ac;
     ngx_connection_t *connection;
-    ngx_msec_t failed_at;
-    bool failed, closing;
+    ngx_msec_t failed_at, heard_at, told_at;
+    bool failed, closing, told;
+    bool silent; /* it left a question unanswered, and was not heard since */
     ngx_log_t *log;
 };
 struct call {
@@ -25,6 +28,15 @@ struct call {
     const struct btz_redis_command *command;
     bool again; /* the script was not there: it was sent whole */
 };
+
+static void complain(struct btz_nginx_redis *r, const char *what)
+{
+    if (r->told && ngx_current_msec - r->told_at < TELL_MS)
+        return;
+    r->told = true;
+    r->told_at = ngx_current_msec;
+    ngx_log_error(NGX_LOG_ERR, r->log, 0, "bartizan: redis: %s", what);
+}
 
 /* ---- events --------------------------------------------------------------------------------------------------------- */
 
@@ -102,8 +114,9 @@ static void on_gone(const redisAsyncContext *ac, int status)
     if (!r)
         return;
     if (status != REDIS_OK)
-        ngx_log_error(NGX_LOG_ERR, r->log, 0, "bartizan: redis: %s", ac->errstr);
+        complain(r, ac->errstr);
     r->ac = NULL;
+    r->silent = false;
     r->failed = status != REDIS_OK;
     r->failed_at = ngx_current_msec;
 }
@@ -134,6 +147,31 @@ static bool attach(struct btz_nginx_redis *r)
     return true;
 }
 
+/* What waits in the connection is lost with it. */
+static void give_up(struct btz_nginx_redis *r)
+{
+    redisAsyncContext *ac = r->ac;
+
+    r->ac = NULL;
+    r->silent = false;
+    r->failed = true;
+    r->failed_at = ngx_current_msec;
+    ac->data = NULL;
+    redisAsyncFree(ac);
+}
+
+/* Another data base than the one that was asked for would count from zero. */
+static void on_selected(redisAsyncContext *ac, void *reply, void *user)
+{
+    const redisReply *answer = reply;
+    struct btz_nginx_redis *r = user;
+
+    if (!answer || answer->type != REDIS_REPLY_ERROR || r->ac != ac)
+        return;
+    complain(r, answer->str);
+    give_up(r);
+}
+
 static bool is_ready(struct btz_nginx_redis *r)
 {
     if (r->ac)
@@ -151,10 +189,16 @@ static bool is_ready(struct btz_nginx_redis *r)
         r->ac = NULL;
         return false;
     }
+    if (!r->path[0])
+        (void)redisEnableKeepAlive(&r->ac->c);
     redisAsyncSetConnectCallback(r->ac, on_connected);
     redisAsyncSetDisconnectCallback(r->ac, on_gone);
-    if (r->database && redisAsyncCommand(r->ac, NULL, NULL, "SELECT %d", r->database) != REDIS_OK)
+    r->heard_at = ngx_current_msec;
+    if (r->database &&
+        redisAsyncCommand(r->ac, on_selected, r, "SELECT %d", r->database) != REDIS_OK) {
+        give_up(r);
         return false;
+    }
     r->failed = false;
     return true;
 }
@@ -182,13 +226,20 @@ static void on_answer(redisAsyncContext *ac, void *reply, void *data)
     struct call *call = data;
 
     (void)ac;
+    if (r) {
+        call->redis->silent = false;
+        call->redis->heard_at = ngx_current_msec;
+    }
     if (r && r->type == REDIS_REPLY_ERROR && !call->again && strncmp(r->str, "NOSCRIPT", 8) == 0 &&
         call->command && send_script(call))
         return;
-    if (r && r->type == REDIS_REPLY_STRING)
+    if (r && r->type == REDIS_REPLY_STRING) {
         finish(call, true, btz_slice_of(r->str, r->len));
-    else
+    } else {
+        if (r && r->type == REDIS_REPLY_ERROR)
+            complain(call->redis, r->str);
         finish(call, false, btz_str(""));
+    }
     free(call);
 }
 
@@ -211,10 +262,17 @@ static bool send_script(struct call *call)
     return redisAsyncCommandArgv(call->redis->ac, on_answer, call, k->argc, argv, lens) == REDIS_OK;
 }
 
-/* Whoever asked hears that there was no answer; the call itself waits for the connection to tell. */
+/*
+ * Whoever asked hears that there was no answer; the call itself waits for the connection to tell. Until the server is heard
+ * again nobody else is kept waiting for it, and what waits in the connection does not grow.
+ */
 static void on_timeout(ngx_event_t *e)
 {
-    finish(e->data, false, btz_str(""));
+    struct call *call = e->data;
+
+    complain(call->redis, "no answer in time");
+    call->redis->silent = true;
+    finish(call, false, btz_str(""));
 }
 
 void *btz_nginx_redis_send(struct btz_nginx_redis *r, const struct btz_redis_command *command,
@@ -222,7 +280,9 @@ void *btz_nginx_redis_send(struct btz_nginx_redis *r, const struct btz_redis_com
 {
     struct call *call;
 
-    if (!command || !is_ready(r))
+    if (done && r->ac && r->silent && ngx_current_msec - r->heard_at > SILENT_MS)
+        give_up(r);
+    if (!command || !is_ready(r) || (done && r->silent))
         return NULL;
     call = calloc(1, sizeof *call);
     if (!call)

@@ -238,7 +238,7 @@ static void on_renewal(ngx_event_t *e)
         return;
     if (c->main->redis)
         btz_nginx_redis_send(c->main->redis, command, NULL, NULL);
-    ngx_add_timer(&c->renewal, BTZ_RENEW_MS);
+    ngx_add_timer(&c->renewal, (ngx_msec_t)c->main->conf->shared_lease_ms / 3);
 }
 
 static void hold_on(struct btz_nginx_ctx *c)
@@ -247,7 +247,7 @@ static void hold_on(struct btz_nginx_ctx *c)
     c->renewal.data = c;
     c->renewal.log = c->r->connection->log;
     c->renewal.cancelable = 1;
-    ngx_add_timer(&c->renewal, BTZ_RENEW_MS);
+    ngx_add_timer(&c->renewal, (ngx_msec_t)c->main->conf->shared_lease_ms / 3);
 }
 
 static void on_redis(void *user, bool reached, struct btz_slice answer)

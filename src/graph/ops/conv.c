@@ -1,13 +1,7 @@
 /*
  * Convolution and its transpose: images to columns, then matrix products.
  */
-#include "graph/ops/window.h"
-
-struct conv {
-    struct btz_window w; /* of the transpose: from its output to its input */
-    size_t batch, groups, in_channels, out_channels; /* a group's */
-    size_t col;                                      /* elements of the columns of a group */
-};
+#include "graph/ops/conv.h"
 
 static void im2col(enum btz_type type, const struct btz_window *w, size_t channels,
                    const void *image, void *col)
@@ -72,7 +66,7 @@ static enum btz_err check_kernel_shape(struct btz_call *call, const struct btz_s
     return BTZ_OK;
 }
 
-static enum btz_err conv_of(struct btz_call *call, struct conv *c)
+enum btz_err btz_conv_of(struct btz_call *call, struct btz_conv *c)
 {
     const struct btz_shape *x, *weights;
     int64_t groups;
@@ -98,10 +92,10 @@ static enum btz_err conv_of(struct btz_call *call, struct conv *c)
 static enum btz_err infer_conv(struct btz_call *call, bool *later)
 {
     struct btz_shape *out;
-    struct conv c;
+    struct btz_conv c;
 
     (void)later;
-    BTZ_TRY(conv_of(call, &c));
+    BTZ_TRY(btz_conv_of(call, &c));
     out = &call->out[0]->shape;
     *out = call->in[0]->shape;
     out->dim[1] = call->in[1]->shape.dim[0];
@@ -111,16 +105,16 @@ static enum btz_err infer_conv(struct btz_call *call, bool *later)
     return BTZ_OK;
 }
 
-static enum btz_err transpose_of(struct btz_call *call, struct conv *c, struct btz_shape *out);
+static enum btz_err transpose_of(struct btz_call *call, struct btz_conv *c, struct btz_shape *out);
 
 static size_t columns(const struct btz_call *call)
 {
     struct btz_call copy = *call;
     struct btz_shape out;
-    struct conv c;
+    struct btz_conv c;
     size_t bytes;
 
-    if ((strcmp(call->node->type, "Conv") == 0 ? conv_of(&copy, &c)
+    if ((strcmp(call->node->type, "Conv") == 0 ? btz_conv_of(&copy, &c)
                                                : transpose_of(&copy, &c, &out)) != BTZ_OK ||
         !btz_size_mul(c.col, btz_type_size(call->in[0]->type), &bytes))
         return SIZE_MAX;
@@ -163,9 +157,9 @@ static enum btz_err run_conv(struct btz_call *call)
 {
     const struct btz_tensor *x = call->in[0], *weights = call->in[1], *y = call->out[0];
     struct btz_gemm g = { .type = x->type, .reference = call->reference, .alpha = 1, .beta = 1 };
-    struct conv c;
+    struct btz_conv c;
 
-    BTZ_TRY(conv_of(call, &c));
+    BTZ_TRY(btz_conv_of(call, &c));
     add_bias(btz_call_in(call, 2), y, c.w.out_size);
     g.m = c.out_channels, g.n = c.w.out_size, g.k = c.in_channels * c.w.kernel_size;
     for (size_t i = 0; i < c.batch * c.groups; i++) {
@@ -189,10 +183,10 @@ static enum btz_err grad_conv(struct btz_call *call)
     struct btz_gemm dx = {
         .type = x->type, .reference = call->reference, .alpha = 1, .trans_a = true
     };
-    struct conv c;
+    struct btz_conv c;
     bool point;
 
-    BTZ_TRY(conv_of(call, &c));
+    BTZ_TRY(btz_conv_of(call, &c));
     point = btz_window_is_point(&c.w);
     dw.m = dx.k = c.out_channels;
     dw.n = dx.m = c.in_channels * c.w.kernel_size;
@@ -266,7 +260,7 @@ static enum btz_err transpose_extent(struct btz_call *call, struct btz_window *w
     return BTZ_OK;
 }
 
-static enum btz_err transpose_of(struct btz_call *call, struct conv *c, struct btz_shape *out)
+static enum btz_err transpose_of(struct btz_call *call, struct btz_conv *c, struct btz_shape *out)
 {
     const struct btz_shape *x, *weights;
     struct btz_shape wide;
@@ -315,7 +309,7 @@ static enum btz_err transpose_of(struct btz_call *call, struct conv *c, struct b
 
 static enum btz_err infer_transpose(struct btz_call *call, bool *later)
 {
-    struct conv c;
+    struct btz_conv c;
 
     (void)later;
     BTZ_TRY(transpose_of(call, &c, &call->out[0]->shape));
@@ -330,7 +324,7 @@ static enum btz_err run_transpose(struct btz_call *call)
         .type = x->type, .reference = call->reference, .alpha = 1, .trans_a = true
     };
     struct btz_shape out;
-    struct conv c;
+    struct btz_conv c;
     bool point;
 
     BTZ_TRY(transpose_of(call, &c, &out));
@@ -357,7 +351,7 @@ static enum btz_err grad_transpose(struct btz_call *call)
         .type = x->type, .reference = call->reference, .alpha = 1, .beta = 1, .trans_b = true
     };
     struct btz_shape out;
-    struct conv c;
+    struct btz_conv c;
 
     BTZ_TRY(transpose_of(call, &c, &out));
     dx.m = dw.m = c.out_channels;
@@ -388,6 +382,7 @@ static const struct btz_op ops[] = {
       .run = run_conv,
       .grad = grad_conv,
       .scratch = columns,
+      .lanes = &btz_conv_lanes,
       .flags = BTZ_OP_GRAD_IN },
     { .name = "ConvTranspose",
       .since = 7,

@@ -1,7 +1,8 @@
 /*
  * Matrix products: MatMul by numpy's rule for stacks, Gemm.
  */
-#include "graph/kernel.h"
+#include "graph/ops/conv.h"
+#include "graph/ops/dense.h"
 
 /* A stack of products: shapes of the stacks, and one product. */
 struct stack {
@@ -186,6 +187,27 @@ static enum btz_err infer_gemm(struct btz_call *call, bool *later)
     return BTZ_OK;
 }
 
+bool btz_dense_of(const struct btz_call *call, struct btz_dense *d)
+{
+    const struct btz_shape *x = &call->in[0]->shape, *w = &call->in[1]->shape;
+    const struct btz_tensor *bias = btz_call_in(call, 2);
+    const struct gemm_state *s = call->state; /* none: a MatMul */
+    bool across = s && s->tb;
+
+    if (x->rank != 2 || w->rank != 2 || (s && s->ta))
+        return false;
+    *d = (struct btz_dense){ .in = (size_t)w->dim[across],
+                             .out = (size_t)w->dim[!across],
+                             .in_stride = across ? 1 : (size_t)w->dim[1],
+                             .out_stride = across ? (size_t)w->dim[1] : 1,
+                             .alpha = s ? s->alpha : 1,
+                             .beta = s ? s->beta : 0 };
+    /* A bias for each output. */
+    return d->in > 0 && d->out > 0 &&
+           (!bias || (bias->shape.rank > 0 && btz_tensor_count(bias) == d->out &&
+                      bias->shape.dim[bias->shape.rank - 1] == (int64_t)d->out));
+}
+
 static enum btz_err run_gemm(struct btz_call *call)
 {
     const struct gemm_state *s = call->state;
@@ -261,6 +283,7 @@ static const struct btz_op ops[] = {
       .infer = infer_matmul,
       .run = run_matmul,
       .grad = grad_matmul,
+      .lanes = &btz_dense_lanes,
       .flags = BTZ_OP_GRAD_IN },
     { .name = "Gemm",
       .since = 7,
@@ -268,6 +291,7 @@ static const struct btz_op ops[] = {
       .infer = infer_gemm,
       .run = run_gemm,
       .grad = grad_gemm,
+      .lanes = &btz_dense_lanes,
       .flags = BTZ_OP_GRAD_IN },
 };
 BTZ_OP_FAMILY(matmul, ops);

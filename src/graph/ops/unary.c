@@ -187,7 +187,7 @@ static enum btz_err grad_gelu_either(struct btz_call *call)
 #define WITH(text, first, id, infers, need, reads)                                                 \
     {                                                                                              \
         .name = text, .since = first, .prepare = reads, .infer = infers, .run = run_##id,          \
-        .grad = grad_##id, .flags = (need) | BTZ_OP_IN_PLACE                                       \
+        .grad = grad_##id, .flags = (need) | BTZ_OP_IN_PLACE | BTZ_OP_WISE                         \
     }
 #define OP(text, first, id, infers, need) WITH(text, first, id, infers, need, NULL)
 static const struct btz_op ops[] = {

@@ -1,0 +1,20 @@
+/*
+ * Lanes with what every processor has.
+ */
+#include "graph/lanes.h"
+#include "graph/unroll.h"
+
+#define WIDTH      4
+#define ROWS       4
+#define COLS       3
+#define OUTER_ROWS 2
+#define OUTER_COLS 3
+#define ISA        btz_isa_plain
+#define ISA_NAME   "plain"
+
+static bool works(void)
+{
+    return true;
+}
+
+#include "graph/lanes_real.h"

@@ -1,0 +1,295 @@
+/*
+ * Batches in lanes, with every set of instructions this processor has, against the scalar reference: outputs, gradients of
+ * inputs and of parameters; and what a sample yields does not depend on the batch it is in.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "graph/lanes.h"
+#include "graph/net.h"
+#include "graph_make.h"
+
+#define ISAS 3
+static const char *const isas[ISAS] = { "plain", "avx2", "avx512" };
+
+/* Windows with all that can be odd about them; values used twice, both layouts at once, outputs in the middle. */
+static struct btz_model *make_odd(void)
+{
+    struct graph_make g;
+
+    make_init(&g, 7);
+    make_value(&g, 11, "x", "-1,4,9,7");
+    make_value(&g, 12, "y", "-1,5");
+    make_value(&g, 12, "middle", "-1,6,5,6");
+    make_constant(&g, "mean", "4,1,1", 0.5, 0.2);
+    make_constant(&g, "deviation", "1,4,1,1", 1.5, 0.3);
+    make_node(&g, "Sub", "x mean", "x1", "");
+    make_node(&g, "Div", "x1 deviation", "x2", "");
+    make_constant(&g, "w1", "8,2,3,2", 0, 0.5);
+    make_constant(&g, "b1", "8", 0, 0.5);
+    make_node(&g, "Conv", "x2 w1 b1", "c1", "group:2 pads=2,0,1,1 strides=2,1 dilations=1,2");
+    make_node(&g, "Relu", "c1", "r1", "");
+    make_constant(&g, "w2", "6,8,1,1", 0, 0.5);
+    make_node(&g, "Conv", "r1 w2", "c2", "");
+    make_constant(&g, "slope", "6,1,1", 0.2, 0.1);
+    make_node(&g, "PRelu", "c2 slope", "p2", "");
+    make_constant(&g, "w3", "6,6,3,3", 0, 0.3);
+    make_node(&g, "Conv", "p2 w3", "c3", "pads=1,1,1,1");
+    make_node(&g, "Add", "c3 p2", "s3", ""); /* a residual */
+    make_node(&g, "Relu", "s3", "r3", "");
+    make_node(&g, "MaxPool", "r3", "m3", "kernel_shape=2,3 strides=1,1 pads=0,1,0,0");
+    make_constant(&g, "w4", "6,6,2,2", 0, 0.4);
+    make_node(&g, "Conv", "m3 w4", "middle", "strides=1,1 pads=1,1,1,1");
+    make_node(&g, "Softmax", "middle", "soft", "axis:1"); /* has no lanes */
+    make_node(&g, "Transpose", "soft", "turned", "perm=0,2,3,1");
+    make_node(&g, "Mul", "soft middle", "both", "");
+    make_constant(&g, "w5", "5,6,2,1", 0, 0.4);
+    make_node(&g, "Conv", "both w5", "c5", "strides=3,3");
+    make_node(&g, "GlobalAveragePool", "c5", "a5", "");
+    make_node(&g, "Flatten", "a5", "f5", "axis:1");
+    make_node(&g, "Flatten", "turned", "ft", "axis:1");
+    make_constant(&g, "w6", "180,5", 0, 0.3);
+    make_constant(&g, "b6", "1,5", 0, 0.3);
+    make_node(&g, "Gemm", "ft w6 b6", "g6", "alpha/0.5 beta/2");
+    make_constant(&g, "w7", "5,5", 0, 0.5);
+    make_node(&g, "MatMul", "f5 w7", "g7", "");
+    make_node(&g, "Sigmoid", "g7", "q7", "");
+    make_node(&g, "Add", "g6 q7", "y", "");
+    return make_model(&g);
+}
+
+/* Windows over one and three axes, strides larger than the kernel, batch normalisation, pooling with pads. */
+static struct btz_model *make_deep(void)
+{
+    struct graph_make g;
+
+    make_init(&g, 9);
+    make_value(&g, 11, "x", "-1,2,5,4,6");
+    make_value(&g, 12, "y", "-1,7");
+    make_constant(&g, "w1", "5,2,2,3,2", 0, 0.5);
+    make_constant(&g, "b1", "5", 0, 0.5);
+    make_node(&g, "Conv", "x w1 b1", "c1", "strides=1,2,3 pads=0,1,0,1,1,1");
+    make_constant(&g, "scale", "5", 1, 0.2);
+    make_constant(&g, "shift", "5", 0, 0.2);
+    make_constant(&g, "mean", "5", 0, 0.2);
+    make_constant(&g, "var", "5", 1, 0.2);
+    make_node(&g, "BatchNormalization", "c1 scale shift mean var", "n1", "");
+    make_node(&g, "Relu", "n1", "r1", "");
+    make_node(&g, "AveragePool", "r1", "a1",
+              "kernel_shape=2,2,2 pads=1,0,0,0,1,1 strides=2,1,1 count_include_pad:1");
+    make_node(&g, "Flatten", "a1", "f1", "axis:1");
+    make_node(&g, "Flatten", "f1", "f2", "axis:1");
+    make_constant(&g, "w2", "7,60", 0, 0.4);
+    make_node(&g, "Gemm", "f2 w2", "g2", "transB:1");
+    make_node(&g, "LeakyRelu", "g2", "y", "alpha/0.2");
+    return make_model(&g);
+}
+
+struct pass {
+    struct btz_net *net;
+    size_t batch;
+};
+
+static void fill(struct btz_tensor *t, uint64_t seed, size_t first)
+{
+    size_t count = btz_tensor_count(t), one = count / (size_t)t->shape.dim[0];
+
+    for (size_t i = 0; i < count; i++) {
+        struct btz_rng rng;
+
+        btz_rng_init(&rng, seed, first * one + i);
+        ((float *)t->data)[i] = (float)(2 * btz_rng_unit(&rng) - 1);
+    }
+}
+
+static struct btz_net *run(const struct btz_model *m, const char *isa, size_t batch, size_t first,
+                           bool params)
+{
+    struct btz_net *net = NULL;
+
+    make_ok(btz_net_new(m,
+                        &(struct btz_net_options){ .batch = (int64_t)batch,
+                                                   .input_grads = true,
+                                                   .param_grads = params,
+                                                   .reference = !isa,
+                                                   .isa = isa },
+                        &net));
+    /* Twice: what is left of the first must not show. */
+    for (int i = 0; i < 2; i++) {
+        fill(btz_net_input(net, 0), 1, first);
+        make_ok(btz_net_forward(net));
+        for (uint32_t k = 0; k < m->output_count; k++)
+            fill(btz_net_output_grad(net, k), 2 + k, first);
+        make_ok(btz_net_backward(net));
+    }
+    return net;
+}
+
+static void near(const char *what, const struct btz_tensor *a, const struct btz_tensor *b)
+{
+    const float *x = a->data, *y = b->data;
+    size_t n = btz_tensor_count(b);
+    double scale = 0;
+
+    assert_true(btz_shape_equal(&a->shape, &b->shape));
+    for (size_t i = 0; i < n; i++)
+        scale = fmax(scale, fabs((double)y[i]));
+    assert_true(scale > 0);
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)x[i] - (double)y[i]) <= 2e-5 * scale)) {
+            print_message("# %s %zu: %.9g, expected %.9g\n", what, i, (double)x[i], (double)y[i]);
+            fail_msg("differs");
+        }
+}
+
+static void compare(struct btz_model *m, size_t batch, bool params)
+{
+    const struct btz_net_param *want, *got;
+    struct btz_net *reference = run(m, NULL, batch, 0, params);
+
+    for (size_t i = 0; i < ISAS; i++) {
+        struct btz_net *net;
+        size_t count;
+
+        if (!btz_isa_find(isas[i]))
+            continue;
+        net = run(m, isas[i], batch, 0, params);
+        for (uint32_t k = 0; k < m->output_count; k++)
+            near(isas[i], btz_net_output(net, k), btz_net_output(reference, k));
+        near("by the input", btz_net_input_grad(net, 0), btz_net_input_grad(reference, 0));
+        count = btz_net_params(net, &got);
+        assert_int_equal(count, btz_net_params(reference, &want));
+        assert_int_equal(count > 0, params);
+        for (size_t p = 0; p < count; p++) {
+            assert_int_equal(got[p].value, want[p].value);
+            near(m->values[got[p].value].name, got[p].grad, want[p].grad);
+        }
+        btz_net_free(net);
+    }
+    btz_net_free(reference);
+    btz_model_free(m);
+}
+
+static void test_odd(void **state)
+{
+    (void)state;
+    compare(make_odd(), 5, true);
+    compare(make_odd(), 33, true);
+    compare(make_odd(), 16, false);
+}
+
+static void test_deep(void **state)
+{
+    (void)state;
+    compare(make_deep(), 19, true);
+    compare(make_deep(), 90, false);
+}
+
+static void test_digits(void **state)
+{
+    (void)state;
+    compare(make_digit_net(), 4, true);
+    compare(make_digit_net(), 4, false);
+}
+
+static void same_rows(const struct btz_tensor *all, const struct btz_tensor *part, size_t first)
+{
+    size_t bytes = btz_tensor_bytes(part);
+
+    assert_memory_equal((const uint8_t *)all->data + first * (bytes / (size_t)part->shape.dim[0]),
+                        part->data, bytes);
+}
+
+/* Bit by bit the same, whoever else is in the batch. */
+static void test_alone(void **state)
+{
+    struct btz_model *m = make_odd();
+    struct btz_net *all = run(m, NULL, 4, 0, false);
+
+    (void)state;
+    btz_net_free(all);
+    for (size_t i = 0; i < ISAS; i++) {
+        struct btz_net *part;
+
+        if (!btz_isa_find(isas[i]))
+            continue;
+        all = run(m, isas[i], 50, 0, false);
+        part = run(m, isas[i], 9, 25, false);
+        same_rows(btz_net_output(all, 0), btz_net_output(part, 0), 25);
+        same_rows(btz_net_output(all, 1), btz_net_output(part, 1), 25);
+        same_rows(btz_net_input_grad(all, 0), btz_net_input_grad(part, 0), 25);
+        btz_net_free(all);
+        btz_net_free(part);
+    }
+    btz_model_free(m);
+}
+
+/* Packed parameters follow those of the model. */
+static void test_changed(void **state)
+{
+    struct btz_model *m = make_digit_net();
+    struct btz_net *net = run(m, "plain", 4, 0, true), *again;
+    struct btz_tensor *w = m->values[btz_model_value(m, "w2")].constant;
+
+    (void)state;
+    for (size_t i = 0; i < btz_tensor_count(w); i++)
+        ((float *)w->data)[i] *= -0.5F;
+    make_ok(btz_net_params_changed(net));
+    again = run(m, "plain", 4, 0, true);
+    make_ok(btz_net_forward(net));
+    same_rows(btz_net_output(net, 0), btz_net_output(again, 0), 0);
+    make_ok(btz_net_backward(net));
+    same_rows(btz_net_input_grad(net, 0), btz_net_input_grad(again, 0), 0);
+    btz_net_free(net);
+    btz_net_free(again);
+    btz_model_free(m);
+}
+
+/* Everything of the digit classifier is in lanes, and each Relu part of the step before. */
+static void test_plan(void **state)
+{
+    struct btz_model *m = make_digit_net();
+    struct btz_net *net = run(m, "plain", 20, 0, false);
+    size_t fused = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < m->node_count; i++) {
+        assert_true(net->steps[i].lanes);
+        fused += net->steps[i].fused;
+    }
+    assert_int_equal(fused, 3);
+    btz_net_free(net);
+    net = run(m, NULL, 20, 0, false);
+    for (uint32_t i = 0; i < m->node_count; i++)
+        assert_false(net->steps[i].lanes || net->steps[i].fused);
+    btz_net_free(net);
+    btz_model_free(m);
+}
+
+static void test_unknown(void **state)
+{
+    struct btz_model *m = make_digit_net();
+    struct btz_net *net = NULL;
+
+    (void)state;
+    assert_int_equal(
+        btz_net_new(m, &(struct btz_net_options){ .batch = 16, .isa = "abacus" }, &net),
+        BTZ_UNSUPPORTED);
+    assert_non_null(strstr(btz_error_detail(), "abacus"));
+    btz_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_odd),     cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_digits),  cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_changed), cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_unknown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
