@@ -205,10 +205,7 @@ static void on_timer(ngx_event_t *e)
     enum btz_step step = btz_exchange_durable(c->x);
 
     ngx_http_set_log_request(connection->log, c->r);
-    if (step == BTZ_STEP_WAIT && ngx_current_msec - c->durable_since >= BTZ_NGINX_DURABLE_MS)
-        btz_nginx_fail(c, 503, "audit_unavailable", "the audit entry was not on disk in time");
-    else
-        btz_nginx_step(c, step);
+    btz_nginx_step(c, step);
     ngx_http_run_posted_requests(connection);
 }
 
@@ -218,7 +215,6 @@ static void wait_durable(struct btz_nginx_ctx *c)
         c->timer.handler = on_timer;
         c->timer.data = c;
         c->timer.log = c->r->connection->log;
-        c->durable_since = ngx_current_msec;
     }
     ngx_add_timer(&c->timer, 1);
 }
