@@ -554,7 +554,7 @@ static enum btz_err grad_mvn(struct btz_call *call)
     }
 static const struct btz_op ops[] = {
     NORM("BatchNormalization", 7, 0x18),
-    NORM("InstanceNormalization", 7, 0),
+    NORM("InstanceNormalization", 6, 0),
     NORM("LayerNormalization", 17, 0),
     NORM("GroupNormalization", 18, 0),
     { .name = "LRN",
