@@ -27,17 +27,18 @@ void btz_figures_release(struct btz_figures *f)
     f->count = 0;
 }
 
-/* Takes the reference; NULL is no memory. */
-static enum btz_err attach(struct btz_figures *f, json_t *figure)
+/* Takes the reference; NULL is no memory. `title` outlives the figures. */
+static enum btz_err attach(struct btz_figures *f, const char *title, json_t *figure)
 {
     BTZ_JSON json_t *owned = figure;
     struct btz_buf *bytes = &f->bytes[f->count];
 
     if (!owned)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    if (json_object_set_new(owned, "title", json_string(title)) != 0)
+        return btz_fail(BTZ_LIMIT, "out of memory");
     BTZ_TRY(btz_json_write(owned, false, bytes));
-    btz_evidence_set(&f->list[f->count++], json_string_value(json_object_get(owned, "title")),
-                     BTZ_FIGURE_TYPE, btz_buf_slice(bytes));
+    btz_evidence_set(&f->list[f->count++], title, BTZ_FIGURE_TYPE, btz_buf_slice(bytes));
     return BTZ_OK;
 }
 
@@ -80,11 +81,11 @@ static json_t *attack_rows(const struct btz_evaluation *e)
 static enum btz_err attacks(struct btz_figures *f, const struct btz_evaluation *e)
 {
     return attach(
-        f,
-        json_pack("{s:s, s:s, s:[s, s, s, s, s, s, s, s], s:o, s:s}", "kind", "table", "title",
-                  "Attacks, in the order they ran", "columns", "attack", "samples tried", "broken",
-                  "accuracy under it alone", "accuracy after it", "forward passes", "gradients",
-                  "time", "rows", attack_rows(e), "note",
+        f, "Attacks, in the order they ran",
+        json_pack("{s:s, s:[s, s, s, s, s, s, s, s], s:o, s:s}", "kind", "table", "columns",
+                  "attack", "samples tried", "broken", "accuracy under it alone",
+                  "accuracy after it", "forward passes", "gradients", "time", "rows",
+                  attack_rows(e), "note",
                   "Intervals are exact (Clopper-Pearson), 95 %. A sample counts as broken from the "
                   "first attack on that breaks it; the last row is the worst case."));
 }
@@ -96,12 +97,12 @@ static enum btz_err curve(struct btz_figures *f, const struct btz_evaluation *e)
     for (size_t i = 0; i < e->curve_count; i++)
         json_array_append_new(points,
                               json_pack("[f, f]", e->curve[i].eps, e->curve[i].robust.value));
-    return attach(
-        f, json_pack("{s:s, s:s, s:s, s:s, s:b, s:[{s:s, s:o}], s:s}", "kind", "curve", "title",
-                     "Accuracy over the size of the change", "x", "eps", "y", "accuracy", "percent",
-                     1, "series", "name", "PGD", "points", points, "note",
-                     "PGD on a part of the samples: an upper bound of the robust accuracy. "
-                     "A sound measurement ends at 0 when the change may be anything."));
+    return attach(f, "Accuracy over the size of the change",
+                  json_pack("{s:s, s:s, s:s, s:b, s:[{s:s, s:o}], s:s}", "kind", "curve", "x",
+                            "eps", "y", "accuracy", "percent", 1, "series", "name", "PGD", "points",
+                            points, "note",
+                            "PGD on a part of the samples: an upper bound of the robust accuracy. "
+                            "A sound measurement ends at 0 when the change may be anything."));
 }
 
 static const char *class_name(const char *const *names, size_t k, char text[24])
@@ -124,9 +125,9 @@ static enum btz_err classes(struct btz_figures *f, const struct btz_evaluation *
                 rows, json_pack("[o, o, o, o]", btz_json_text(btz_str(class_name(names, k, text))),
                                 number(e->clean_by_class[k].n), share(&e->clean_by_class[k]),
                                 share(&e->robust_by_class[k])));
-    return attach(f, json_pack("{s:s, s:s, s:[s, s, s, s], s:o}", "kind", "table", "title",
-                               "Accuracy of each class", "columns", "class", "samples", "clean",
-                               "robust", "rows", rows));
+    return attach(f, "Accuracy of each class",
+                  json_pack("{s:s, s:[s, s, s, s], s:o}", "kind", "table", "columns", "class",
+                            "samples", "clean", "robust", "rows", rows));
 }
 
 static enum btz_err confusion(struct btz_figures *f, const struct btz_evaluation *e,
@@ -145,9 +146,8 @@ static enum btz_err confusion(struct btz_figures *f, const struct btz_evaluation
             json_array_append_new(row, number(e->confusion[k * e->classes + i]));
         json_array_append_new(rows, row);
     }
-    return attach(f,
-                  json_pack("{s:s, s:s, s:o, s:o}", "kind", "counts", "title",
-                            "What the model says under attack", "columns", columns, "rows", rows));
+    return attach(f, "What the model says under attack",
+                  json_pack("{s:s, s:o, s:o}", "kind", "counts", "columns", columns, "rows", rows));
 }
 
 static enum btz_err checks(struct btz_figures *f, const struct btz_evaluation *e)
@@ -158,9 +158,9 @@ static enum btz_err checks(struct btz_figures *f, const struct btz_evaluation *e
         json_array_append_new(rows, json_pack("[s, s, o]", btz_check_name((enum btz_check_id)i),
                                               btz_outcome_name(e->checks[i].outcome),
                                               btz_json_text(btz_str(e->checks[i].text))));
-    return attach(f, json_pack("{s:s, s:s, s:[s, s, s], s:o}", "kind", "table", "title",
-                               "Can the figure be believed?", "columns", "check", "outcome",
-                               "what was found", "rows", rows));
+    return attach(f, "Can the figure be believed?",
+                  json_pack("{s:s, s:[s, s, s], s:o}", "kind", "table", "columns", "check",
+                            "outcome", "what was found", "rows", rows));
 }
 
 /* Where a single black-box attack ran: the share that is broken after so many questions. */
@@ -184,10 +184,10 @@ static enum btz_err questions(struct btz_figures *f, const struct btz_evaluation
         if (at >= (double)most)
             break;
     }
-    return attach(f, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:[{s:s, s:o}]}", "kind", "curve",
-                               "title", "Broken samples over questions asked", "x",
-                               "questions a sample", "y", "share broken", "percent", 1, "log", 1,
-                               "series", "name", e->attacks[0].given.attack->id, "points", points));
+    return attach(f, "Broken samples over questions asked",
+                  json_pack("{s:s, s:s, s:s, s:b, s:b, s:[{s:s, s:o}]}", "kind", "curve", "x",
+                            "questions a sample", "y", "share broken", "percent", 1, "log", 1,
+                            "series", "name", e->attacks[0].given.attack->id, "points", points));
 }
 
 static enum btz_err picture(struct btz_figures *f, const struct btz_gallery *g, struct btz_box box)
@@ -220,9 +220,9 @@ static enum btz_err pictured(struct btz_figures *f, const struct btz_evaluation 
                                                       : "no number")),
                             e->attacks[item->attack].given.attack->id, item->distance));
     }
-    return attach(f, json_pack("{s:s, s:s, s:[s, s, s, s, s], s:o}", "kind", "table", "title",
-                               "Examples", "columns", "sample", "is", "said to be", "by",
-                               "distance", "rows", rows));
+    return attach(f, "Examples",
+                  json_pack("{s:s, s:[s, s, s, s, s], s:o}", "kind", "table", "columns", "sample",
+                            "is", "said to be", "by", "distance", "rows", rows));
 }
 
 enum btz_err btz_figures_of(const struct btz_evaluation *e, const struct btz_gallery *g,

@@ -276,7 +276,7 @@ static void test_choice(void **state)
     const struct btz_evaluate_broken late = { .y = 77,
                                               .x = (float[FEATURES]){ 0 },
                                               .adv = (float[FEATURES]){ 0 } };
-    size_t found = 0;
+    size_t found = 0, late_found = 0;
 
     (void)state;
     fill(&g, 0, 1);
@@ -284,8 +284,9 @@ static void test_choice(void **state)
     assert_int_equal(g.count, BTZ_GALLERY);
     assert_int_equal(btz_gallery_add(&g, &late), BTZ_OK);
     for (size_t i = 0; i < g.count; i++)
-        found += g.items[i].y == 77;
+        found += g.items[i].y == 9, late_found += g.items[i].y == 77;
     assert_int_equal(found, 1);
+    assert_int_equal(late_found, 0); /* ten classes are there, each once */
     /* A row of a table is no picture. */
     assert_int_equal(btz_gallery_draw(&g, (struct btz_box){ 0, 1 }, &png), BTZ_OK);
     assert_int_equal(png.len, 0);
