@@ -69,7 +69,7 @@ BTZ_CHECKED enum btz_err btz_tensor_parse(struct btz_slice file, struct btz_aren
 
 /* ---- models (read.c, write.c) ---------------------------------------------------------------------------------------- */
 
-#define BTZ_OPSET_MIN 7
+#define BTZ_OPSET_MIN 1 /* before 7 only operators that have not changed since */
 #define BTZ_OPSET_MAX 22
 #define BTZ_NONE      UINT32_MAX /* of indexes: an input that is left out */
 

@@ -225,6 +225,21 @@ void btz_classifier_free(struct btz_classifier *c)
     free(c);
 }
 
+enum btz_err btz_classifier_memory(struct btz_classifier *c, bool gradients, size_t *out)
+{
+    uint32_t most = c->inside->sizes[0].batch, batch;
+    struct btz_net *net;
+
+    BTZ_TRY(net_for(c, most, false, &net, &batch));
+    *out = btz_net_memory(net);
+    if (gradients) {
+        BTZ_TRY(net_for(c, most, true, &net, &batch));
+        *out += btz_net_memory(net);
+    }
+    *out *= 2; /* each of the smaller ones takes half of the one before */
+    return BTZ_OK;
+}
+
 /* ---- calls ------------------------------------------------------------------------------------------------------------- */
 
 /* Puts rows into the net; what is left of its batch repeats the last, so that nothing stale is computed with. */

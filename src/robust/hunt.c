@@ -58,11 +58,13 @@ enum btz_err btz_hunt_new(struct btz_attack_job *job, double budget, bool early,
     h->done = calloc(job->n, sizeof *h->done);
     h->rows = calloc(h->room, row);
     h->who = calloc(h->room, sizeof *h->who);
+    h->tag = calloc(h->room, sizeof *h->tag);
+    h->number = calloc(h->room, sizeof *h->number);
     h->fooled = calloc(h->room, sizeof *h->fooled);
     h->margin = calloc(h->room, sizeof *h->margin);
     h->scores = calloc(h->room, job->classes * sizeof *h->scores);
-    if (!h->asked || !h->best || !h->done || !h->rows || !h->who || !h->fooled || !h->margin ||
-        !h->scores) {
+    if (!h->asked || !h->best || !h->done || !h->rows || !h->who || !h->tag || !h->number ||
+        !h->fooled || !h->margin || !h->scores) {
         btz_hunt_free(&h);
         return btz_fail(BTZ_LIMIT, "out of memory for %zu questions of %zu features", h->room,
                         job->features);
@@ -84,6 +86,8 @@ void btz_hunt_free(struct btz_hunt **at)
     free(h->done);
     free(h->rows);
     free(h->who);
+    free(h->tag);
+    free(h->number);
     free(h->fooled);
     free(h->margin);
     free(h->scores);
@@ -124,7 +128,7 @@ static bool afford(struct btz_hunt *h, size_t r, size_t pending)
         h->done[i] = true;
         return false;
     }
-    h->asked[i]++;
+    h->number[r] = ++h->asked[i];
     return true;
 }
 
@@ -140,7 +144,7 @@ static void keep(struct btz_hunt *h, size_t r)
     h->best[i] = norm;
     memcpy(job->adv + i * f, h->rows + r * f, f * sizeof *job->adv);
     if (job->on_best)
-        job->on_best(job->user, i, h->asked[i], norm);
+        job->on_best(job->user, i, h->number[r], norm);
     if (norm <= job->eps || job->norm == BTZ_NORM_NONE) {
         job->broken[i] = true;
         h->done[i] = h->done[i] || h->early;
@@ -163,7 +167,7 @@ static void judge(struct btz_hunt *h, size_t r)
     if (h->fooled[r])
         keep(h, r);
     if (job->queries && !was_broken)
-        job->queries[i] = h->asked[i];
+        job->queries[i] = h->number[r];
 }
 
 enum btz_err btz_hunt_ask(struct btz_hunt *h)

@@ -21,6 +21,8 @@ struct btz_hunt {
     size_t room, filled; /* room >= n */
     float *rows;         /* room x features */
     size_t *who;
+    uint64_t *number;    /* which question of its sample a row was */
+    uint32_t *tag;       /* the caller's, of each row */
     signed char *fooled; /* 1 misclassified, 0 not, -1 was not asked */
     float *margin;       /* score of the label less the best of the others; only where asked */
     float *scores;
@@ -52,6 +54,21 @@ BTZ_CHECKED enum btz_err btz_hunt_start(struct btz_hunt *h, size_t tries);
  * boundary, as a share of their distance: on the segment, or, in Linf, by narrowing the cube.
  */
 BTZ_CHECKED enum btz_err btz_hunt_bisect(struct btz_hunt *h, float *points, double tol);
+
+/*
+ * Where the misclassified side lies at points (n x features) on the boundary: count[i] questions of a sample that is on, at
+ * delta[i] from its point, each in a direction of `draw`; what is written is the sum of the directions, with the sign of the
+ * answer, made of length 1; 0 where nothing was learned. `part` keeps draws of different calls apart.
+ */
+struct btz_hunt_draw {
+    void (*draw)(const struct btz_hunt_draw *d, struct btz_rng *r, size_t n, float *out);
+    const void *user;
+    bool on_sphere; /* the questions are as far from the input as the point is */
+};
+void btz_hunt_draw_normal(const struct btz_hunt_draw *d, struct btz_rng *r, size_t n, float *out);
+BTZ_CHECKED enum btz_err btz_hunt_normal(struct btz_hunt *h, const float *points,
+                                         const double *delta, const size_t *count, uint64_t part,
+                                         const struct btz_hunt_draw *draw, float *normal);
 
 /* ---- draws ---- */
 

@@ -56,6 +56,9 @@ BTZ_CHECKED enum btz_err btz_classifier_new(const struct btz_model *model,
                                             const struct btz_classifier_options *options,
                                             struct btz_classifier **out);
 void btz_classifier_free(struct btz_classifier *c);
+/* Bytes of its nets once calls of every length were made, with gradients or without; plans the largest. */
+BTZ_CHECKED enum btz_err btz_classifier_memory(struct btz_classifier *c, bool gradients,
+                                               size_t *out);
 /* x: n x features, logits: n x classes; any n. */
 BTZ_CHECKED enum btz_err btz_classifier_logits(struct btz_classifier *c, const float *x, size_t n,
                                                float *logits);

@@ -15,7 +15,6 @@
 #include "gate/front.h"
 #include "gate/gate.h"
 
-#define BTZ_NGINX_DURABLE_MS 2000
 #define BTZ_NGINX_STRANGERS                                                                        \
     100 /* refused with an entry, or asked for, of one address in a second */
 #define BTZ_NGINX_BUFFERED 0x08 /* bit of r->buffered: we hold something that is still to be sent */
@@ -80,7 +79,6 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     enum btz_nginx_mode mode;
     struct btz_nginx_identity identity;
     ngx_event_t timer, renewal;
-    ngx_msec_t durable_since;
     void *redis_call;            /* under way; cleared when the request is gone */
     struct btz_nginx_work *work; /* work.c; in the pool, NULL until there is a large body */
     void *body_map;
