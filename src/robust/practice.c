@@ -42,6 +42,8 @@ static enum btz_err check_model(const struct btz_model_conf *m)
         m->name[strspn(m->name, allowed)] != '\0')
         return btz_fail(
             BTZ_USAGE, "model name \"%s\": use 1 to 64 letters, digits, '.', '_' and '-'", m->name);
+    if (!m->path && !m->url)
+        return btz_fail(BTZ_USAGE, "model \"%s\" needs a `path` or a `url`", m->name);
     if (!(m->low < m->high))
         return btz_fail(BTZ_USAGE, "model \"%s\": `low` %g is not below `high` %g", m->name, m->low,
                         m->high);
@@ -95,8 +97,8 @@ static enum btz_err forecast_text(const struct plan *plan, struct btz_arena *are
         const struct btz_model_conf *m = plan->units[i].conf;
 
         if (plan->units[i].left_out)
-            err = btz_buf_printf(&text, "%s (%s): not attacked, %s\n", m->name, m->path,
-                                 plan->units[i].left_out);
+            err = btz_buf_printf(&text, "%s (%s): not attacked, %s\n", m->name,
+                                 m->path ? m->path : m->url, plan->units[i].left_out);
         else if (plan->conf->samples)
             err = btz_buf_printf(&text, "%s (%s): at most %" PRId64 " samples of %s, %s %.6g\n",
                                  m->name, m->path, plan->conf->samples, m->data,
@@ -140,7 +142,9 @@ static enum btz_err robust_plan(const void *conf, const struct btz_context *ctx,
         if (!u->conf)
             return btz_fail(BTZ_USAGE, "robust.models: no model is named \"%s\"", names[i]);
         BTZ_TRY(check_model(u->conf));
-        u->left_out = u->conf->data ? NULL : "it has no `data` to be tested with";
+        u->left_out = !u->conf->path   ? "it has no `path`: only files are attacked"
+                      : !u->conf->data ? "it has no `data` to be tested with"
+                                       : NULL;
     }
     BTZ_TRY(forecast_text(plan, arena, &f.text));
     *out = plan;
@@ -363,7 +367,9 @@ static enum btz_err left_out(const struct unit *u, struct btz_sink *sink)
 {
     const struct btz_finding f = {
         .rule = btz_rule_find("redteam.evasion.gradient"),
-        .asset = { .kind = "model", .name = u->conf->name, .address = u->conf->path },
+        .asset = { .kind = "model",
+                   .name = u->conf->name,
+                   .address = u->conf->path ? u->conf->path : u->conf->url },
         .location = "worst case of all attacks",
         .outcome = BTZ_OUTCOME_NOT_EVALUATED,
         .severity = BTZ_SEVERITY_INFO,

@@ -9,7 +9,7 @@
 #include "robust/evaluate.h"
 
 struct btz_model_conf {
-    const char *name, *path, *data, *labels, *label_column;
+    const char *name, *path, *url, *data, *labels, *label_column;
     int norm; /* enum btz_norm: the first three */
     double eps, low, high, robust_min;
 };
