@@ -150,3 +150,11 @@ enum btz_err btz_want_axes(struct btz_call *call, uint32_t i, int64_t since, uin
     }
     return BTZ_OK;
 }
+
+enum btz_err btz_want_index(const struct btz_call *call, int64_t v, int64_t n, size_t *out)
+{
+    if (v < -n || v >= n)
+        return btz_op_fail(call, BTZ_INPUT, "index %" PRId64 " of %" PRId64 " elements", v, n);
+    *out = (size_t)(v < 0 ? v + n : v);
+    return BTZ_OK;
+}

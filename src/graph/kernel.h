@@ -84,6 +84,10 @@ BTZ_CHECKED enum btz_err btz_want_ints(struct btz_call *call, uint32_t i, int64_
 BTZ_CHECKED enum btz_err btz_want_axes(struct btz_call *call, uint32_t i, int64_t since,
                                        uint32_t rank, uint32_t *bits, bool *given, bool *known);
 
+/* Index v of n elements, negative ones from the end; INPUT. */
+BTZ_CHECKED enum btz_err btz_want_index(const struct btz_call *call, int64_t v, int64_t n,
+                                        size_t *out);
+
 /* ---- one element of a float or double, for kernels that sum in double -------------------------------------------------- */
 
 static inline double btz_get(const struct btz_tensor *t, size_t i)

@@ -21,11 +21,13 @@ enum fill { SMOOTH, POSITIVE, UNIT, ABOVE_ONE, LABELS, TRUTHS };
 struct grad_case {
     const char *op;
     int64_t opset;
-    /* "c:2,3" where the numbers are constants of int64, "i:" int32, "f:" float; "c1:" a scalar; "-" is left out */
+    /* "c:2,3" where the numbers are constants of int64, "i:" int32, "f:" float, "t:" truth; "c1:" a scalar; "@2,2" behind is
+     * their shape; "-" is left out */
     const char *shapes[MODEL_IN];
     const char *attrs;
     enum fill fill;
     uint32_t outs;
+    const char *domain;
 };
 
 static const struct grad_case cases[] = {
@@ -189,7 +191,7 @@ static const struct grad_case cases[] = {
     { .op = "Concat", .opset = 13, .shapes = { "2,3", "2,1", "2,2" }, .attrs = "axis=1" },
     { .op = "Split", .opset = 13, .shapes = { "2,5", "c:2,3" }, .attrs = "axis=1", .outs = 2 },
     { .op = "Gather", .opset = 13, .shapes = { "3,4", "c:2,0,-1" }, .attrs = "axis=1" },
-    { .op = "GatherElements", .opset = 13, .shapes = { "3", "c:2,0,2,-1" } },
+    { .op = "GatherElements", .opset = 13, .shapes = { "3", "c:2,0,2,-1@4" } },
     { .op = "CumSum", .opset = 14, .shapes = { "2,4", "c1:1" }, .attrs = "exclusive=1" },
     { .op = "CumSum", .opset = 14, .shapes = { "2,4", "c1:0" }, .attrs = "reverse=1" },
     { .op = "Dropout", .opset = 13, .shapes = { "6" } },
@@ -286,6 +288,71 @@ static const struct grad_case cases[] = {
       .attrs = "mode:linear coordinate_transformation_mode:tf_crop_and_resize "
                "extrapolation_value=7.0f" },
     { .op = "Upsample", .opset = 9, .shapes = { "1,1,2,3", "f:1,1,2,3" }, .attrs = "mode:linear" },
+    { .op = "GatherND", .opset = 13, .shapes = { "2,3,2", "c:1,2,0,-1,1,2@3,2" } },
+    { .op = "GatherND", .opset = 13, .shapes = { "2,3,2", "c:2,0@2,1" }, .attrs = "batch_dims=1" },
+    { .op = "Scatter", .opset = 9, .shapes = { "4", "c:3,0", "2" } },
+    { .op = "ScatterElements", .opset = 13, .shapes = { "3,2", "c:2,0,1,0@2,2", "2,2" } },
+    { .op = "ScatterElements",
+      .opset = 13,
+      .shapes = { "2,3", "c:2,2,0,1@2,2", "2,2" },
+      .attrs = "axis=1" }, /* the last one stays */
+    { .op = "ScatterElements",
+      .opset = 16,
+      .shapes = { "4", "c:3,0,3", "3" },
+      .attrs = "reduction:add" },
+    { .op = "ScatterElements",
+      .opset = 16,
+      .shapes = { "4", "c:3,0,3", "3" },
+      .attrs = "reduction:mul" },
+    { .op = "ScatterElements",
+      .opset = 18,
+      .shapes = { "4", "c:3,0,3", "3" },
+      .attrs = "reduction:max" },
+    { .op = "ScatterND", .opset = 16, .shapes = { "4,2", "c:1,3@2,1", "2,2" } },
+    { .op = "ScatterND",
+      .opset = 18,
+      .shapes = { "3,2", "c:1,0,2,1,1,0@3,2", "3" },
+      .attrs = "reduction:min" },
+    { .op = "ScatterND",
+      .opset = 16,
+      .shapes = { "3,2", "c:1,0,2,1,1,0@3,2", "3" },
+      .attrs = "reduction:mul" },
+    { .op = "TopK", .opset = 11, .shapes = { "3,4", "c:2" }, .outs = 1 },
+    { .op = "TopK", .opset = 11, .shapes = { "3,4", "c:2" }, .attrs = "axis=0 largest=0" },
+    { .op = "Compress", .opset = 11, .shapes = { "3,2", "t:1,0,1" }, .attrs = "axis=0" },
+    { .op = "Compress", .opset = 11, .shapes = { "3,2", "t:0,1,1,0,1" } },
+    { .op = "GroupNormalization",
+      .opset = 18,
+      .shapes = { "2,4,3", "2", "2" },
+      .attrs = "num_groups=2" },
+    { .op = "MeanVarianceNormalization", .opset = 13, .shapes = { "2,3,2,2" } },
+    { .op = "MeanVarianceNormalization", .opset = 13, .shapes = { "2,3,2" }, .attrs = "axes=1" },
+    { .op = "GridSample", .opset = 16, .shapes = { "1,2,3,4", "1,2,3,2" } },
+    { .op = "GridSample",
+      .opset = 16,
+      .shapes = { "2,1,4,3", "2,2,2,2" },
+      .attrs = "mode:bicubic padding_mode:reflection align_corners=1" },
+    { .op = "GridSample",
+      .opset = 20,
+      .shapes = { "1,1,2,3,3", "1,2,1,3,3" },
+      .attrs = "padding_mode:border" },
+    { .op = "GridSample",
+      .opset = 20,
+      .shapes = { "1,2,3,4", "1,2,3,2" },
+      .attrs = "mode:nearest padding_mode:reflection" },
+    { .op = "RoiAlign",
+      .opset = 16,
+      .shapes = { "2,2,4,5", "f:0.5,0.2,3.1,2.7,-1,1,4,6@2,4", "c:1,0" },
+      .attrs = "output_height=2 output_width=3 sampling_ratio=2" },
+    { .op = "RoiAlign",
+      .opset = 10,
+      .shapes = { "1,2,4,5", "f:0.5,0.2,3.1,2.7@1,4", "c:0" },
+      .attrs = "output_height=2 output_width=2 mode:max" },
+    { .op = "MaxUnpool",
+      .opset = 11,
+      .shapes = { "1,1,2,2", "c:5,7,13,15@1,1,2,2" },
+      .attrs = "kernel_shape=2,2 strides=2,2" },
+    { .op = "ZipMap", .opset = 1, .shapes = { "2,3" }, .domain = "ai.onnx.ml" },
     { .op = "Upsample", .opset = 7, .shapes = { "1,1,2,3" }, .attrs = "scales=1,1,2,3" },
 };
 
@@ -381,12 +448,12 @@ static void build(struct built *b, const struct grad_case *c)
     memset(b, 0, sizeof *b);
     b->node = (struct btz_node){ .name = "",
                                  .type = c->op,
-                                 .domain = "",
+                                 .domain = c->domain ? c->domain : "",
                                  .opset = c->opset,
                                  .in = b->in,
                                  .out = b->out,
                                  .attrs = b->attrs };
-    b->node.op = btz_op_find("", c->op, c->opset);
+    b->node.op = btz_op_find(b->node.domain, c->op, c->opset);
     assert_non_null(b->node.op);
     build_attrs(b, c->attrs);
     b->m = (struct btz_model){ .values = b->values,
@@ -398,7 +465,8 @@ static void build(struct built *b, const struct grad_case *c)
         struct btz_value *v = &b->values[b->m.value_count];
         const char *text = c->shapes[i];
         int64_t dims[16];
-        bool truth = text[0] == 'b', constant = text[0] && strchr("cif", text[0]);
+        bool truth = text[0] == 'b', constant = text[0] && strchr("cift", text[0]);
+        char list[64];
 
         if (text[0] == '-') {
             b->in[b->node.in_count++] = BTZ_NONE;
@@ -410,8 +478,16 @@ static void build(struct built *b, const struct grad_case *c)
         b->in[b->node.in_count++] = b->m.value_count;
         if (constant) {
             bool scalar = text[1] == '1';
-            size_t n = numbers(text + (scalar ? 3 : 2), b->data[i]);
-            enum btz_type type = text[0] == 'c' ? BTZ_I64 : text[0] == 'i' ? BTZ_I32 : BTZ_F32;
+            const char *shape = strchr(text, '@');
+            enum btz_type type = text[0] == 'c'   ? BTZ_I64
+                                 : text[0] == 'i' ? BTZ_I32
+                                 : text[0] == 't' ? BTZ_BOOL
+                                                  : BTZ_F32;
+            size_t n;
+
+            snprintf(list, sizeof list, "%s", text);
+            list[strcspn(list, "@")] = 0;
+            n = numbers(list + (scalar ? 3 : 2), b->data[i]);
 
             b->constants[i] =
                 (struct btz_tensor){ type, { scalar ? 0 : 1, { (int64_t)n } }, b->narrow[i] };
@@ -420,8 +496,11 @@ static void build(struct built *b, const struct grad_case *c)
                     ((float *)(void *)b->narrow[i])[k] = strtof(nth(text + 2, k), NULL);
                 else
                     btz_put_int(&b->constants[i], k, b->data[i][k]);
-            if (strcmp(c->op, "GatherElements") == 0)
-                b->constants[i].shape = (struct btz_shape){ 1, { (int64_t)n } };
+            if (shape) {
+                b->constants[i].shape.rank = (uint32_t)numbers(shape + 1, dims);
+                memcpy(b->constants[i].shape.dim, dims,
+                       b->constants[i].shape.rank * sizeof dims[0]);
+            }
             v->constant = &b->constants[i];
             v->type = type;
         } else {
@@ -608,7 +687,8 @@ static void test_every_operator_has_a_case(void **state)
                 continue;
             with++;
             for (size_t k = 0; k < BTZ_COUNT(cases) && !found; k++)
-                found = btz_op_find("", cases[k].op, cases[k].opset) == op;
+                found = btz_op_find(cases[k].domain ? cases[k].domain : "", cases[k].op,
+                                    cases[k].opset) == op;
             if (!found) {
                 print_message("# no case for %s\n", op->name);
                 missing++;

@@ -180,18 +180,7 @@ static enum btz_err grad_split(struct btz_call *call)
     return BTZ_OK;
 }
 
-/* ---- Gather, GatherElements, GatherND --------------------------------------------------------------------------------- */
-
-static enum btz_err index_at(const struct btz_call *call, const struct btz_tensor *t, size_t i,
-                             int64_t n, size_t *out)
-{
-    int64_t v = btz_at_int(t, i);
-
-    if (v < -n || v >= n)
-        return btz_op_fail(call, BTZ_INPUT, "index %" PRId64 " of %" PRId64 " elements", v, n);
-    *out = (size_t)(v < 0 ? v + n : v);
-    return BTZ_OK;
-}
+/* ---- Gather ----------------------------------------------------------------------------------------------------------- */
 
 static enum btz_err gather_axis(const struct btz_call *call, uint32_t *out)
 {
@@ -238,7 +227,7 @@ static enum btz_err gather(struct btz_call *call, bool back)
         for (size_t i = 0; i < count; i++) {
             size_t to = (o * count + i) * s.inner;
 
-            BTZ_TRY(index_at(call, call->in[1], i, (int64_t)s.n, &k));
+            BTZ_TRY(btz_want_index(call, btz_at_int(call->in[1], i), (int64_t)s.n, &k));
             if (!back)
                 memcpy(place(call->out[0], to), place(call->in[0], (o * s.n + k) * s.inner),
                        s.inner * size);
@@ -256,106 +245,6 @@ static enum btz_err run_gather(struct btz_call *call)
 static enum btz_err grad_gather(struct btz_call *call)
 {
     return gather(call, true);
-}
-
-/* The element of `data` that index i of `idx` means, along an axis; of GatherElements and ScatterElements. */
-static enum btz_err element_of(const struct btz_call *call, uint32_t axis, size_t i, size_t *out)
-{
-    const struct btz_shape *x = &call->in[0]->shape, *s = &call->in[1]->shape;
-    size_t rest = i, at = 0, step = 1, k = 0;
-
-    BTZ_TRY(index_at(call, call->in[1], i, x->dim[axis], &k));
-    for (uint32_t d = x->rank; d-- > 0;) {
-        at += (d == axis ? k : rest % (size_t)s->dim[d]) * step;
-        rest /= (size_t)s->dim[d];
-        step *= (size_t)x->dim[d];
-    }
-    *out = at;
-    return BTZ_OK;
-}
-
-static enum btz_err infer_elements(struct btz_call *call, bool *later)
-{
-    uint32_t axis;
-
-    (void)later;
-    BTZ_TRY(btz_call_counts(call, 2, 3));
-    BTZ_TRY(gather_axis(call, &axis));
-    BTZ_TRY(btz_want_rank(call, 1, call->in[0]->shape.rank, call->in[0]->shape.rank));
-    for (uint32_t i = 0; i < call->in[0]->shape.rank; i++)
-        if (i != axis && call->in[1]->shape.dim[i] > call->in[0]->shape.dim[i])
-            return btz_op_fail(call, BTZ_INPUT,
-                               "indices are larger than the input in axis %" PRIu32, i);
-    call->out[0]->type = call->in[0]->type;
-    call->out[0]->shape = call->in[1]->shape;
-    if (btz_call_in(call, 2)) { /* ScatterElements */
-        if (!btz_shape_equal(&call->in[2]->shape, &call->in[1]->shape) ||
-            call->in[2]->type != call->in[0]->type)
-            return btz_op_fail(call, BTZ_INPUT, "updates are not like the indices");
-        call->out[0]->shape = call->in[0]->shape;
-    }
-    return BTZ_OK;
-}
-
-static enum btz_err gather_elements(struct btz_call *call, bool back)
-{
-    size_t size = btz_type_size(call->in[0]->type), at;
-    uint32_t axis;
-
-    BTZ_TRY(gather_axis(call, &axis));
-    for (size_t i = 0, n = btz_tensor_count(call->in[1]); i < n; i++) {
-        BTZ_TRY(element_of(call, axis, i, &at));
-        if (!back)
-            memcpy(place(call->out[0], i), place(call->in[0], at), size);
-        else if (call->in_grad[0])
-            btz_add(call->in_grad[0], at, btz_get(call->out_grad[0], i));
-    }
-    return BTZ_OK;
-}
-
-static enum btz_err run_gather_elements(struct btz_call *call)
-{
-    return gather_elements(call, false);
-}
-
-static enum btz_err grad_gather_elements(struct btz_call *call)
-{
-    return gather_elements(call, true);
-}
-
-/* ---- ScatterElements -------------------------------------------------------------------------------------------------- */
-
-static void combine(const struct btz_tensor *y, size_t at, const struct btz_tensor *u, size_t i,
-                    struct btz_slice how)
-{
-    double a, b;
-
-    if (!how.len || btz_slice_is(how, "none")) {
-        memcpy(place(y, at), place(u, i), btz_type_size(y->type));
-        return;
-    }
-    a = btz_at_real(y, at), b = btz_at_real(u, i);
-    btz_put_real(y, at,
-                 btz_slice_is(how, "add")   ? a + b
-                 : btz_slice_is(how, "mul") ? a * b
-                 : btz_slice_is(how, "max") ? (a > b ? a : b)
-                                            : (a < b ? a : b));
-}
-
-static enum btz_err run_scatter(struct btz_call *call)
-{
-    struct btz_slice how;
-    uint32_t axis;
-    size_t at;
-
-    BTZ_TRY(gather_axis(call, &axis));
-    BTZ_TRY(btz_attr_string(call->node, "reduction", "none", &how));
-    btz_tensor_convert(call->in[0], call->out[0]);
-    for (size_t i = 0, n = btz_tensor_count(call->in[1]); i < n; i++) {
-        BTZ_TRY(element_of(call, axis, i, &at));
-        combine(call->out[0], at, call->in[2], i, how);
-    }
-    return BTZ_OK;
 }
 
 /* ---- ArgMax, ArgMin, CumSum ------------------------------------------------------------------------------------------- */
@@ -467,14 +356,6 @@ static const struct btz_op ops[] = {
       .run = run_gather,
       .grad = grad_gather,
       .flags = BTZ_OP_GRAD_IN },
-    { .name = "GatherElements",
-      .since = 11,
-      .infer = infer_elements,
-      .run = run_gather_elements,
-      .grad = grad_gather_elements,
-      .flags = BTZ_OP_GRAD_IN },
-    { .name = "ScatterElements", .since = 11, .infer = infer_elements, .run = run_scatter },
-    { .name = "Scatter", .since = 9, .until = 10, .infer = infer_elements, .run = run_scatter },
     { .name = "ArgMax", .since = 7, .infer = infer_arg, .run = run_arg },
     { .name = "ArgMin", .since = 7, .infer = infer_arg, .run = run_arg },
     { .name = "CumSum",

@@ -143,7 +143,7 @@ static void N(step_lstm)(struct N(work) * k, REAL *z, REAL *a, const REAL *c, RE
         if (k->peep)
             z[LSTM_O * n + i] += k->peep[PEEP_O * n + i] * c1[i];
         out = a[LSTM_O * n + i] = N(gate)(k, 0, z[LSTM_O * n + i]);
-        h[i] = out * N(gate)(k, 2, c1[i]);
+        h[i] = out * N(apply)(&k->fn[2], c1[i]); /* not clipped, as others do it */
     }
 }
 
@@ -212,10 +212,10 @@ static void N(back_lstm)(struct N(work) * k, size_t row, REAL *dh, REAL *dc, REA
     REAL *dz = k->dz + row * 4 * n;
 
     for (size_t i = 0; i < n; i++) {
-        REAL y = N(gate)(k, 2, c1[i]), in = a[LSTM_I * n + i], forget = a[LSTM_F * n + i],
+        REAL y = N(apply)(&k->fn[2], c1[i]), in = a[LSTM_I * n + i], forget = a[LSTM_F * n + i],
              out = a[LSTM_O * n + i], cell = a[LSTM_C * n + i], d_in, d_forget,
              z_out = dh[i] * y * N(gate_slope)(k, 0, z[LSTM_O * n + i], out), z_in, z_forget,
-             d_cell = dc[i] + dh[i] * out * N(gate_slope)(k, 2, c1[i], y);
+             d_cell = dc[i] + dh[i] * out * N(slope)(&k->fn[2], c1[i], y);
 
         if (k->peep)
             d_cell += z_out * k->peep[PEEP_O * n + i];
