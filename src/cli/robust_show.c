@@ -53,7 +53,7 @@ static size_t count_ops(const struct btz_model *m, struct op_count *out)
         const struct btz_node *n = &m->nodes[i];
 
         out[i] = (struct op_count){
-            n->domain, n->type, n->opset, n->op != NULL, n->op && n->op->grad, 1
+            n->domain, n->type, n->opset, n->op != NULL, n->op && (n->op->grad || n->op->flags & BTZ_OP_VIEW), 1
         };
     }
     qsort(out, m->node_count, sizeof *out, by_name);

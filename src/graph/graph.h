@@ -187,6 +187,7 @@ struct btz_net_options {
     bool input_grads; /* backward to the inputs that are floats */
     bool
         param_grads; /* backward to the float constants that reach an output, but running statistics */
+    bool repeat;     /* backward may follow a forward more than once; needs more memory */
     size_t memory_max;  /* 0: 8 GiB */
     uint64_t seed;      /* of dropout and the random operators */
     uint64_t turns_max; /* 0: 4,194,304; of Loop and Scan, all together in one forward */
@@ -203,6 +204,9 @@ BTZ_CHECKED enum btz_err btz_net_new(const struct btz_model *model,
 void btz_net_free(struct btz_net *n);
 /* Bytes that the plan holds: activations, gradients and scratch; without the model's constants. */
 size_t btz_net_memory(const struct btz_net *n);
+
+/* Samples that are computed at once: a smaller batch costs as much. 1: none are. */
+size_t btz_net_grain(const struct btz_net *n);
 
 /* Where an input is to be written, before forward. Of type F64 where floats are doubles, of F32 where it is declared as
  * float16 or bfloat16. Kept by forward and backward. */

@@ -230,6 +230,12 @@ struct signs {
     size_t count;
 };
 
+/* What random starts alone may do to so few samples: one in twenty. A masked gradient shows as far more. */
+static size_t slack(const struct signs *s)
+{
+    return (s->count + 19) / 20;
+}
+
 /* How many of the samples withstand an attack with a parameter or two of its own. */
 static enum btz_err withstand(const struct signs *s, const char *id, double eps, const char *name,
                               double value, size_t *out)
@@ -259,7 +265,7 @@ static enum btz_err sign_steps(const struct signs *s)
 
     BTZ_TRY(withstand(s, "pgd", s->ev->o->eps, "steps", 5, &few));
     BTZ_TRY(withstand(s, "pgd", s->ev->o->eps, "steps", 50, &many));
-    say(s->ev, BTZ_CHECK_STEPS, fails_if(many > few), (double)many - (double)few,
+    say(s->ev, BTZ_CHECK_STEPS, fails_if(many > few + slack(s)), (double)many - (double)few,
         "of %zu samples %zu withstand 5 steps of pgd and %zu withstand 50", s->count, few, many);
     return BTZ_OK;
 }
@@ -270,7 +276,8 @@ static enum btz_err sign_black_box(const struct signs *s)
 
     BTZ_TRY(withstand(s, "pgd", s->ev->o->eps, "steps", 100, &white));
     BTZ_TRY(withstand(s, "square", s->ev->o->eps, "queries", 1000, &black));
-    say(s->ev, BTZ_CHECK_BLACK_BOX, fails_if(black < white), (double)white - (double)black,
+    say(s->ev, BTZ_CHECK_BLACK_BOX, fails_if(black + slack(s) < white),
+        (double)white - (double)black,
         "of %zu samples %zu withstand pgd with 100 steps and %zu withstand square with 1000 "
         "queries",
         s->count, white, black);
@@ -296,7 +303,8 @@ static enum btz_err sign_eps(const struct signs *s)
         if (i && radii[i] > all)
             continue;
         BTZ_TRY(withstand(s, "pgd", radii[i], "steps", 40, &left));
-        rises = rises || (e->curve_count && left > e->curve[e->curve_count - 1].robust.k);
+        rises =
+            rises || (e->curve_count && left > e->curve[e->curve_count - 1].robust.k + slack(s));
         e->curve[e->curve_count].eps = radii[i];
         BTZ_TRY(
             btz_rate_set(left, s->count, s->ev->confidence, &e->curve[e->curve_count++].robust));
@@ -305,7 +313,7 @@ static enum btz_err sign_eps(const struct signs *s)
 
     say(s->ev, BTZ_CHECK_EPS, fails_if(rises), NAN, "accuracy under pgd %s as eps grows",
         rises ? "rises" : "never rises");
-    say(s->ev, BTZ_CHECK_UNBOUNDED, fails_if(last > 0), (double)last,
+    say(s->ev, BTZ_CHECK_UNBOUNDED, fails_if(last > slack(s)), (double)last,
         "%" PRIu64 " of %zu samples withstand pgd within the whole box (eps %.4g)", last, s->count,
         all);
     return BTZ_OK;

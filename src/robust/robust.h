@@ -42,7 +42,8 @@ struct btz_classifier {
     uint64_t forwards, gradients; /* samples so far */
     struct btz_classifier_inside *inside;
 };
-#define BTZ_CLASSIFIER_BATCH 128 /* rows of the largest net, unless the model fixes another */
+#define BTZ_CLASSIFIER_BATCH                                                                       \
+    32 /* rows of the largest net, unless the model fixes another: what stays in the cache */
 struct btz_classifier_options {
     uint32_t batch; /* 0: BTZ_CLASSIFIER_BATCH */
     bool reference; /* scalar kernels */
