@@ -270,6 +270,8 @@ enum btz_err btz_net_backward(struct btz_net *n)
 
     if (!n->ran)
         return btz_fail(BTZ_INTERNAL, "backward without a forward before");
+    /* Without `repeat`, gradients lie where the activations were. */
+    n->ran = n->options.repeat;
     for (uint32_t v = 0; v < n->slot_count; v++) {
         struct btz_slot *s = &n->slots[v];
 

@@ -558,11 +558,13 @@ static struct btz_net *open_net(const struct grad_case *c, struct built *b, bool
                                 bool reference)
 {
     struct btz_net *net = NULL;
-    enum btz_err err = btz_net_new(
-        &b->m,
-        &(struct btz_net_options){
-            .inputs = b->shapes, .doubles = doubles, .reference = reference, .input_grads = true },
-        &net);
+    enum btz_err err = btz_net_new(&b->m,
+                                   &(struct btz_net_options){ .inputs = b->shapes,
+                                                              .doubles = doubles,
+                                                              .reference = reference,
+                                                              .input_grads = true,
+                                                              .repeat = true },
+                                   &net);
 
     if (err != BTZ_OK)
         print_message("# %s: %s\n", c->op, btz_error_detail());
