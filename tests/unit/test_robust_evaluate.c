@@ -284,6 +284,55 @@ static void test_broken_are_told(void **state)
     btz_evaluation_free(e);
 }
 
+/* The whole sequences, shortened, in each norm: nothing outside eps and the box is claimed, and each attack breaks something
+ * when it is alone. */
+static void test_norms(void **state)
+{
+    static const double eps[] = { 0.05, 0.15, 0.4 };
+    (void)state;
+
+    for (int norm = BTZ_NORM_LINF; norm <= BTZ_NORM_L1; norm++)
+        for (int version = BTZ_AUTOATTACK_STANDARD; version <= BTZ_AUTOATTACK_RAND; version++) {
+            struct btz_evaluate_attack a[BTZ_AUTOATTACK_MAX];
+            struct btz_evaluate_options o = options(a, 0);
+            struct btz_evaluation *e;
+
+            mnist_must(btz_autoattack_list((enum btz_autoattack)version, (enum btz_norm)norm,
+                                           CLASSES, a, &o.attack_count));
+            for (size_t i = 0; i < o.attack_count; i++)
+                a[i].param[0] = a[i].attack->access == BTZ_ATTACK_SCORES ? 100 : 10;
+            o.samples.n = 60;
+            o.norm = (enum btz_norm)norm;
+            o.eps = eps[norm];
+            o.alone = true;
+            e = run(&o);
+            for (size_t i = 0; i < e->attack_count; i++) {
+                assert_int_equal(e->attacks[i].claimed_invalid, 0);
+                assert_true(e->attacks[i].broken > 0);
+            }
+            assert_true(e->distance_max <= eps[norm] + 1e-6);
+            assert_int_equal(e->checks[BTZ_CHECK_FINAL].outcome, BTZ_OUTCOME_PASS);
+            assert_int_equal(e->checks[BTZ_CHECK_CLASSES].outcome, BTZ_OUTCOME_PASS);
+            btz_evaluation_free(e);
+        }
+}
+
+/* The mean of equal gradients is that gradient; only the questions grow. */
+static void test_averaged(void **state)
+{
+    struct btz_evaluate_attack a = attack("apgd-ce", "steps", 8);
+    struct btz_evaluate_options o = options(&a, 1);
+    struct btz_evaluation *once = run(&o), *four;
+    (void)state;
+
+    a.param[btz_attack_param_find(a.attack, "eot")] = 4;
+    four = run(&o);
+    assert_int_equal(once->robust.k, four->robust.k);
+    assert_int_equal(once->attacks[0].gradients * 4, four->attacks[0].gradients);
+    btz_evaluation_free(once);
+    btz_evaluation_free(four);
+}
+
 /* ---- interruptions ----------------------------------------------------------------------------------------------------- */
 
 struct killer {
@@ -650,6 +699,8 @@ int main(void)
         cmocka_unit_test(test_alone),
         cmocka_unit_test(test_rows_on_demand),
         cmocka_unit_test(test_broken_are_told),
+        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_averaged),
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_damaged_state),
