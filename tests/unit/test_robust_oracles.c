@@ -192,9 +192,9 @@ static void handle(struct test_conn *c, const struct test_request *r, void *user
         say(&out, line);
     }
     say(&out, s->dialect == KSERVE ? "]}]}" : "]}");
+    __atomic_add_fetch(&s->rows, (unsigned)n, __ATOMIC_SEQ_CST);
     if (btz_buf_cstr(&out, &text) == BTZ_OK)
         test_reply(c, 200, "Content-Type: application/json\r\n", text);
-    __atomic_add_fetch(&s->rows, (unsigned)n, __ATOMIC_SEQ_CST);
 }
 
 struct place {
