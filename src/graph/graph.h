@@ -202,7 +202,8 @@ struct btz_net_options {
 BTZ_CHECKED enum btz_err btz_net_new(const struct btz_model *model,
                                      const struct btz_net_options *options, struct btz_net **out);
 void btz_net_free(struct btz_net *n);
-/* Bytes that the plan holds: activations, gradients and scratch; without the model's constants. */
+/* Bytes that the net holds, all of them from its planning on: activations, gradients, scratch, tables and packed parameters;
+ * without the model's constants and tensors whose shape is known only at run time. */
 size_t btz_net_memory(const struct btz_net *n);
 
 /* Samples that are computed at once: a smaller batch costs as much. 1: none are. */

@@ -149,7 +149,7 @@ const struct btz_attack btz_attack_universal = {
     .norms = 1U << BTZ_NORM_LINF | 1U << BTZ_NORM_L2,
     .params = params,
     .param_count = BTZ_COUNT(params),
-    .rule = "robust.evasion.universal",
+    .rule = "redteam.evasion.universal",
     .source = "Moosavi-Dezfooli et al. 2017, arXiv 1610.08401; by gradients: Shafahi et al. 2020, "
               "arXiv 1811.11304",
     .run = run,
