@@ -151,6 +151,10 @@ static enum btz_err join(const char *folder, const char *name, char *out, size_t
 static const char refused[] =
     "{\"type\":\"urn:bartizan:problem:refused\",\"title\":\"The request was refused before anybody "
     "looked at it\"}\n";
+/* On the listener of models nobody is a browser: an error as most clients there read it. */
+static const char unread[] =
+    "{\"error\":{\"message\":\"the request could not be read\",\"type\":"
+    "\"invalid_request_error\",\"param\":null,\"code\":\"bad_request\"}}\n";
 static const char down[] =
     "{\"type\":\"urn:bartizan:problem:unreachable\",\"title\":\"The daemon does not answer\"}\n";
 
@@ -495,11 +499,13 @@ static enum btz_err write_server(const struct btz_front_options *o, const struct
                            "            return 405;\n"
                            "        }\n",
                            f->origin));
-    BTZ_TRY(write_page("400 405 408 413 414 429 431 494 495 496", ".refused.json", folder, out));
+    BTZ_TRY(
+        write_page("400 405 408 413 414 429 431 495 496 501 505", ".refused.json", folder, out));
     BTZ_TRY(write_page("500 502 503 504", ".down.json", folder, out));
     BTZ_TRY(write_proxy(o, out));
-    if (btz_front_has_models(&models))
-        BTZ_TRY(btz_front_models_server(&models, out));
+    BTZ_TRY(btz_front_has_models(&models)
+                ? btz_front_models_server(&models, out)
+                : btz_buf_add_str(out, "        error_page 494 /.refused.json;\n"));
     if (o->vault) {
         BTZ_TRY(write_vault_reading(o, out));
         BTZ_TRY(write_vault_writing(o, out));
@@ -520,6 +526,8 @@ static enum btz_err make_folders(const char *folder)
     }
     BTZ_TRY(join(folder, "pages/.refused.json", path, sizeof path));
     BTZ_TRY(btz_file_write(path, btz_str(refused), 0644));
+    BTZ_TRY(join(folder, "pages/.unread.json", path, sizeof path));
+    BTZ_TRY(btz_file_write(path, btz_str(unread), 0644));
     BTZ_TRY(join(folder, "pages/.down.json", path, sizeof path));
     return btz_file_write(path, btz_str(down), 0644);
 }

@@ -264,6 +264,8 @@ static enum btz_err write_server(const struct btz_front_models *m, bool local, s
 {
     const struct btz_upstream_conf *u = m->conf->upstreams.items;
 
+    /* A head that is too large is known for whose protocol it was meant: it begins with the path. */
+    BTZ_TRY(btz_buf_add_str(out, "        error_page 494 =431 @btz_next;\n"));
     BTZ_TRY(write_who(m, out));
     BTZ_TRY(write_guarded(m, local, out));
     for (size_t i = 0; i < m->conf->upstreams.count; i++)
@@ -299,6 +301,13 @@ enum btz_err btz_front_models_plain(const struct btz_front_models *m, const char
         "            return 404 '{\"error\":{\"message\":\"there is no such route\","
         "\"type\":\"unknown_route\"}}\\n';\n"
         "        }\n"));
+    BTZ_TRY(btz_buf_printf(out,
+                           "        error_page 400 405 408 414 501 505 /.unread.json;\n"
+                           "        location = /.unread.json {\n"
+                           "            internal;\n"
+                           "            root \"%s/gate/pages\";\n"
+                           "        }\n",
+                           m->state));
     BTZ_TRY(write_server(m, true, out));
     return btz_buf_add_str(out, "    }\n");
 }

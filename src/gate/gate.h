@@ -136,8 +136,10 @@ struct btz_journal *btz_gate_journal(struct btz_gate *g);
 struct btz_metrics *btz_gate_metrics(struct btz_gate *g);
 const struct btz_gate_conf *btz_gate_settings(const struct btz_gate *g);
 
-/* Writes down a request that the transport refused by itself. False: a status that is no refusal of that kind, and nothing
- * was written. `in` NULL: only says whether it is one. (refused.c) */
+/* What the transport refuses by itself (refused.c): code and one sentence for the client. False: a status that is no refusal
+ * of that kind; both are set all the same. */
+bool btz_gate_refusal(unsigned status, const char **code, const char **why);
+/* Writes such a request down. False: nothing was written. */
 struct btz_incoming;
 bool btz_gate_refused(struct btz_gate *g, const struct btz_incoming *in, unsigned status,
                       uint64_t took_us);

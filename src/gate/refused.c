@@ -33,6 +33,15 @@ static const struct refusal *find(unsigned status)
     return NULL;
 }
 
+bool btz_gate_refusal(unsigned status, const char **code, const char **why)
+{
+    const struct refusal *found = find(status);
+
+    *code = found ? found->code : "bad_request";
+    *why = found ? found->why : "the request was refused";
+    return found != NULL;
+}
+
 bool btz_gate_refused(struct btz_gate *g, const struct btz_incoming *in, unsigned status,
                       uint64_t took_us)
 {
@@ -40,9 +49,7 @@ bool btz_gate_refused(struct btz_gate *g, const struct btz_incoming *in, unsigne
     struct btz_end_facts facts = { .how = BTZ_END_REFUSED, .status = status, .took_us = took_us };
     struct btz_exchange *x;
 
-    if (!why || !in)
-        return why != NULL;
-    if (btz_exchange_new(g, in, &x) != BTZ_OK)
+    if (!why || btz_exchange_new(g, in, &x) != BTZ_OK)
         return false;
     (void)btz_exchange_deny(x, status, why->code, why->why);
     btz_exchange_end(x, &facts, NULL);

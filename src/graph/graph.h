@@ -69,7 +69,7 @@ BTZ_CHECKED enum btz_err btz_tensor_parse(struct btz_slice file, struct btz_aren
 
 /* ---- models (read.c, write.c) ---------------------------------------------------------------------------------------- */
 
-#define BTZ_OPSET_MIN 7
+#define BTZ_OPSET_MIN 1 /* before 7 only operators that have not changed since */
 #define BTZ_OPSET_MAX 22
 #define BTZ_NONE      UINT32_MAX /* of indexes: an input that is left out */
 
@@ -179,6 +179,7 @@ struct btz_net_options {
     bool input_grads; /* backward to the inputs that are floats */
     bool
         param_grads; /* backward to the float constants that reach an output, but running statistics */
+    bool repeat;     /* backward may follow a forward more than once; needs more memory */
     size_t memory_max; /* 0: 8 GiB */
     uint64_t seed;     /* of dropout and the random operators */
     const char *isa;   /* "plain", "avx2", "avx512"; NULL: the best of this processor */
@@ -195,6 +196,9 @@ void btz_net_free(struct btz_net *n);
 void btz_net_seed(struct btz_net *n, uint64_t seed);
 /* Bytes that the plan holds: activations, gradients and scratch; without the model's constants. */
 size_t btz_net_memory(const struct btz_net *n);
+
+/* Samples that are computed at once: a smaller batch costs as much. 1: none are. */
+size_t btz_net_grain(const struct btz_net *n);
 
 /* Where an input is to be written, before forward. Of type F64 where floats are doubles, of F32 where it is declared as
  * float16 or bfloat16. Kept by forward and backward. */

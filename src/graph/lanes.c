@@ -84,17 +84,23 @@ void btz_lanes_add(const struct btz_tensor *plain, const struct btz_tensor *lane
 
 size_t btz_pack_size(const struct btz_isa *isa, size_t rows, size_t k)
 {
-    return (rows + isa->rows - 1) / isa->rows * isa->rows * k;
+    size_t side, padded = 0;
+
+    for (size_t row = 0; row < rows; row += side)
+        padded += side = isa->side(rows - row);
+    return padded * k;
 }
 
 void btz_pack(const struct btz_isa *isa, const float *w, size_t rows, size_t k, size_t row_stride,
               size_t k_stride, float scale, float *out)
 {
-    size_t side = isa->rows;
+    size_t side;
 
     for (size_t row = 0; row < rows; row += side, out += side * k) {
-        size_t count = rows - row < side ? rows - row : side;
+        size_t count = rows - row;
 
+        side = isa->side(rows - row);
+        count = count < side ? count : side;
         for (size_t i = 0; i < k; i++)
             for (size_t r = 0; r < side; r++)
                 out[i * side + r] =

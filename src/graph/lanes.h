@@ -20,7 +20,7 @@ static inline size_t btz_lanes_blocks(size_t samples)
 
 /*
  * out[row][pixel] = start + sum over k of weight[row][k] * x[pixel + off[k]], for all lanes. Offsets and strides are in floats,
- * multiples of 16. Weights are packed: isa->rows rows side by side for each k, the last ones filled with zeros; so is the bias.
+ * multiples of 16. Weights are packed (btz_pack): rows of a tile side by side for each k, filled up with zeros; so is the bias.
  */
 struct btz_panel {
     size_t rows, k, pixels, row_stride;
@@ -45,8 +45,8 @@ struct btz_outer {
 
 struct btz_isa {
     const char *name;
-    bool (*works)(void); /* on this processor */
-    size_t rows;         /* side by side in packed weights */
+    bool (*works)(void);         /* on this processor */
+    size_t (*side)(size_t rows); /* of that many rows or more: how many the first tile has */
     void (*panel)(const struct btz_panel *p);
     void (*outer)(const struct btz_outer *o);
     /* to[i] = mask[i] > 0 ? from[i] : 0 of count vectors of lanes; mask NULL: a copy. */

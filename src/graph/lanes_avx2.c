@@ -12,7 +12,7 @@
 #endif
 #define WIDTH      8
 #define ROWS       4
-#define COLS       3
+#define TILES_FOUR TILES_3
 #define OUTER_ROWS 3
 #define OUTER_COLS 3
 #define ISA        btz_isa_avx2

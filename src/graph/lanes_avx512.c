@@ -12,7 +12,7 @@
 #endif
 #define WIDTH      16
 #define ROWS       8
-#define COLS       3
+#define TILES_FOUR TILES_6
 #define OUTER_ROWS 6
 #define OUTER_COLS 4
 #define ISA        btz_isa_avx512

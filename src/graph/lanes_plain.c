@@ -6,7 +6,7 @@
 
 #define WIDTH      4
 #define ROWS       4
-#define COLS       3
+#define TILES_FOUR TILES_3
 #define OUTER_ROWS 2
 #define OUTER_COLS 3
 #define ISA        btz_isa_plain

@@ -1,5 +1,7 @@
-/* Kernels over lanes; included once for each set of instructions. WIDTH: floats in a register; ROWS x COLS: registers of sums of
- * a panel; OUTER_ROWS x OUTER_COLS: of an outer product. */
+/* Kernels over lanes; included once for each set of instructions. WIDTH: floats in a register; ROWS: of the tallest
+ * tile of a panel; OUTER_ROWS x OUTER_COLS: registers of sums of an outer product. */
+#define COLS_MAX 8
+
 typedef float vec __attribute__((vector_size(WIDTH * 4)));
 
 static inline vec load(const float *p)
@@ -16,11 +18,12 @@ static inline void store(float *p, vec v)
 
 struct tile {
     const struct btz_panel *p;
-    const float *weights, *x[COLS];
-    float *out[COLS];
+    const float *weights, *bias; /* bias NULL: zeros */
+    const float *x[COLS_MAX];
+    float *out[COLS_MAX];
     const int32_t *off;
-    size_t rows, k, row;
-    bool first, last; /* part of k */
+    size_t rows, k;
+    bool add, relu;
 };
 
 /* As the scalar one: NaN stays. */
@@ -29,79 +32,117 @@ static inline vec relu_of(vec v)
     return (vec)(~(__typeof__(v > v))(v <= 0) & (__typeof__(v > v))v);
 }
 
-#define TILE(cols)                                                                                 \
-    static void tile_##cols(const struct tile *t)                                                  \
+#define TILE(height, width)                                                                        \
+    static void tile_##height##_##width(const struct tile *t)                                      \
     {                                                                                              \
-        const struct btz_panel *p = t->p;                                                          \
         const float *w = t->weights;                                                               \
-        vec sum[ROWS][cols];                                                                       \
+        vec sum[height][width];                                                                    \
                                                                                                    \
-        UNROLL for (size_t r = 0; r < ROWS; r++)                                                   \
+        UNROLL for (size_t r = 0; r < height; r++)                                                 \
         {                                                                                          \
-            float b = t->first && p->bias ? p->bias[t->row + r] : 0;                               \
-            UNROLL for (size_t c = 0; c < cols; c++) sum[r][c] = (vec){ 0 } + b;                   \
+            float b = t->bias ? t->bias[r] : 0;                                                    \
+            UNROLL for (size_t c = 0; c < width; c++) sum[r][c] = (vec){ 0 } + b;                  \
         }                                                                                          \
-        for (size_t k = 0; k < t->k; k++, w += ROWS) {                                             \
-            vec x[cols];                                                                           \
+        for (size_t k = 0; k < t->k; k++, w += height) {                                           \
+            vec x[width];                                                                          \
                                                                                                    \
-            UNROLL for (size_t c = 0; c < cols; c++) x[c] = load(t->x[c] + t->off[k]);             \
-            UNROLL for (size_t r = 0; r < ROWS; r++)                                               \
+            UNROLL for (size_t c = 0; c < width; c++) x[c] = load(t->x[c] + t->off[k]);            \
+            UNROLL for (size_t r = 0; r < height; r++)                                             \
             {                                                                                      \
-                UNROLL for (size_t c = 0; c < cols; c++) sum[r][c] += x[c] * w[r];                 \
+                UNROLL for (size_t c = 0; c < width; c++) sum[r][c] += x[c] * w[r];                \
             }                                                                                      \
         }                                                                                          \
-        UNROLL for (size_t r = 0; r < ROWS; r++)                                                   \
+        UNROLL for (size_t r = 0; r < height; r++)                                                 \
         {                                                                                          \
-            UNROLL for (size_t c = 0; c < cols; c++) if (r < t->rows)                              \
+            UNROLL for (size_t c = 0; c < width; c++) if (r < t->rows)                             \
             {                                                                                      \
-                float *out = t->out[c] + r * p->row_stride;                                        \
+                float *out = t->out[c] + r * t->p->row_stride;                                     \
                 vec v = sum[r][c];                                                                 \
                                                                                                    \
-                if (!t->first || p->add)                                                           \
+                if (t->add)                                                                        \
                     v += load(out);                                                                \
-                if (t->last && p->relu)                                                            \
+                if (t->relu)                                                                       \
                     v = relu_of(v);                                                                \
                 store(out, v);                                                                     \
             }                                                                                      \
         }                                                                                          \
     }
-TILE(1)
-TILE(2)
-TILE(3)
+#define TILES_3(height) TILE(height, 1) TILE(height, 2) TILE(height, 3)
+#define TILES_6(height) TILES_3(height) TILE(height, 4) TILE(height, 5) TILE(height, 6)
+TILES_6(1)
+TILE(1, 7)
+TILE(1, 8)
+TILES_FOUR(4)
+#if ROWS == 8
+TILES_3(8)
+#endif
 #undef TILE
+#undef TILES_3
+#undef TILES_6
+
+/* The last rows have a tile of their own: no work on rows that are not there. */
+static const struct shape {
+    size_t rows, cols;
+    void (*tiles[COLS_MAX])(const struct tile *);
+} shapes[] = {
+    { 1, 8, { tile_1_1, tile_1_2, tile_1_3, tile_1_4, tile_1_5, tile_1_6, tile_1_7, tile_1_8 } },
+#if ROWS == 8
+    { 4, 6, { tile_4_1, tile_4_2, tile_4_3, tile_4_4, tile_4_5, tile_4_6 } },
+    { 8, 3, { tile_8_1, tile_8_2, tile_8_3 } },
+#else
+    { 4, 3, { tile_4_1, tile_4_2, tile_4_3 } },
+#endif
+};
+
+static size_t side(size_t rows)
+{
+    return rows > 4 ? ROWS : rows > 1 ? 4 : 1;
+}
+
+/* Rows that have one shape, over a part of k. */
+static void band(const struct btz_panel *p, const struct shape *s, size_t row, size_t rows,
+                 size_t k, size_t k_end)
+{
+    size_t subs = BTZ_LANES / WIDTH;
+    struct tile t = { .p = p,
+                      .k = k_end - k,
+                      .off = p->off + k,
+                      .add = k > 0 || p->add,
+                      .relu = p->relu && k_end == p->k };
+
+    for (size_t pixel = 0; pixel < p->pixels * subs; pixel += s->cols) {
+        size_t left = p->pixels * subs - pixel, cols = left < s->cols ? left : s->cols;
+
+        for (size_t r = row; r < row + rows; r += s->rows) {
+            for (size_t c = 0; c < cols; c++) {
+                size_t at = (pixel + c) / subs, sub = (pixel + c) % subs * WIDTH;
+
+                t.x[c] = p->x + p->from[at] + sub;
+                t.out[c] = p->out + p->to[at] + r * p->row_stride + sub;
+            }
+            t.weights = p->weights + r * p->k + k * s->rows;
+            t.bias = k == 0 && p->bias ? p->bias + r : NULL;
+            t.rows = row + rows - r;
+            s->tiles[cols - 1](&t);
+        }
+    }
+}
 
 #define K_PART 512 /* as much of k at once as leaves its rows in the cache */
 
 static void panel(const struct btz_panel *p)
 {
-    static void (*const tiles[])(const struct tile *) = { tile_1, tile_2, tile_3 };
-    size_t subs = BTZ_LANES / WIDTH;
-    struct tile t = { .p = p };
     size_t k = 0;
 
-    _Static_assert(COLS == 3, "tiles of one to three columns");
     do {
-        t.k = p->k - k < K_PART ? p->k - k : K_PART;
-        t.first = k == 0;
-        t.last = k + t.k == p->k;
-        t.off = p->off + k;
-        for (size_t pixel = 0; pixel < p->pixels * subs; pixel += COLS) {
-            size_t cols = p->pixels * subs - pixel < COLS ? p->pixels * subs - pixel : COLS;
+        size_t k_end = p->k - k < K_PART ? p->k : k + K_PART, rest = p->rows % ROWS;
+        size_t whole = side(rest) == ROWS ? p->rows : p->rows - rest;
 
-            for (size_t row = 0; row < p->rows; row += ROWS) {
-                for (size_t c = 0; c < cols; c++) {
-                    size_t at = (pixel + c) / subs, sub = (pixel + c) % subs * WIDTH;
-
-                    t.x[c] = p->x + p->from[at] + sub;
-                    t.out[c] = p->out + p->to[at] + row * p->row_stride + sub;
-                }
-                t.weights = p->weights + row * p->k + k * ROWS;
-                t.row = row;
-                t.rows = p->rows - row < ROWS ? p->rows - row : ROWS;
-                tiles[cols - 1](&t);
-            }
-        }
-        k += t.k;
+        if (whole)
+            band(p, &shapes[BTZ_COUNT(shapes) - 1], 0, whole, k, k_end);
+        if (whole < p->rows)
+            band(p, &shapes[side(rest) == 4], whole, p->rows - whole, k, k_end);
+        k = k_end;
     } while (k < p->k);
 }
 
@@ -229,7 +270,7 @@ static void scatter(const float *from, size_t features, float *const rows[BTZ_LA
 
 const struct btz_isa ISA = { .name = ISA_NAME,
                              .works = works,
-                             .rows = ROWS,
+                             .side = side,
                              .panel = panel,
                              .outer = outer,
                              .masked = masked,

@@ -10,6 +10,12 @@ static size_t back(const struct btz_net *n, size_t node)
     return 2 * (size_t)n->model->node_count - 1 - node;
 }
 
+/* Until when what forward left is there for the backward of a node. */
+static size_t needed(const struct btz_net *n, size_t node)
+{
+    return n->options.repeat ? 2 * (size_t)n->model->node_count : back(n, node);
+}
+
 static uint32_t root_of(struct btz_net *n, uint32_t v)
 {
     while (n->slots[v].root != v)
@@ -62,15 +68,16 @@ static void lifetimes(struct btz_net *n)
         for (uint32_t k = 0; k < node->in_count; k++)
             if (node->in[k] != BTZ_NONE)
                 use(n, s->in_id[k],
-                    s->backward && (node->op->flags & BTZ_OP_GRAD_IN) ? back(n, i) : i);
+                    s->backward && (node->op->flags & BTZ_OP_GRAD_IN) ? needed(n, i) : i);
         /* Whoever reads a view that only the run can make reads this. */
         if (s->dynamic && (node->op->flags & BTZ_OP_VIEW))
             use(n, node->in[0], end);
         for (uint32_t k = 0; k < node->out_count; k++)
             if (node->out[k] != BTZ_NONE)
                 use(n, s->out_id[k],
-                    s->backward && (s->call.relu || node->op->flags & BTZ_OP_GRAD_OUT) ? back(n, i)
-                                                                                       : i);
+                    s->backward && (s->call.relu || node->op->flags & BTZ_OP_GRAD_OUT)
+                        ? needed(n, i)
+                        : i);
     }
     /* What backward reads stays until the next forward: backward may run once more, for another loss. */
     for (uint32_t v = 0; v < m->value_count; v++)

@@ -23,6 +23,14 @@ size_t btz_net_memory(const struct btz_net *n)
     return n->memory_bytes;
 }
 
+size_t btz_net_grain(const struct btz_net *n)
+{
+    for (uint32_t i = 0; i < n->model->node_count; i++)
+        if (n->steps[i].lanes)
+            return BTZ_LANES;
+    return 1;
+}
+
 struct btz_tensor *btz_net_input(struct btz_net *n, uint32_t i)
 {
     return &n->slots[n->model->inputs[i]].t;

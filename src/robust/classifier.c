@@ -7,7 +7,7 @@
 
 #include "robust/robust.h"
 
-#define SIZES 8 /* 128, 64 ... 1 */
+#define SIZES 8 /* 32, 16 ... 1 */
 
 struct sized {
     uint32_t batch;
@@ -102,6 +102,7 @@ static enum btz_err plan(struct btz_classifier *c, uint32_t batch, bool backward
         .batch = batch,
         .reference = c->inside->options.reference,
         .input_grads = backward,
+        .repeat = backward,
         .memory_max = c->inside->options.memory_max,
     };
     const struct btz_tensor *logits;
@@ -167,6 +168,10 @@ static enum btz_err first_plan(struct btz_classifier *c)
 
     plan_sizes(c->inside, wanted);
     err = net_for(c, wanted, false, &net, &batch);
+    /* Smaller nets would cost as much. */
+    while (err == BTZ_OK && c->inside->count > 1 &&
+           c->inside->sizes[c->inside->count - 1].batch < btz_net_grain(net))
+        c->inside->count--;
     if (err == BTZ_OK || !input->has_shape || input->shape.dim[0] < 1 ||
         input->shape.dim[0] >= (int64_t)wanted)
         return err;
@@ -220,6 +225,21 @@ void btz_classifier_free(struct btz_classifier *c)
     free(c);
 }
 
+enum btz_err btz_classifier_memory(struct btz_classifier *c, bool gradients, size_t *out)
+{
+    uint32_t most = c->inside->sizes[0].batch, batch;
+    struct btz_net *net;
+
+    BTZ_TRY(net_for(c, most, false, &net, &batch));
+    *out = btz_net_memory(net);
+    if (gradients) {
+        BTZ_TRY(net_for(c, most, true, &net, &batch));
+        *out += btz_net_memory(net);
+    }
+    *out *= 2; /* each of the smaller ones takes half of the one before */
+    return BTZ_OK;
+}
+
 /* ---- calls ------------------------------------------------------------------------------------------------------------- */
 
 /* Puts rows into the net; what is left of its batch repeats the last, so that nothing stale is computed with. */
@@ -261,13 +281,12 @@ enum btz_err btz_classifier_gradient(struct btz_classifier *c, const float *x, s
 
         BTZ_TRY(net_for(c, n - first, true, &net, &batch));
         rows = n - first < batch ? n - first : batch;
+        feed(c, net, batch, x + first * c->features, rows);
+        BTZ_TRY(btz_net_forward(net));
         for (size_t k = 0; k < count; k++) {
             const float *scores = btz_net_output(net, 0)->data;
             float *seed = btz_net_output_grad(net, 0)->data;
 
-            /* Backward may have overwritten what forward left. */
-            feed(c, net, batch, x + first * c->features, rows);
-            BTZ_TRY(btz_net_forward(net));
             memset(seed, 0, (size_t)batch * c->classes * sizeof *seed);
             losses[k].eval(losses[k].user, first, rows, c->classes, scores,
                            value ? value + k * n + first : NULL, seed);

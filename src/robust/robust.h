@@ -42,7 +42,8 @@ struct btz_classifier {
     uint64_t forwards, gradients; /* samples so far */
     struct btz_classifier_inside *inside;
 };
-#define BTZ_CLASSIFIER_BATCH 128 /* rows of the largest net, unless the model fixes another */
+#define BTZ_CLASSIFIER_BATCH                                                                       \
+    32 /* rows of the largest net, unless the model fixes another: what stays in the cache */
 struct btz_classifier_options {
     uint32_t batch; /* 0: BTZ_CLASSIFIER_BATCH */
     bool reference; /* scalar kernels */
@@ -55,6 +56,9 @@ BTZ_CHECKED enum btz_err btz_classifier_new(const struct btz_model *model,
                                             const struct btz_classifier_options *options,
                                             struct btz_classifier **out);
 void btz_classifier_free(struct btz_classifier *c);
+/* Bytes of its nets once calls of every length were made, with gradients or without; plans the largest. */
+BTZ_CHECKED enum btz_err btz_classifier_memory(struct btz_classifier *c, bool gradients,
+                                               size_t *out);
 /* x: n x features, logits: n x classes; any n. */
 BTZ_CHECKED enum btz_err btz_classifier_logits(struct btz_classifier *c, const float *x, size_t n,
                                                float *logits);

@@ -19,7 +19,7 @@ struct common {
     const char *title, *state;
     int fail_on;
     double risk_threshold;
-    struct btz_conf_list suppressions, reports, models, datasets, audits;
+    struct btz_conf_list suppressions, reports, datasets, audits;
 };
 
 /* In the order of enum btz_severity, and one behind it. */
@@ -58,8 +58,6 @@ static const struct btz_conf_key asset_keys[] = {
       .offset = offsetof(struct btz_asset_conf, url),
       .help = "Address, where it is not a file." },
 };
-static const struct btz_conf_struct model_conf = { "model", sizeof(struct btz_asset_conf),
-                                                   asset_keys, BTZ_COUNT(asset_keys) };
 static const struct btz_conf_struct dataset_conf = { "dataset", sizeof(struct btz_asset_conf),
                                                      asset_keys, BTZ_COUNT(asset_keys) };
 static const struct btz_conf_struct audit_conf = { "audit", sizeof(struct btz_asset_conf),
@@ -119,11 +117,6 @@ static const struct btz_conf_key common_keys[] = {
       .offset = offsetof(struct common, reports),
       .of = &report_conf,
       .help = "Reports that every scan writes." },
-    { .name = "models",
-      .kind = BTZ_CONF_STRUCTS,
-      .offset = offsetof(struct common, models),
-      .of = &model_conf,
-      .help = "Model files." },
     { .name = "datasets",
       .kind = BTZ_CONF_STRUCTS,
       .offset = offsetof(struct common, datasets),
@@ -141,7 +134,7 @@ static const struct {
     const char *key, *kind;
     enum btz_practice practice;
 } asset_kinds[] = {
-    { "models", "model", BTZ_PRACTICE_AUDIT },
+    { "models", "model", BTZ_PRACTICE_REDTEAM },
     { "datasets", "dataset", BTZ_PRACTICE_DATA },
     { "audits", "configuration", BTZ_PRACTICE_AUDIT },
     { "targets", "endpoint", BTZ_PRACTICE_REDTEAM },
@@ -249,26 +242,25 @@ static const char *text_of(const struct btz_yaml *map, const char *key)
     return node && node->kind == BTZ_YAML_SCALAR ? node->text : NULL;
 }
 
-static bool has_practice(const struct btz_settings *s, enum btz_practice practice,
-                         const char **name)
+static bool brings(const struct btz_practice_ops *ops, const char *key)
 {
-    for (size_t i = 0; i < s->section_count; i++) {
-        if (s->sections[i].ops->practice != practice)
-            continue;
-        *name = s->sections[i].ops->name;
-        return true;
-    }
+    for (size_t k = 0; k < ops->key_count; k++)
+        if (strcmp(ops->keys[k].name, key) == 0)
+            return true;
     return false;
 }
 
-/* A list belongs to a practice that runs when that practice brings its key. */
-static bool is_covered(const struct btz_settings *s, const char *key)
+/* Who would look at the list `key`: the practice that brings it, else one of that kind. NULL: nobody. */
+static const struct btz_settings_section *owner(const struct btz_settings *s, const char *key,
+                                                enum btz_practice practice)
 {
     for (size_t i = 0; i < s->section_count; i++)
-        for (size_t k = 0; s->sections[i].conf && k < s->sections[i].ops->key_count; k++)
-            if (strcmp(s->sections[i].ops->keys[k].name, key) == 0)
-                return true;
-    return false;
+        if (brings(s->sections[i].ops, key))
+            return &s->sections[i];
+    for (size_t i = 0; i < s->section_count; i++)
+        if (s->sections[i].ops->practice == practice)
+            return &s->sections[i];
+    return NULL;
 }
 
 static enum btz_err find_uncovered(const struct btz_yaml *root, struct btz_arena *arena,
@@ -288,12 +280,15 @@ static enum btz_err find_uncovered(const struct btz_yaml *root, struct btz_arena
         return BTZ_LIMIT;
     for (size_t i = 0; i < BTZ_COUNT(asset_kinds); i++) {
         const struct btz_yaml *nodes = btz_yaml_get(root, asset_kinds[i].key);
-        const char *name, *reason = "no practice of this build looks at it";
+        const char *reason = "no practice of this build looks at it";
+        const struct btz_settings_section *who =
+            owner(s, asset_kinds[i].key, asset_kinds[i].practice);
 
-        if (!nodes || is_covered(s, asset_kinds[i].key))
+        if (!nodes || (who && who->conf && brings(who->ops, asset_kinds[i].key)))
             continue;
-        if (has_practice(s, asset_kinds[i].practice, &name))
-            reason = btz_arena_printf(arena, "the section `%s` is not in %s", name, s->file);
+        if (who)
+            reason =
+                btz_arena_printf(arena, "the section `%s` is not in %s", who->ops->name, s->file);
         if (!reason)
             return BTZ_LIMIT;
         for (const struct btz_yaml *n = nodes->first; n; n = n->next) {
@@ -403,7 +398,6 @@ enum btz_err btz_settings_parse(const struct btz_yaml *root, const char *file,
     BTZ_TRY(btz_conf_load(root, table, file, env, arena, raw));
     c = raw;
     BTZ_TRY(check_version(root, file, c->version));
-    BTZ_TRY(check_assets(root, file, "models", &c->models));
     BTZ_TRY(check_assets(root, file, "datasets", &c->datasets));
     BTZ_TRY(check_assets(root, file, "audits", &c->audits));
     s = (struct btz_settings){ .file = file,
@@ -413,7 +407,6 @@ enum btz_err btz_settings_parse(const struct btz_yaml *root, const char *file,
                                .fail_on = (enum btz_severity)c->fail_on,
                                .risk_threshold = c->risk_threshold,
                                .suppressions = c->suppressions,
-                               .models = c->models,
                                .datasets = c->datasets,
                                .audits = c->audits };
     BTZ_TRY(set_state(c->state, file, arena, &s.state));

@@ -46,7 +46,7 @@ struct btz_settings {
     double risk_threshold;                         /* negative: none */
     struct btz_conf_list suppressions;             /* struct btz_suppression */
     struct btz_conf_list reports;                  /* struct btz_report_conf */
-    struct btz_conf_list models, datasets, audits; /* struct btz_asset_conf */
+    struct btz_conf_list datasets, audits; /* struct btz_asset_conf */
     const struct btz_uncovered *uncovered;
     size_t uncovered_count;
     const struct btz_settings_section *sections; /* one for each practice of the registry */

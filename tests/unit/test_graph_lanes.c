@@ -42,7 +42,9 @@ static struct btz_model *make_odd(void)
     make_node(&g, "Relu", "s3", "r3", "");
     make_node(&g, "MaxPool", "r3", "m3", "kernel_shape=2,3 strides=1,1 pads=0,1,0,0");
     make_constant(&g, "w4", "6,6,2,2", 0, 0.4);
-    make_node(&g, "Conv", "m3 w4", "middle", "strides=1,1 pads=1,1,1,1");
+    make_constant(&g, "wd", "6,1,3,2", 0, 0.5);
+    make_node(&g, "Conv", "m3 wd", "d3", "group:6 pads=1,0,1,1"); /* a channel each */
+    make_node(&g, "Conv", "d3 w4", "middle", "strides=1,1 pads=1,1,1,1");
     make_node(&g, "Softmax", "middle", "soft", "axis:1"); /* has no lanes */
     make_node(&g, "Transpose", "soft", "turned", "perm=0,2,3,1");
     make_node(&g, "Mul", "soft middle", "both", "");
@@ -269,6 +271,43 @@ static void test_plan(void **state)
     btz_model_free(m);
 }
 
+/* Two backwards of one forward are as one each. */
+static void test_repeat(void **state)
+{
+    struct btz_model *m = make_odd();
+
+    (void)state;
+    for (int reference = 0; reference < 2; reference++) {
+        struct btz_net *once = run(m, reference ? NULL : "plain", 6, 0, true), *net = NULL;
+        const struct btz_net_param *a, *b;
+
+        make_ok(btz_net_new(m,
+                            &(struct btz_net_options){ .batch = 6,
+                                                       .input_grads = true,
+                                                       .param_grads = true,
+                                                       .repeat = true,
+                                                       .reference = reference,
+                                                       .isa = reference ? NULL : "plain" },
+                            &net));
+        fill(btz_net_input(net, 0), 1, 0);
+        make_ok(btz_net_forward(net));
+        for (uint64_t seed = 4; seed > 0; seed -= 2) {
+            fill(btz_net_output_grad(net, 0), seed, 0);
+            fill(btz_net_output_grad(net, 1), seed + 1, 0);
+            make_ok(btz_net_backward(net));
+        }
+        same_rows(btz_net_output(net, 0), btz_net_output(once, 0), 0);
+        same_rows(btz_net_output(net, 1), btz_net_output(once, 1), 0);
+        same_rows(btz_net_input_grad(net, 0), btz_net_input_grad(once, 0), 0);
+        assert_int_equal(btz_net_params(net, &a), btz_net_params(once, &b));
+        for (size_t p = 0; p < btz_net_params(net, &a); p++)
+            assert_memory_equal(a[p].grad->data, b[p].grad->data, btz_tensor_bytes(a[p].grad));
+        btz_net_free(once);
+        btz_net_free(net);
+    }
+    btz_model_free(m);
+}
+
 static void test_unknown(void **state)
 {
     struct btz_model *m = make_digit_net();
@@ -288,7 +327,7 @@ int main(void)
         cmocka_unit_test(test_odd),     cmocka_unit_test(test_deep),
         cmocka_unit_test(test_digits),  cmocka_unit_test(test_alone),
         cmocka_unit_test(test_changed), cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_repeat),  cmocka_unit_test(test_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

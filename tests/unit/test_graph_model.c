@@ -299,7 +299,7 @@ static void test_wrong(void **state)
     expect(BTZ_LIMIT, "axes", fill_axes);
     expect(BTZ_UNSUPPORTED, "Frobnicate", fill_unknown);
     expect(BTZ_INPUT, "MatMul", fill_shapes);
-    put_model(&bytes, &graph, 6);
+    put_model(&bytes, &graph, 0);
     assert_int_equal(parse(&bytes, &m), BTZ_UNSUPPORTED);
     btz_buf_clear(&bytes);
     put_model(&bytes, &graph, 23);

@@ -226,8 +226,7 @@ static void test_refusals(void **state)
     refused("a: 1\n", BTZ_USAGE,
             "f:1: unknown key `a`; expected one of: version, title, targets, fake, access, gate, "
             "state, "
-            "seed, threads, fail_on, risk_threshold, suppressions, reports, models, datasets, "
-            "audits");
+            "seed, threads, fail_on, risk_threshold, suppressions, reports, datasets, audits");
     refused("version: 1\n\ntargts: []\n", BTZ_USAGE,
             "f:3: unknown key `targts`; did you mean `targets`?");
     refused("supressions: []\n", BTZ_USAGE,
@@ -235,8 +234,8 @@ static void test_refusals(void **state)
     refused("version: 2\n", BTZ_UNSUPPORTED,
             "f:1: `version`: this bartizan reads version 1, found 2; use a newer bartizan");
     refused("version: 0\n", BTZ_USAGE, "f:1: `version`: this bartizan reads version 1, found 0");
-    refused("models:\n  - name: m\n    path: x\n  - name: n\n", BTZ_USAGE,
-            "f:4: `n` in models needs a `path` or a `url`");
+    refused("datasets:\n  - name: m\n    path: x\n  - name: n\n", BTZ_USAGE,
+            "f:4: `n` in datasets needs a `path` or a `url`");
     refused("suppressions:\n  - rule: x\n    reason: y\n", BTZ_USAGE,
             "f:2: suppression: `expires` is missing: The day from which the finding counts again.");
     refused("reports: [{format: pdf}]\n", BTZ_USAGE,
@@ -257,8 +256,8 @@ static void expect_uncovered(const struct btz_uncovered *u, enum btz_practice pr
 
 static void test_uncovered(void **state)
 {
-    static const char text[] = "models: [{name: m, path: m.onnx}]\n"
-                               "datasets: [{name: d, url: http://d}]\n"
+    static const char text[] = "title: t\n"
+                               "datasets: [{name: d, path: d.csv}]\n"
                                "audits: [{name: h, path: /etc}]\n"
                                "targets: [{name: t, url: http://t}]\n";
     const char *nobody = "no practice of this build looks at it";
@@ -267,18 +266,16 @@ static void test_uncovered(void **state)
 
     (void)state;
     parse(text, &s);
-    assert_int_equal(s.uncovered_count, 4);
-    expect_uncovered(&s.uncovered[0], BTZ_PRACTICE_AUDIT, "model", "m", nobody);
-    assert_string_equal(s.uncovered[0].asset.address, "m.onnx");
-    expect_uncovered(&s.uncovered[1], BTZ_PRACTICE_DATA, "dataset", "d", nobody);
-    assert_string_equal(s.uncovered[1].asset.address, "http://d");
-    assert_int_equal(s.uncovered[1].line, 2);
-    expect_uncovered(&s.uncovered[2], BTZ_PRACTICE_AUDIT, "configuration", "h", nobody);
-    expect_uncovered(&s.uncovered[3], BTZ_PRACTICE_REDTEAM, "endpoint", "t",
+    assert_int_equal(s.uncovered_count, 3);
+    expect_uncovered(&s.uncovered[0], BTZ_PRACTICE_DATA, "dataset", "d", nobody);
+    assert_string_equal(s.uncovered[0].asset.address, "d.csv");
+    assert_int_equal(s.uncovered[0].line, 2);
+    expect_uncovered(&s.uncovered[1], BTZ_PRACTICE_AUDIT, "configuration", "h", nobody);
+    expect_uncovered(&s.uncovered[2], BTZ_PRACTICE_REDTEAM, "endpoint", "t",
                      "the section `fake` is not in f");
     snprintf(with_section, sizeof with_section, "%sfake:\n", text);
     parse(with_section, &s);
-    assert_int_equal(s.uncovered_count, 3);
+    assert_int_equal(s.uncovered_count, 2);
     /* Without the practice its keys are unknown, as in a build without it. */
     assert_int_equal(parse_with(no_practices, "f", text, &s), BTZ_USAGE);
 }

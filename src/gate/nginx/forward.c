@@ -304,6 +304,7 @@ void btz_nginx_forward(struct btz_nginx_ctx *c)
 static ngx_int_t refused(ngx_http_request_t *r, struct btz_nginx_ctx *c)
 {
     unsigned status = (unsigned)r->err_status;
+    const char *code, *why;
 
     if (!c)
         c = btz_nginx_ctx_new(r, ngx_http_get_module_main_conf(r, ngx_http_bartizan_module));
@@ -311,12 +312,8 @@ static ngx_int_t refused(ngx_http_request_t *r, struct btz_nginx_ctx *c)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     r->err_status = 0;
     r->main->count++;
-    if (status == NGX_HTTP_TOO_MANY_REQUESTS)
-        btz_nginx_fail(c, status, "rate_limited", "too many requests at a time from this address");
-    else
-        btz_nginx_fail(c, status, status == 413 ? "request_too_large" : "bad_request",
-                       status == 413 ? "the body is larger than `body_max` allows"
-                                     : "the request could not be read");
+    (void)btz_gate_refusal(status, &code, &why);
+    btz_nginx_fail(c, status, code, why);
     return NGX_DONE;
 }
 

@@ -13,11 +13,12 @@ ngx_int_t btz_nginx_log(ngx_http_request_t *r)
     struct btz_incoming in = { .method = btz_nginx_slice(r->method_name),
                                .path = btz_nginx_slice(r->uri) };
     ngx_time_t *now = ngx_timeofday();
+    const char *code, *why;
     time_t ms;
 
     /* What an exchange was made for has its entry; what the daemon was asked has one there. */
     if (r != r->main || !m || !m->gate || (c && c->x) || r->upstream_states ||
-        !btz_gate_refused(m->gate, NULL, status, 0) ||
+        !btz_gate_refusal(status, &code, &why) ||
         btz_nginx_throttled(&stranger, BTZ_NGINX_STRANGERS))
         return NGX_OK;
     in.request_id =

@@ -373,6 +373,19 @@ void btz_nginx_answer(struct btz_nginx_ctx *c)
     send_answer(c, a, failed ? BTZ_END_UPSTREAM_FAILED : BTZ_END_REFUSED);
 }
 
+/* In the words of whose route it was; without one, of most clients. */
+static enum btz_dialect dialect_of(struct btz_nginx_ctx *c)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    const struct btz_route *route;
+
+    btz_arena_init(&arena, 1 << 16);
+    c->in.method = btz_nginx_slice(c->r->method_name);
+    read_target(c->r, &c->in);
+    route = c->main->conf ? btz_route_find(c->main->conf, c->in.method, c->in.path, &arena) : NULL;
+    return route ? btz_protocol_dialect(route->protocol) : BTZ_DIALECT_OPENAI;
+}
+
 void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code, const char *message)
 {
     struct btz_buf body = BTZ_BUF(4096);
@@ -384,7 +397,9 @@ void btz_nginx_fail(struct btz_nginx_ctx *c, unsigned status, const char *code, 
         btz_nginx_answer(c);
         return;
     }
-    if (btz_problem_write(BTZ_DIALECT_OPENAI, status, code, message,
+    if (!c->in.request_id)
+        c->in.request_id = (const char *)request_id(c).data;
+    if (btz_problem_write(dialect_of(c), status, code, message,
                           c->in.request_id ? c->in.request_id : "", &body) != BTZ_OK)
         btz_buf_clear(&body);
     copy = btz_nginx_str(c->r->pool, btz_buf_slice(&body));

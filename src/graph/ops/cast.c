@@ -394,7 +394,7 @@ static const struct btz_op ops[] = {
     BITS("BitwiseAnd", 18),
     BITS("BitwiseOr", 18),
     BITS("BitwiseXor", 18),
-    TEST("Not", 7),
+    TEST("Not", 1),
     TEST("BitwiseNot", 18),
     TEST("IsNaN", 9),
     TEST("IsInf", 10),

@@ -71,8 +71,7 @@ static bool fits(struct btz_call *call)
 
     if (btz_conv_of(call, &s.c) != BTZ_OK || !extents(&s))
         return false;
-    /* Depthwise: a panel would be empty but for a row. */
-    return s.c.w.out_size && s.c.w.in_size && s.c.out_channels >= 4;
+    return s.c.w.out_size && s.c.w.in_size;
 }
 
 static enum btz_err state_of(struct btz_call *call, struct state *s)
@@ -234,17 +233,18 @@ static void pack(struct btz_call *call)
                      s->bias + g * btz_pack_size(call->isa, rows, 1));
         for (size_t i = 0; s->by_image && i < s->phase_count; i++) {
             const struct phase *p = &s->phases[i];
-            size_t side = call->isa->rows,
-                   panel = btz_pack_size(call->isa, s->c.in_channels, rows * p->taps);
+            size_t side, panel = btz_pack_size(call->isa, s->c.in_channels, rows * p->taps);
             float *to = p->weights + g * panel;
 
-            for (size_t c = 0; c < s->c.in_channels; c += side)
+            for (size_t c = 0; c < s->c.in_channels; c += side) {
+                side = call->isa->side(s->c.in_channels - c);
                 for (size_t o = 0; o < rows; o++)
                     for (size_t t = 0; t < p->taps; t++)
                         for (size_t r = 0; r < side; r++)
                             *to++ = c + r < s->c.in_channels
                                         ? part[o * k + (c + r) * size + (size_t)p->tap[t]]
                                         : 0;
+            }
         }
     }
 }

@@ -12,7 +12,8 @@
  */
 struct groups {
     size_t groups, size, plane, channels, params;
-    bool interleaved, per_element; /* scales: per channel, or per element of the group */
+    bool interleaved, per_element,
+        per_group; /* scales: per channel, or per element of the group, or one for a group */
     double epsilon;
 };
 
@@ -31,6 +32,8 @@ static size_t param_of(const struct groups *n, size_t g, size_t i)
 {
     if (n->per_element)
         return i % n->params;
+    if (n->per_group)
+        return g % n->params;
     return n->interleaved ? g : (g * (n->size / n->plane) + i / n->plane) % n->channels % n->params;
 }
 
@@ -50,8 +53,8 @@ static enum btz_err groups_of(const struct btz_call *call, struct groups *n)
         BTZ_TRY(btz_attr_int(call->node, "axis", -1, &axis));
         BTZ_TRY(btz_axis(call, axis, x->rank, &at));
         s = btz_split_at(x, at);
-        *n =
-            (struct groups){ s.outer, s.n * s.inner, 1, 1, s.n * s.inner, false, true, n->epsilon };
+        *n = (struct groups){ s.outer, s.n * s.inner, 1,     1,         s.n * s.inner,
+                              false,   true,          false, n->epsilon };
         return BTZ_OK;
     }
     if (x->rank < 2)
@@ -75,8 +78,10 @@ static enum btz_err groups_of(const struct btz_call *call, struct groups *n)
                                x->dim[1]);
         n->groups = s.outer * (size_t)count;
         n->size = s.n / (size_t)count * s.inner;
-        if (call->node->opset < 21) /* one scale for a group */
-            return btz_op_fail(call, BTZ_UNSUPPORTED, "with scales of groups, before opset 21");
+        if (call->node->opset < 21) {
+            n->per_group = true;
+            n->params = (size_t)count;
+        }
     }
     return BTZ_OK;
 }
@@ -425,6 +430,123 @@ static enum btz_err grad_lp(struct btz_call *call)
     return BTZ_OK;
 }
 
+/* Groups are what has the same indexes along the axes that are not named; as in its function, 1e-9 is added to the deviation. */
+static enum btz_err mvn_groups(const struct btz_call *call, struct btz_shape *kept)
+{
+    const int64_t *axes, usual[] = { 0, 2, 3 };
+    size_t count;
+    uint32_t at;
+
+    BTZ_TRY(btz_attr_ints(call->node, "axes", &axes, &count));
+    if (!axes) {
+        axes = usual;
+        count = BTZ_COUNT(usual);
+    }
+    *kept = call->in[0]->shape;
+    for (size_t i = 0; i < count; i++) {
+        BTZ_TRY(btz_axis(call, axes[i], kept->rank, &at));
+        kept->dim[at] = 1;
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err infer_mvn(struct btz_call *call, bool *later)
+{
+    struct btz_shape kept;
+
+    BTZ_TRY(btz_call_counts(call, 1, 1));
+    BTZ_TRY(btz_want_real(call, 0));
+    BTZ_TRY(mvn_groups(call, &kept));
+    return btz_infer_same(call, later);
+}
+
+/* Means, deviations, and two sums for the gradient. */
+static size_t scratch_mvn(const struct btz_call *call)
+{
+    size_t bytes;
+
+    return btz_size_mul(btz_tensor_count(call->in[0]), 4 * sizeof(double), &bytes) ? bytes
+                                                                                   : SIZE_MAX;
+}
+
+static size_t mvn_statistics(const struct btz_tensor *x, const struct btz_shape *kept, double *mean,
+                             double *dev)
+{
+    size_t groups = 1, at = 0, all = btz_tensor_count(x);
+    struct btz_walk w;
+
+    for (uint32_t i = 0; i < kept->rank; i++)
+        groups *= (size_t)kept->dim[i];
+    for (size_t g = 0; g < groups; g++)
+        mean[g] = dev[g] = 0;
+    for (int pass = 0; pass < 2; pass++, at = 0) {
+        btz_walk_init(&w, &x->shape, 1, (const struct btz_shape *const[]){ kept });
+        BTZ_WALK(&w)
+        for (size_t i = 0; i < w.len; i++, at++) {
+            size_t g = w.at[0] + i * w.step[0];
+            double v = btz_get(x, at);
+
+            if (pass == 0)
+                mean[g] += v * (double)groups / (double)all;
+            else
+                dev[g] += (v - mean[g]) * (v - mean[g]) * (double)groups / (double)all;
+        }
+    }
+    for (size_t g = 0; g < groups; g++)
+        dev[g] = sqrt(dev[g]);
+    return groups;
+}
+
+static enum btz_err run_mvn(struct btz_call *call)
+{
+    double *mean = call->scratch, *dev = mean + btz_tensor_count(call->in[0]);
+    struct btz_shape kept;
+    struct btz_walk w;
+    size_t at = 0;
+
+    BTZ_TRY(mvn_groups(call, &kept));
+    (void)mvn_statistics(call->in[0], &kept, mean, dev);
+    btz_walk_init(&w, &call->in[0]->shape, 1, (const struct btz_shape *const[]){ &kept });
+    BTZ_WALK(&w)
+    for (size_t i = 0; i < w.len; i++, at++) {
+        size_t g = w.at[0] + i * w.step[0];
+
+        btz_set(call->out[0], at, (btz_get(call->in[0], at) - mean[g]) / (dev[g] + 1e-9));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err grad_mvn(struct btz_call *call)
+{
+    size_t all = btz_tensor_count(call->in[0]), groups, at;
+    double *mean = call->scratch, *dev = mean + all, *sum = dev + all, *product = sum + all;
+    struct btz_shape kept;
+    struct btz_walk w;
+
+    BTZ_TRY(mvn_groups(call, &kept));
+    groups = mvn_statistics(call->in[0], &kept, mean, dev);
+    for (size_t g = 0; g < groups; g++)
+        sum[g] = product[g] = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        at = 0;
+        btz_walk_init(&w, &call->in[0]->shape, 1, (const struct btz_shape *const[]){ &kept });
+        BTZ_WALK(&w)
+        for (size_t i = 0; i < w.len; i++, at++) {
+            size_t g = w.at[0] + i * w.step[0];
+            double go = btz_get(call->out_grad[0], at), d = btz_get(call->in[0], at) - mean[g],
+                   s = dev[g] + 1e-9, share = (double)groups / (double)all;
+
+            if (pass == 0) {
+                sum[g] += go * share;
+                product[g] += go * d * share;
+            } else
+                btz_add(call->in_grad[0], at,
+                        (go - sum[g]) / s - (dev[g] > 0 ? d * product[g] / (dev[g] * s * s) : 0));
+        }
+    }
+    return BTZ_OK;
+}
+
 #define NORM(text, from, more)                                                                     \
     {                                                                                              \
         .name = text, .since = from, .infer = infer_norm, .run = run_norm, .grad = grad_norm,      \
@@ -432,7 +554,7 @@ static enum btz_err grad_lp(struct btz_call *call)
     }
 static const struct btz_op ops[] = {
     NORM("BatchNormalization", 7, 0x18),
-    NORM("InstanceNormalization", 7, 0),
+    NORM("InstanceNormalization", 6, 0),
     NORM("LayerNormalization", 17, 0),
     NORM("GroupNormalization", 18, 0),
     { .name = "LRN",
@@ -440,6 +562,13 @@ static const struct btz_op ops[] = {
       .infer = infer_lrn,
       .run = run_lrn,
       .grad = grad_lrn,
+      .flags = BTZ_OP_GRAD_IN },
+    { .name = "MeanVarianceNormalization",
+      .since = 9,
+      .infer = infer_mvn,
+      .run = run_mvn,
+      .grad = grad_mvn,
+      .scratch = scratch_mvn,
       .flags = BTZ_OP_GRAD_IN },
     { .name = "LpNormalization",
       .since = 7,

@@ -250,12 +250,12 @@ static enum btz_err grad_mean(struct btz_call *call)
 
 #define MAX_OP(text)                                                                               \
     {                                                                                              \
-        .name = text, .since = 7, .infer = infer, .run = run_max, .grad = grad_max,                \
+        .name = text, .since = 1, .infer = infer, .run = run_max, .grad = grad_max,                \
         .scratch = scratch_max, .flags = BTZ_OP_GRAD_SAVED                                         \
     }
 #define MEAN_OP(text, need)                                                                        \
     {                                                                                              \
-        .name = text, .since = 7, .infer = infer, .run = run_mean, .grad = grad_mean,              \
+        .name = text, .since = 1, .infer = infer, .run = run_mean, .grad = grad_mean,              \
         .flags = need                                                                              \
     }
 static const struct btz_op ops[] = {

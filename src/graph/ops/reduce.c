@@ -276,7 +276,7 @@ static enum btz_err grad(struct btz_call *call)
 
 #define OP(text)                                                                                   \
     {                                                                                              \
-        .name = text, .since = 7, .infer = infer, .run = run, .grad = grad, .scratch = scratch,    \
+        .name = text, .since = 1, .infer = infer, .run = run, .grad = grad, .scratch = scratch,    \
         .flags = BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT                                                  \
     }
 static const struct btz_op ops[] = {

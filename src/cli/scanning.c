@@ -1,0 +1,122 @@
+#include "cli/scanning.h"
+
+#include <stdlib.h>
+
+#include "cli/progress.h"
+
+const char *const btz_scan_severities[] = { "info", "low", "medium", "high", "critical", NULL };
+const char *const btz_scan_formats[] = { "text",  "json", "jsonl", "sarif",
+                                         "junit", "html", "md",    NULL };
+
+struct view {
+    struct btz_cli *cli;
+    struct btz_progress_view progress;
+    bool forecast_shown, dry_run;
+};
+
+static void on_progress(void *user, const struct btz_progress *p)
+{
+    struct view *v = user;
+
+    v->progress.sink.progress(&v->progress.sink, p);
+}
+
+/* The forecast is chatter unless it is all that was asked for; reports are results. */
+static enum btz_err print(void *user, struct btz_slice text)
+{
+    struct view *v = user;
+    FILE *to = v->cli->out;
+
+    btz_progress_close(&v->progress);
+    if (!v->forecast_shown) {
+        v->forecast_shown = true;
+        if (!v->dry_run && v->cli->quiet)
+            return BTZ_OK;
+        to = v->dry_run ? v->cli->out : v->cli->err;
+    }
+    if (fwrite(text.ptr, 1, text.len, to) != text.len)
+        return btz_fail_errno(BTZ_IO, "write the report");
+    return BTZ_OK;
+}
+
+static enum btz_err take_report(const char *wish, struct btz_arena *arena,
+                                struct btz_report_wish *out)
+{
+    const char *equals = strchr(wish, '=');
+
+    if (!equals || equals[1] == '\0')
+        return btz_fail(BTZ_USAGE, "--report %s: expected FORMAT=FILE, such as html=report.html",
+                        wish);
+    out->format = btz_arena_str(arena, btz_slice_of(wish, (size_t)(equals - wish)));
+    out->path = equals + 1;
+    if (!out->format)
+        return BTZ_LIMIT;
+    if (!btz_report_format_find(out->format))
+        return btz_fail(
+            BTZ_USAGE,
+            "--report %s: unknown format; one of text, json, jsonl, sarif, junit, html, md", wish);
+    return BTZ_OK;
+}
+
+static enum btz_err scan(struct btz_cli *cli, const struct btz_scan_args *a,
+                         struct btz_settings *settings, struct btz_arena *arena,
+                         struct btz_scan_outcome *outcome)
+{
+    struct btz_report_wish *reports;
+    struct view view = { .cli = cli, .dry_run = a->dry_run };
+    struct btz_scan_options o = { .run_id = a->run,
+                                  .resume = a->resume,
+                                  .dry_run = a->dry_run,
+                                  .baseline = a->baseline,
+                                  .stop = cli->stop,
+                                  .log = &cli->log,
+                                  .progress = on_progress,
+                                  .print = print,
+                                  .user = &view };
+    enum btz_err err;
+
+    reports =
+        btz_arena_array(arena, a->reports.count + 1 + settings->reports.count, sizeof *reports);
+    if (!reports)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < a->reports.count; i++)
+        BTZ_TRY(take_report(a->reports.items[i], arena, &reports[o.report_count++]));
+    reports[o.report_count++] = (struct btz_report_wish){ btz_scan_formats[a->format], a->output };
+    for (size_t i = 0; i < settings->reports.count; i++) {
+        const struct btz_report_conf *report =
+            (const struct btz_report_conf *)settings->reports.items + i;
+
+        reports[o.report_count++] = (struct btz_report_wish){ report->format, report->path };
+    }
+    o.reports = reports;
+    o.state_dir = settings->state;
+    if (a->fail_on >= 0)
+        settings->fail_on = (enum btz_severity)a->fail_on;
+    if (a->risk_threshold >= 0)
+        settings->risk_threshold = a->risk_threshold;
+    o.seed = a->seed >= 0 ? (uint64_t)a->seed : settings->seed;
+    o.threads = a->threads > 0 ? (unsigned)a->threads : settings->threads;
+    btz_progress_open(&view.progress, cli);
+    err = btz_scan(settings, &o, outcome);
+    btz_progress_close(&view.progress);
+    return err;
+}
+
+int btz_cli_scan(struct btz_cli *cli, const struct btz_scan_args *a, struct btz_settings *settings,
+                 struct btz_arena *arena)
+{
+    struct btz_scan_outcome outcome;
+    enum btz_err err = scan(cli, a, settings, arena, &outcome);
+
+    if (err != BTZ_OK)
+        return btz_cli_fail(cli, err);
+    if (a->dry_run)
+        return 0;
+    if (outcome.practice != BTZ_OK)
+        return btz_cli_fail(cli, btz_fail(outcome.practice, "%s", outcome.practice_detail));
+    if (!outcome.complete)
+        return btz_cli_fail(
+            cli, btz_fail(BTZ_IO,
+                          "stopped before the end; continue with the same options and --resume"));
+    return outcome.failed_at_floor || outcome.over_threshold ? 1 : 0;
+}

@@ -1,0 +1,109 @@
+/*
+ * From an evaluation to findings.
+ */
+#include <math.h>
+
+#include "robust/practice.h"
+
+/* As severe as the rule says where half or more is broken, less where it is less. */
+static enum btz_severity severity_of(const struct btz_rule *rule, double share)
+{
+    enum btz_severity s = share >= 0.5   ? BTZ_SEVERITY_HIGH
+                          : share >= 0.1 ? BTZ_SEVERITY_MEDIUM
+                                         : BTZ_SEVERITY_LOW;
+
+    return s < rule->severity ? s : rule->severity;
+}
+
+struct say {
+    const struct btz_model_conf *conf;
+    const struct btz_evaluation *e;
+    struct btz_asset asset;
+    struct btz_sink *sink;
+};
+
+/* k of n samples were broken. */
+static enum btz_err say_rate(const struct say *s, const char *rule, const char *what, uint64_t k,
+                             uint64_t n, const struct btz_figures *f)
+{
+    struct btz_interval interval;
+    char location[300], reason[300];
+    struct btz_finding finding = { .rule = btz_rule_find(rule), .asset = s->asset, .k = k, .n = n };
+    double robust = s->e->robust.value;
+
+    if (!finding.rule)
+        return btz_fail(BTZ_INTERNAL, "there is no rule %s", rule);
+    BTZ_TRY(btz_exact_interval(k, n, 0.95, BTZ_SIDE_TWO, &interval));
+    snprintf(location, sizeof location, "%s, %s %.6g", what,
+             btz_norm_name((enum btz_norm)s->conf->norm), s->conf->eps);
+    finding.location = location;
+    finding.value = (double)k / (double)n;
+    finding.ci_low = interval.low;
+    finding.ci_high = interval.high;
+    finding.severity = severity_of(finding.rule, finding.value);
+    finding.outcome = k ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
+    if (s->conf->robust_min >= 0) {
+        finding.outcome = robust < s->conf->robust_min ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
+        finding.severity = finding.rule->severity;
+    }
+    snprintf(reason, sizeof reason,
+             "%" PRIu64 " of %" PRIu64 " samples that were classified correctly were broken; clean "
+             "accuracy %.2f %%, worst case of all attacks %.2f %%.",
+             k, n, 100 * s->e->clean.value, 100 * robust);
+    finding.reason = reason;
+    if (f) {
+        finding.evidence = f->list;
+        finding.evidence_count = f->count;
+    }
+    return s->sink->finding(s->sink, &finding);
+}
+
+/* A check that failed is a finding; those that passed or could not be made are said, too. */
+static enum btz_err say_check(const struct say *s, enum btz_check_id id)
+{
+    const struct btz_check *check = &s->e->checks[id];
+    char location[64];
+    struct btz_finding finding = {
+        .rule = btz_rule_find("redteam.evasion.masked-gradients"),
+        .asset = s->asset,
+        .location = location,
+        .outcome = check->outcome,
+        .reason = check->text,
+        .value = check->value,
+        .ci_low = NAN,
+        .ci_high = NAN,
+    };
+
+    if (!finding.rule)
+        return btz_fail(BTZ_INTERNAL, "the rule of the self-checks is missing");
+    finding.severity = finding.rule->severity;
+    snprintf(location, sizeof location, "check %s", btz_check_name(id));
+    return s->sink->finding(s->sink, &finding);
+}
+
+enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct btz_evaluation *e,
+                                 const struct btz_figures *f, struct btz_sink *sink)
+{
+    const struct say s = {
+        .conf = conf,
+        .e = e,
+        .asset = { .kind = "model", .name = conf->name, .address = conf->path },
+        .sink = sink,
+    };
+
+    for (size_t i = 0; i < e->attack_count; i++) {
+        const struct btz_evaluate_attacked *a = &e->attacks[i];
+        bool only = e->attack_count == 1;
+
+        /* The rate among survivors of others is no rate of the model. */
+        if (a->alone && a->tried)
+            BTZ_TRY(say_rate(&s, a->given.attack->rule, a->given.attack->id, a->broken, a->tried,
+                             only ? f : NULL));
+    }
+    if (e->attack_count > 1 && e->clean.k)
+        BTZ_TRY(say_rate(&s, "redteam.evasion.gradient", "worst case of all attacks",
+                         e->clean.k - e->robust.k, e->clean.k, f));
+    for (int i = 0; e->attack_count && i < BTZ_CHECK_COUNT; i++)
+        BTZ_TRY(say_check(&s, (enum btz_check_id)i));
+    return BTZ_OK;
+}

@@ -1,0 +1,453 @@
+/*
+ * Attacks on classifiers as `scan` runs them: models of bartizan.yaml, with their samples.
+ */
+#include "robust/practice.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sample/sample.h"
+
+#define ATTACKS_MAX 32
+
+struct unit {
+    const struct btz_model_conf *conf;
+    const char *left_out; /* why it is not attacked; NULL: it is */
+};
+struct plan {
+    const struct btz_robust_conf *conf;
+    struct unit *units;
+    size_t count;
+};
+
+/* ---- plan -------------------------------------------------------------------------------------------------------------- */
+
+static const struct btz_model_conf *find_model(const struct btz_robust_section *s, const char *name)
+{
+    const struct btz_model_conf *models = s->models.items;
+
+    for (size_t i = 0; i < s->models.count; i++)
+        if (strcmp(models[i].name, name) == 0)
+            return &models[i];
+    return NULL;
+}
+
+static enum btz_err check_model(const struct btz_model_conf *m)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    if (!m->name[0] || m->name[0] == '.' || strlen(m->name) > 64 ||
+        m->name[strspn(m->name, allowed)] != '\0')
+        return btz_fail(
+            BTZ_USAGE, "model name \"%s\": use 1 to 64 letters, digits, '.', '_' and '-'", m->name);
+    if (!m->path && !m->url)
+        return btz_fail(BTZ_USAGE, "model \"%s\" needs a `path` or a `url`", m->name);
+    if (!(m->low < m->high))
+        return btz_fail(BTZ_USAGE, "model \"%s\": `low` %g is not below `high` %g", m->name, m->low,
+                        m->high);
+    return BTZ_OK;
+}
+
+static bool is_version(const char *name)
+{
+    enum btz_autoattack version;
+
+    return btz_autoattack_parse(name, &version);
+}
+
+static enum btz_err check_attacks(const struct btz_robust_conf *c)
+{
+    const char *const *ids = c->attacks.items;
+    const struct btz_conf_pair *pairs = c->set.items;
+
+    for (size_t i = 0; i < c->attacks.count; i++)
+        if (!is_version(ids[i]) && !btz_attack_find(ids[i])) {
+            const char *near = btz_attack_nearest(ids[i]);
+
+            return btz_fail(BTZ_USAGE, "robust.attacks: there is no attack \"%s\"%s%s%s", ids[i],
+                            near ? "; did you mean \"" : ", see `bartizan robust list`",
+                            near ? near : "", near ? "\"?" : "");
+        }
+    for (size_t i = 0; i < c->set.count; i++) {
+        const char *dot = strchr(pairs[i].name, '.');
+        char id[64] = "";
+        const struct btz_attack *a;
+
+        if (dot && (size_t)(dot - pairs[i].name) < sizeof id)
+            memcpy(id, pairs[i].name, (size_t)(dot - pairs[i].name));
+        a = btz_attack_find(id);
+        if (!a || btz_attack_param_find(a, dot + 1) == SIZE_MAX)
+            return btz_fail(BTZ_USAGE,
+                            "robust.set: \"%s\" is no parameter; write ATTACK.PARAMETER as "
+                            "`bartizan robust list` names them",
+                            pairs[i].name);
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err forecast_text(const struct plan *plan, struct btz_arena *arena,
+                                  const char **out)
+{
+    struct btz_buf text = BTZ_BUF((size_t)1 << 20);
+    enum btz_err err = BTZ_OK;
+
+    for (size_t i = 0; i < plan->count && !err; i++) {
+        const struct btz_model_conf *m = plan->units[i].conf;
+
+        if (plan->units[i].left_out)
+            err = btz_buf_printf(&text, "%s (%s): not attacked, %s\n", m->name,
+                                 m->path ? m->path : m->url, plan->units[i].left_out);
+        else if (plan->conf->samples)
+            err = btz_buf_printf(&text, "%s (%s): at most %" PRId64 " samples of %s, %s %.6g\n",
+                                 m->name, m->path, plan->conf->samples, m->data,
+                                 btz_norm_name((enum btz_norm)m->norm), m->eps);
+        else
+            err = btz_buf_printf(&text, "%s (%s): all samples of %s, %s %.6g\n", m->name, m->path,
+                                 m->data, btz_norm_name((enum btz_norm)m->norm), m->eps);
+    }
+    if (!err) {
+        *out = btz_arena_str(arena, btz_buf_slice(&text));
+        err = *out ? BTZ_OK : BTZ_LIMIT;
+    }
+    btz_buf_release(&text);
+    return err;
+}
+
+static enum btz_err robust_plan(const void *conf, const struct btz_context *ctx,
+                                struct btz_arena *arena, void **out, struct btz_forecast *forecast)
+{
+    const struct btz_robust_section *s = conf;
+    const struct btz_model_conf *all = s->models.items;
+    const char *const *names = s->robust.only.items;
+    struct plan *plan = btz_arena_alloc(arena, sizeof *plan);
+    struct btz_forecast f = { .seconds = NAN, .cost = NAN };
+
+    (void)ctx;
+    if (!s->models.count)
+        return btz_fail(BTZ_USAGE, "robust: no model is configured; add one under models:");
+    if (!plan)
+        return BTZ_LIMIT;
+    plan->conf = &s->robust;
+    plan->count = s->robust.only.count ? s->robust.only.count : s->models.count;
+    plan->units = btz_arena_array(arena, plan->count, sizeof *plan->units);
+    if (!plan->units)
+        return BTZ_LIMIT;
+    BTZ_TRY(check_attacks(&s->robust));
+    for (size_t i = 0; i < plan->count; i++) {
+        struct unit *u = &plan->units[i];
+
+        u->conf = s->robust.only.count ? find_model(s, names[i]) : &all[i];
+        if (!u->conf)
+            return btz_fail(BTZ_USAGE, "robust.models: no model is named \"%s\"", names[i]);
+        BTZ_TRY(check_model(u->conf));
+        u->left_out = !u->conf->path   ? "it has no `path`: only files are attacked"
+                      : !u->conf->data ? "it has no `data` to be tested with"
+                                       : NULL;
+    }
+    BTZ_TRY(forecast_text(plan, arena, &f.text));
+    *out = plan;
+    *forecast = f;
+    return BTZ_OK;
+}
+
+/* ---- one model ---------------------------------------------------------------------------------------------------------- */
+
+struct work {
+    const struct unit *unit;
+    const struct btz_robust_conf *conf;
+    const struct btz_context *ctx;
+    struct btz_sink *sink;
+    struct btz_model *model;
+    struct btz_samples *samples;
+    size_t *chosen; /* of the data; NULL: all */
+    size_t count;
+    struct btz_evaluate_attack attacks[ATTACKS_MAX];
+    size_t attack_count;
+    struct btz_gallery gallery;
+    char state[4096];
+};
+
+static enum btz_err read_rows(void *user, uint64_t first, size_t count, float *x, uint32_t *y)
+{
+    const struct work *w = user;
+
+    return w->chosen ? btz_samples_take(w->samples, w->chosen + first, count, x, y)
+                     : btz_samples_rows(w->samples, (size_t)first, count, x, y);
+}
+
+static enum btz_err collect(void *user, const struct btz_evaluate_broken *b)
+{
+    struct work *w = user;
+
+    return btz_gallery_add(&w->gallery, b);
+}
+
+static enum btz_err open_samples(struct work *w)
+{
+    const struct btz_model_conf *m = w->unit->conf;
+    const struct btz_samples_options options = {
+        .data = m->data,
+        .labels = m->labels,
+        .label_column = m->label_column,
+        .memory_max = (uint64_t)w->conf->memory_mib << 20,
+    };
+    const struct btz_samples_info *info;
+
+    BTZ_TRY(btz_samples_open(&options, &w->samples));
+    info = btz_samples_info(w->samples);
+    if (!info->labelled)
+        return btz_fail(BTZ_INPUT, "%s: there are no labels; say where they are", m->data);
+    w->count = info->count;
+    if (!w->conf->samples || (uint64_t)w->conf->samples >= info->count)
+        return BTZ_OK;
+    w->count = (size_t)w->conf->samples;
+    w->chosen = calloc(w->count, sizeof *w->chosen);
+    if (!w->chosen)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    return btz_samples_choose(info->count, BTZ_CHOOSE_STRIDE, w->ctx->seed, w->count, w->chosen);
+}
+
+static enum btz_err add_attack(struct work *w, const struct btz_evaluate_attack *a)
+{
+    if (w->attack_count == ATTACKS_MAX)
+        return btz_fail(BTZ_LIMIT, "robust.attacks: more than %d", ATTACKS_MAX);
+    w->attacks[w->attack_count++] = *a;
+    return BTZ_OK;
+}
+
+static enum btz_err set_params(const struct btz_robust_conf *c, struct btz_evaluate_attack *a)
+{
+    const struct btz_conf_pair *pairs = c->set.items;
+    size_t length = strlen(a->attack->id);
+
+    for (size_t i = 0; i < c->set.count; i++) {
+        const struct btz_attack_param *p;
+        char *end;
+        size_t at;
+        double value;
+
+        if (strncmp(pairs[i].name, a->attack->id, length) != 0 || pairs[i].name[length] != '.')
+            continue;
+        at = btz_attack_param_find(a->attack, pairs[i].name + length + 1);
+        p = &a->attack->params[at];
+        value = strtod(pairs[i].value, &end);
+        if (end == pairs[i].value || *end || !(value >= p->min && value <= p->max) ||
+            (p->whole && value != floor(value)))
+            return btz_fail(
+                BTZ_USAGE, "robust.set: %s: expected a %snumber from %g to %g, found \"%s\"",
+                pairs[i].name, p->whole ? "whole " : "", p->min, p->max, pairs[i].value);
+        a->param[at] = value;
+    }
+    return BTZ_OK;
+}
+
+/* The list of the configuration; versions of AutoAttack stand for their sequence. */
+static enum btz_err list_attacks(struct work *w, size_t classes)
+{
+    static const char *const standard[] = { "standard" };
+    const char *const *ids = w->conf->attacks.count ? w->conf->attacks.items : standard;
+    size_t count = w->conf->attacks.count ? w->conf->attacks.count : 1;
+
+    for (size_t i = 0; i < count; i++) {
+        struct btz_evaluate_attack list[BTZ_AUTOATTACK_MAX];
+        enum btz_autoattack version;
+        size_t n = 1;
+
+        if (btz_autoattack_parse(ids[i], &version))
+            BTZ_TRY(btz_autoattack_list(version, (enum btz_norm)w->unit->conf->norm, classes, list,
+                                        &n));
+        else {
+            list[0].attack = btz_attack_find(ids[i]);
+            btz_attack_defaults(list[0].attack, list[0].param);
+        }
+        for (size_t k = 0; k < n; k++) {
+            BTZ_TRY(set_params(w->conf, &list[k]));
+            BTZ_TRY(add_attack(w, &list[k]));
+        }
+    }
+    return BTZ_OK;
+}
+
+/* What the model reads of a sample, where it leaves that open: the shape of the data. */
+static void shape_of_data(const struct btz_samples_info *info, struct btz_shape *out)
+{
+    out->rank = info->shape.rank;
+    for (uint32_t k = 0; k < out->rank; k++)
+        out->dim[k] = info->shape.dim[k];
+}
+
+static enum btz_err open_model(struct work *w)
+{
+    const struct btz_samples_info *info = btz_samples_info(w->samples);
+    struct btz_shape shape;
+    struct btz_classifier *c = NULL;
+
+    shape_of_data(info, &shape);
+    BTZ_TRY(btz_model_read(w->unit->conf->path, NULL, &w->model));
+    BTZ_TRY(btz_classifier_new(w->model, &(struct btz_classifier_options){ .batch = 1 }, &c));
+    if (c->features != info->values) {
+        char wants[BTZ_SHAPE_TEXT], has[BTZ_SAMPLE_SHAPE_TEXT];
+
+        (void)btz_fail(BTZ_INPUT, "%s reads samples of %s, those of %s are %s", w->unit->conf->path,
+                       btz_shape_text(&c->shape, wants), w->unit->conf->data,
+                       btz_sample_shape_text(&info->shape, has));
+        btz_classifier_free(c);
+        return BTZ_INPUT;
+    }
+    /* A table of pixels is shown as the picture the model sees. */
+    w->gallery.shape = c->shape.rank > shape.rank ? c->shape : shape;
+    w->gallery.features = c->features;
+    btz_classifier_free(c);
+    return BTZ_OK;
+}
+
+static enum btz_err report(const struct work *w, const struct btz_evaluation *e)
+{
+    const struct btz_model_conf *m = w->unit->conf;
+    const struct btz_samples_info *info = btz_samples_info(w->samples);
+    const struct btz_coverage coverage = {
+        .practice = BTZ_PRACTICE_REDTEAM,
+        .asset = { .kind = "model", .name = m->name, .address = m->path },
+        .unit = "samples",
+        .planned = w->count,
+        .done = e->n,
+    };
+    struct btz_figures f;
+    enum btz_err err;
+
+    btz_figures_init(&f);
+    err = btz_figures_of(e, &w->gallery, (struct btz_box){ (float)m->low, (float)m->high },
+                         info->classes >= e->classes ? info->class_names : NULL, &f);
+    if (!err)
+        err = btz_robust_findings(m, e, &f, w->sink);
+    if (!err)
+        err = w->sink->coverage(w->sink, &coverage);
+    btz_figures_release(&f);
+    return err;
+}
+
+static enum btz_err attack_model(struct work *w)
+{
+    const struct btz_model_conf *m = w->unit->conf;
+    struct btz_evaluate_options o = {
+        .samples = { .read = read_rows, .user = w },
+        .attacks = w->attacks,
+        .alone = w->conf->alone,
+        .signs = w->conf->signs,
+        .norm = (enum btz_norm)m->norm,
+        .eps = m->eps,
+        .box = { (float)m->low, (float)m->high },
+        .seed = w->ctx->seed,
+        .threads = w->ctx->threads,
+        .memory_max = (size_t)w->conf->memory_mib << 20,
+        .state = w->state,
+        .stop = w->ctx->stop,
+        .progress = w->sink,
+        .broken = collect,
+        .broken_user = w,
+    };
+    struct btz_evaluation *e = NULL;
+    enum btz_err err;
+
+    BTZ_TRY(open_samples(w));
+    BTZ_TRY(open_model(w));
+    BTZ_TRY(list_attacks(w, btz_samples_info(w->samples)->classes));
+    o.model = w->model;
+    o.samples.n = w->count;
+    o.attack_count = w->attack_count;
+    BTZ_TRY(btz_evaluate(&o, &e));
+    err = report(w, e);
+    btz_evaluation_free(e);
+    return err;
+}
+
+static enum btz_err left_out(const struct unit *u, struct btz_sink *sink)
+{
+    const struct btz_finding f = {
+        .rule = btz_rule_find("redteam.evasion.gradient"),
+        .asset = { .kind = "model",
+                   .name = u->conf->name,
+                   .address = u->conf->path ? u->conf->path : u->conf->url },
+        .location = "worst case of all attacks",
+        .outcome = BTZ_OUTCOME_NOT_EVALUATED,
+        .severity = BTZ_SEVERITY_INFO,
+        .reason = u->left_out,
+        .ci_low = NAN,
+        .ci_high = NAN,
+    };
+
+    return sink->finding(sink, &f);
+}
+
+/* Where the evaluation keeps what an interrupted run has found. */
+static enum btz_err place_state(struct work *w)
+{
+    int n = snprintf(w->state, sizeof w->state, "%s/runs/%s", w->ctx->state_dir, w->ctx->run_id);
+    size_t room = sizeof w->state - (size_t)n;
+
+    if (n < 0 || (size_t)n >= sizeof w->state - 80)
+        return btz_fail(BTZ_USAGE, "state folder: path is too long");
+    BTZ_TRY(btz_file_mkdirs(w->state, 0700));
+    snprintf(w->state + n, room, "/%s.robust", w->unit->conf->name);
+    return BTZ_OK;
+}
+
+static enum btz_err run_unit(const struct plan *plan, const struct unit *u,
+                             const struct btz_context *ctx, struct btz_sink *sink)
+{
+    struct work *w;
+    enum btz_err err = BTZ_OK;
+
+    if (u->left_out)
+        return left_out(u, sink);
+    w = calloc(1, sizeof *w);
+    if (!w)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    w->unit = u;
+    w->conf = plan->conf;
+    w->ctx = ctx;
+    w->sink = sink;
+    err = place_state(w);
+    if (!err)
+        err = attack_model(w);
+    btz_gallery_release(&w->gallery);
+    free(w->chosen);
+    btz_samples_close(w->samples);
+    btz_model_free(w->model);
+    free(w);
+    return err;
+}
+
+/* A model that cannot be attacked does not keep the others from it; the first error is returned at the end. */
+static enum btz_err robust_run(void *plan_ptr, const struct btz_context *ctx, struct btz_sink *sink)
+{
+    const struct plan *plan = plan_ptr;
+    enum btz_err first = BTZ_OK;
+    char detail[1024] = "";
+
+    for (size_t i = 0; i < plan->count && !(ctx->stop && *ctx->stop); i++) {
+        enum btz_err err = run_unit(plan, &plan->units[i], ctx, sink);
+
+        if (err == BTZ_OK)
+            continue;
+        btz_log(ctx->log, BTZ_LOG_ERROR, "%s: %s", plan->units[i].conf->name, btz_error_detail());
+        if (first == BTZ_OK) {
+            first = err;
+            snprintf(detail, sizeof detail, "%s: %s", plan->units[i].conf->name,
+                     btz_error_detail());
+        }
+    }
+    return first == BTZ_OK ? BTZ_OK : btz_fail(first, "%s", detail);
+}
+
+const struct btz_practice_ops btz_practice_robust = {
+    .name = "robust",
+    .practice = BTZ_PRACTICE_REDTEAM,
+    .keys = btz_robust_keys,
+    .key_count = 2,
+    .conf_size = sizeof(struct btz_robust_section),
+    .plan = robust_plan,
+    .run = robust_run,
+};

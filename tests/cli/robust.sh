@@ -1,0 +1,90 @@
+#!/bin/sh
+# A classifier from nothing: drawn digits, a network from a layer list, trained, attacked, hardened, attacked again.
+. "$(dirname "$0")/tap.sh"
+
+attack() { # STATUS MODEL OUT OPTION...
+    status=$1 model=$2 out=$3
+    shift 3
+    run "$status" --state state robust attack "$model" --data digits/test-images.idx --labels digits/test-labels.idx \
+        --eps 0.1 --format json -o "$out" --no-signs "$@"
+}
+worst() { jq -r '[.findings[] | select(.location | test("worst case|^(pgd|fgsm|square),"))] | last | '"$2" "$1"; }
+believed() { # accuracy after a report's worst attack: correct and not broken
+    jq -r '[.findings[] | select(.n > 0)] | last | .n - .k' "$1"
+}
+
+run 0 robust selftest
+says .out "attacks give their known answers"
+run 0 robust list --format json
+is "$(jq -r '[.[] | select(.source == "" or (.norms | length) == 0)] | length' .out)" 0 "every attack has a source and norms"
+is "$(jq -r 'map(.id) | contains(["apgd-ce", "apgd-t", "fab-t", "fgsm", "pgd", "square"])' .out)" true "the usual ones are there"
+
+# ---- train, attack ----
+run 0 demo digits -o digits --train 2000 --test 300
+cat >digits.yaml <<'Y'
+input: [1, 16, 16]
+layers:
+  - conv: {out: 8, kernel: 4, stride: 2, pad: 1}
+  - relu
+  - flatten
+  - linear: {out: 10}
+Y
+run 0 robust build --arch digits.yaml --seed 1 -o net.onnx
+run 0 robust show net.onnx
+says .out Conv
+run 0 harden net.onnx --data digits/train-images.idx --labels digits/train-labels.idx --method plain --epochs 3 --eps 0.1 -o plain.onnx
+run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --format json
+[ "$(jq '.clean.correct' .out)" -gt 270 ]
+ok $? "it has learned: $(jq -c .clean .out)"
+
+attack 1 plain.onnx plain.json --attack pgd --samples 200 --threads 2 --fail-on low --report html=plain.html
+is "$(jq -r '[.findings[] | select(.rule == "redteam.evasion.gradient")][0] | .outcome' plain.json)" fail "it is broken by PGD"
+attack 1 plain.onnx again.json --attack pgd --samples 200 --threads 1 --fail-on low
+same='[.findings[] | {rule, location, outcome, k, n, value}]'
+is "$(jq -c "$same" plain.json)" "$(jq -c "$same" again.json)" "one thread finds what two find"
+grep -q 'src="data:image/png;base64,' plain.html
+ok $? "the report has a picture of what was broken"
+grep -q '<svg class="plot"' plain.html || grep -q 'Accuracy of each class' plain.html
+ok $? "and figures"
+attack 0 plain.onnx kept.json --attack pgd --samples 50 --robust-min 0
+attack 1 plain.onnx both.json --attack fgsm --attack square --set square.queries=50 --samples 60 --alone --fail-on low
+is "$(jq '[.findings[] | select(.location | test("worst case"))] | length' both.json)" 1 "two attacks have a worst case"
+run 0 --state state ledger verify
+
+# ---- harden, attack again ----
+run 0 harden plain.onnx --data digits/train-images.idx --labels digits/train-labels.idx --method fgsm-rs --epochs 4 --eps 0.1 -o hard.onnx
+attack 1 hard.onnx hard.json --attack pgd --samples 200 --fail-on low
+[ "$(believed hard.json)" -gt "$(believed plain.json)" ]
+ok $? "hardened: $(believed hard.json) of 200 hold, before it $(believed plain.json)"
+
+# ---- as a section of bartizan.yaml ----
+cat >bartizan.yaml <<'Y'
+models:
+  - {name: digits, path: hard.onnx, data: digits/test-images.idx, labels: digits/test-labels.idx, eps: 0.05}
+  - {name: other, path: plain.onnx}
+robust:
+  attacks: [pgd]
+  samples: 40
+  signs: false
+Y
+run 0 scan --format json -o scan.json --fail-on never
+is "$(jq -r '[.findings[] | select(.asset.name // .asset == "other")] | length > 0' scan.json)" true "a model without samples is said"
+run 0 scan --dry-run
+says .out "other (plain.onnx): not attacked"
+
+# ---- what goes wrong says what and where ----
+head -c 500 plain.onnx >cut.onnx
+attack 3 cut.onnx x.json --attack pgd
+head -c 900 digits/test-images.idx >cut.idx
+run 3 --state state robust attack plain.onnx --data cut.idx --labels digits/test-labels.idx --eps 0.1
+run 4 --state state robust attack none.onnx --data digits/test-images.idx --labels digits/test-labels.idx --eps 0.1
+attack 2 plain.onnx x.json --attack pgdd
+says .err 'did you mean "pgd"?'
+attack 2 plain.onnx x.json --attack pgd --set pgd.stepz=3
+attack 2 plain.onnx x.json --attack pgd --set pgd.steps=0.5
+run 2 --state state robust attack plain.onnx --data digits/test-images.idx --eps 0.1
+run 3 --state state robust attack plain.onnx --data digits/test-images.idx --labels digits/train-labels.idx --eps 0.1
+printf 'a,b,label\n1,2,0\n3,4,1\n' >table.csv
+run 3 --state state robust attack plain.onnx --data table.csv --eps 0.1
+says .err "reads samples of 1x16x16"
+done_testing
