@@ -82,6 +82,15 @@ void btz_lanes_add(const struct btz_tensor *plain, const struct btz_tensor *lane
     }
 }
 
+float *btz_lanes_floats(struct btz_arena *arena, size_t count)
+{
+    uint8_t *p;
+
+    if (count > SIZE_MAX / 8 || !(p = btz_arena_alloc(arena, count * sizeof(float) + 64)))
+        return NULL;
+    return (float *)(void *)(p + (64 - (uintptr_t)p % 64) % 64);
+}
+
 size_t btz_pack_size(const struct btz_isa *isa, size_t rows, size_t k)
 {
     size_t side, padded = 0;

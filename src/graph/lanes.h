@@ -43,6 +43,13 @@ struct btz_outer {
     bool add;
 };
 
+/* Windows over a plane: output o is made of the elements at taps[first[o]] up to taps[first[o + 1]]; of a mean, times scale[o]. */
+struct btz_windows {
+    size_t outs;
+    const int32_t *first, *taps;
+    const float *scale;
+};
+
 struct btz_isa {
     const char *name;
     bool (*works)(void);         /* on this processor */
@@ -52,6 +59,15 @@ struct btz_isa {
     /* to[i] = mask[i] > 0 ? from[i] : 0 of count vectors of lanes; mask NULL: a copy. */
     void (*masked)(float *to, const float *from, const float *mask, size_t count);
     float (*sum)(const float *from, size_t count);
+    /* to (+)= relu(scale * from + shift); mask as above, instead of relu. */
+    void (*affine)(float *to, const float *from, const float *mask, size_t count, float scale,
+                   float shift, bool relu, bool add);
+    /* Over one plane. which: 16 for each output, the tap of the largest. Gradients are added. */
+    void (*largest)(const struct btz_windows *w, const float *x, float *y, int32_t *which);
+    void (*largest_grad)(const struct btz_windows *w, const float *g, const int32_t *which,
+                         float *d);
+    void (*mean)(const struct btz_windows *w, const float *x, float *y);
+    void (*mean_grad)(const struct btz_windows *w, const float *g, float *d);
     /* F x 16 from sixteen rows of F, and back. */
     void (*gather)(const float *const rows[BTZ_LANES], size_t features, float *to);
     void (*scatter)(const float *from, size_t features, float *const rows[BTZ_LANES], size_t count,
@@ -75,10 +91,19 @@ size_t btz_pack_size(const struct btz_isa *isa, size_t rows, size_t k);
 void btz_pack(const struct btz_isa *isa, const float *w, size_t rows, size_t k, size_t row_stride,
               size_t k_stride, float scale, float *out);
 
+/* Scale and shift of a channel by the constants of a batch normalisation. */
+void btz_norm_affine(const struct btz_call *norm, size_t channel, float *scale, float *shift);
+/* rows x k weights and a bias (NULL: zeros) through it, in their plain order; both outputs have room. */
+void btz_norm_fold(const struct btz_call *norm, const float *w, const float *bias, size_t rows,
+                   size_t k, size_t row_stride, size_t k_stride, float *w_out, float *bias_out);
+/* Floats of an arena, aligned for kernels; NULL: it is full. */
+float *btz_lanes_floats(struct btz_arena *arena, size_t count);
+
 /* How an operator works in lanes. Inputs that are constants are as they are; all others, and the outputs, are in lanes. */
 struct btz_op_lanes {
     bool seldom; /* only where the input is in lanes already: not worth a conversion */
     bool relu;   /* a Relu behind it can be made part of it: call->relu */
+    bool scaled; /* and a batch normalisation with fixed statistics: call->norm */
     /* Shapes are still the plain ones. */
     bool (*fits)(struct btz_call *call);
     /* Once, shapes in lanes: tables and room for packed weights in call->lanes_state. */

@@ -1,6 +1,8 @@
 /*
  * Lanes with AVX2 and FMA.
  */
+#include <math.h>
+
 #include "graph/lanes.h"
 #include "graph/unroll.h"
 

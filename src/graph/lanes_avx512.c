@@ -1,6 +1,8 @@
 /*
  * Lanes with AVX-512.
  */
+#include <math.h>
+
 #include "graph/lanes.h"
 #include "graph/unroll.h"
 

@@ -1,6 +1,8 @@
 /*
  * Lanes with what every processor has.
  */
+#include <math.h>
+
 #include "graph/lanes.h"
 #include "graph/unroll.h"
 

@@ -247,6 +247,90 @@ static void masked(float *to, const float *from, const float *mask, size_t count
     }
 }
 
+static void affine(float *to, const float *from, const float *mask, size_t count, float scale,
+                   float shift, bool relu, bool add)
+{
+    for (size_t i = 0; i < count * BTZ_LANES; i += WIDTH) {
+        vec v = load(from + i) * scale + shift;
+
+        if (mask) {
+            vec m = load(mask + i);
+            v = (vec)((__typeof__(m > m))(m > 0) & (__typeof__(m > m))v);
+        }
+        if (relu)
+            v = relu_of(v);
+        store(to + i, add ? load(to + i) + v : v);
+    }
+}
+
+/* ---- windows ---------------------------------------------------------------------------------------------------------- */
+
+typedef int32_t whole __attribute__((vector_size(WIDTH * 4)));
+
+static void largest(const struct btz_windows *w, const float *x, float *y, int32_t *which)
+{
+    for (size_t o = 0; o < w->outs; o++)
+        for (size_t sub = 0; sub < BTZ_LANES; sub += WIDTH) {
+            const int32_t *tap = &w->taps[w->first[o]];
+            int32_t count = w->first[o + 1] - w->first[o];
+            vec best = (vec){ 0 } - INFINITY;
+            whole at = (whole){ 0 } - 1;
+
+            for (int32_t t = 0; t < count; t++) {
+                vec v = load(x + tap[t] + sub);
+                whole take = (whole)(v > best) | (whole)(v != v) | (at < 0);
+
+                best = (vec)((take & (whole)v) | (~take & (whole)best));
+                at = (take & t) | (~take & at);
+            }
+            store(y + o * BTZ_LANES + sub, best);
+            *(whole *)(which + o * BTZ_LANES + sub) = at;
+        }
+}
+
+static void largest_grad(const struct btz_windows *w, const float *g, const int32_t *which,
+                         float *d)
+{
+    for (size_t o = 0; o < w->outs; o++)
+        for (size_t sub = 0; sub < BTZ_LANES; sub += WIDTH) {
+            whole at = *(const whole *)(which + o * BTZ_LANES + sub);
+            whole v = (whole)load(g + o * BTZ_LANES + sub);
+
+            for (int32_t t = w->first[o]; t < w->first[o + 1]; t++) {
+                float *to = d + w->taps[t] + sub;
+
+                store(to, load(to) + (vec)((at == t - w->first[o]) & v));
+            }
+        }
+}
+
+static void mean(const struct btz_windows *w, const float *x, float *y)
+{
+    for (size_t o = 0; o < w->outs; o++)
+        for (size_t sub = 0; sub < BTZ_LANES; sub += WIDTH) {
+            vec v = { 0 };
+
+            for (int32_t t = w->first[o]; t < w->first[o + 1]; t++)
+                v += load(x + w->taps[t] + sub);
+            store(y + o * BTZ_LANES + sub, v * w->scale[o]);
+        }
+}
+
+static void mean_grad(const struct btz_windows *w, const float *g, float *d)
+{
+    for (size_t o = 0; o < w->outs; o++)
+        for (size_t sub = 0; sub < BTZ_LANES; sub += WIDTH) {
+            vec v = load(g + o * BTZ_LANES + sub) * w->scale[o];
+
+            for (int32_t t = w->first[o]; t < w->first[o + 1]; t++) {
+                float *to = d + w->taps[t] + sub;
+                store(to, load(to) + v);
+            }
+        }
+}
+
+/* ---- to lanes and back ------------------------------------------------------------------------------------------------ */
+
 static void gather(const float *const rows[BTZ_LANES], size_t features, float *to)
 {
     for (size_t f = 0; f < features; f++, to += BTZ_LANES)
@@ -275,5 +359,10 @@ const struct btz_isa ISA = { .name = ISA_NAME,
                              .outer = outer,
                              .masked = masked,
                              .sum = sum,
+                             .affine = affine,
+                             .largest = largest,
+                             .largest_grad = largest_grad,
+                             .mean = mean,
+                             .mean_grad = mean_grad,
                              .gather = gather,
                              .scatter = scatter };

@@ -24,8 +24,9 @@ struct btz_call {
     /* In lanes (lanes.h); isa NULL: plain. */
     const struct btz_isa *isa;
     void *lanes_state;
-    bool relu;          /* a Relu behind is part of it */
-    uint32_t overwrite; /* bit k: in_grad k holds nothing yet and is written */
+    bool relu;                   /* a Relu behind is part of it */
+    const struct btz_call *norm; /* as is this batch normalisation before that; NULL: none */
+    uint32_t overwrite;          /* bit k: in_grad k holds nothing yet and is written */
 };
 
 enum btz_op_flags {

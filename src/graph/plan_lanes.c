@@ -71,7 +71,33 @@ static bool fits(struct btz_net *n, struct btz_step *s, int64_t batch)
     return own->fits(&s->call);
 }
 
-/* ---- a Relu that becomes part of the step before it ------------------------------------------------------------------- */
+/* ---- steps that become part of the one before them --------------------------------------------------------------------- */
+
+static bool can_join(const struct btz_step *to, const struct btz_step *s)
+{
+    const struct btz_op_lanes *own = to->call.node->op->lanes;
+
+    if (!s->lanes || !to->lanes || to->fused || !own || to->call.relu)
+        return false;
+    if (strcmp(s->call.node->type, "Relu") == 0)
+        return own->relu;
+    return own->scaled && !to->call.norm && !to->in_grad[1] && !btz_call_in_grad(&to->call, 2) &&
+           strcmp(s->call.node->type, "BatchNormalization") == 0;
+}
+
+static void join(struct btz_net *n, uint32_t index, struct btz_step *s, uint32_t value)
+{
+    struct btz_step *to = &n->steps[index];
+
+    s->fused = true;
+    if (strcmp(s->call.node->type, "Relu") == 0)
+        to->call.relu = true;
+    else
+        to->call.norm = &s->call;
+    to->out_id[0] = s->out_id[0];
+    n->slots[s->out_id[0]].producer = index;
+    n->slots[value].live = n->slots[value].has_grad = false;
+}
 
 static enum btz_err fuse(struct btz_net *n)
 {
@@ -84,24 +110,17 @@ static enum btz_err fuse(struct btz_net *n)
         for (uint32_t k = 0; n->steps[i].live && k < m->nodes[i].in_count; k++)
             if (m->nodes[i].in[k] != BTZ_NONE)
                 users[m->nodes[i].in[k]]++;
-    for (uint32_t j = 0; j < m->node_count; j++) {
-        struct btz_step *relu = &n->steps[j], *s;
-        uint32_t v, i;
+    for (uint32_t i = 0; i < m->node_count; i++) {
+        struct btz_step *s = &n->steps[i];
+        uint32_t v, before;
 
-        if (!relu->lanes || strcmp(m->nodes[j].type, "Relu") != 0)
+        if (!s->lanes || !m->nodes[i].in_count || m->nodes[i].in[0] == BTZ_NONE)
             continue;
-        v = m->nodes[j].in[0];
-        i = m->values[v].producer;
-        if (i == BTZ_NONE || users[v] != 1 || m->values[v].is_output)
-            continue;
-        s = &n->steps[i];
-        if (!s->lanes || !m->nodes[i].op->lanes || !m->nodes[i].op->lanes->relu)
-            continue;
-        relu->fused = true;
-        s->call.relu = true;
-        s->out_id[0] = relu->out_id[0];
-        n->slots[relu->out_id[0]].producer = i;
-        n->slots[v].live = n->slots[v].has_grad = false;
+        v = m->nodes[i].in[0];
+        before = n->slots[v].producer;
+        if (before != BTZ_NONE && users[v] == 1 && !m->values[v].is_output &&
+            can_join(&n->steps[before], s))
+            join(n, before, s, v);
     }
     return BTZ_OK;
 }

@@ -95,8 +95,7 @@ static enum btz_err get_float(struct btz_reader *r, float *out)
 
 /* ---- records --------------------------------------------------------------------------------------------------------- */
 
-static enum btz_err write_record(const struct btz_unit_result *r, size_t features,
-                                 struct btz_buf *b)
+enum btz_err btz_state_write(const struct btz_unit_result *r, size_t features, struct btz_buf *b)
 {
     BTZ_TRY(put(b, r->attack, 4));
     BTZ_TRY(put(b, r->unit, 4));
@@ -373,7 +372,7 @@ enum btz_err btz_state_add(struct btz_state *s, const struct btz_evaluating *ev,
 
     btz_buf_clear(&s->record);
     BTZ_TRY(btz_buf_add(&s->record, frame, sizeof frame));
-    BTZ_TRY(write_record(r, ev->e->features, &s->record));
+    BTZ_TRY(btz_state_write(r, ev->e->features, &s->record));
     length = s->record.len - FRAME;
     for (int i = 0; i < 8; i++)
         s->record.ptr[i] = (uint8_t)((uint64_t)length >> 8 * i);

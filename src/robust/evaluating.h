@@ -96,6 +96,8 @@ BTZ_CHECKED enum btz_err btz_state_next(struct btz_state *s, const struct btz_ev
 BTZ_CHECKED enum btz_err btz_state_add(struct btz_state *s, const struct btz_evaluating *ev,
                                        const struct btz_unit_result *r);
 /* One record's payload. Errors: INPUT. */
+BTZ_CHECKED enum btz_err btz_state_write(const struct btz_unit_result *r, size_t features,
+                                         struct btz_buf *out);
 BTZ_CHECKED enum btz_err btz_state_parse(struct btz_slice in, size_t features, size_t unit,
                                          struct btz_unit_result *out);
 

@@ -101,12 +101,14 @@ static double norm_of_step(enum btz_norm norm, const float *d, size_t n)
     if (norm == BTZ_NORM_L2)
         return sqrt(btz_inner(d, d, n));
     if (norm == BTZ_NORM_L1) {
+#pragma omp simd reduction(+ : sum)
         for (size_t i = 0; i < n; i++)
             sum += fabs((double)d[i]);
         return sum;
     }
     float most = 0;
 
+#pragma omp simd reduction(max : most)
     for (size_t i = 0; i < n; i++)
         most = fabsf(d[i]) > most ? fabsf(d[i]) : most;
     return (double)most;
@@ -180,8 +182,10 @@ static void move(struct fab *f, size_t row)
         clean += (double)w[i] * ((double)x0[i] - (double)x1[i]);
     btz_project_plane(job->norm, job->box, x1, w, value, n, f->step, f->scratch);
     btz_project_plane(job->norm, job->box, x0, w, clean, n, f->from_clean, f->scratch);
-    near = fmax(norm_of_step(job->norm, f->step, n), 1e-8);
-    far = fmax(norm_of_step(job->norm, f->from_clean, n), 1e-8);
+    near = norm_of_step(job->norm, f->step, n);
+    far = norm_of_step(job->norm, f->from_clean, n);
+    near = near > 1e-8 ? near : 1e-8;
+    far = far > 1e-8 ? far : 1e-8;
     alpha = fmin(near / (near + far), job->param[2]);
     share = (float)alpha;
     const float *step = f->step, *from_clean = f->from_clean;
@@ -201,7 +205,7 @@ static void over(struct fab *f, size_t row)
     size_t n = job->features;
     const float *x0 = f->rows.x + row * n;
     float *x1 = f->at + row * n, beta = (float)job->param[4];
-    double distance = btz_norm_of(job->norm, x1, x0, n);
+    double distance = btz_distance(job->norm, x1, x0, n);
 
     if (distance < f->distance[row]) {
         f->distance[row] = distance;

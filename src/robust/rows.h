@@ -53,6 +53,8 @@ void btz_project_plane(enum btz_norm norm, struct btz_box box, const float *t, c
 void btz_random_start(enum btz_norm norm, double eps, struct btz_box box, const float *x, size_t n,
                       struct btz_rng *rng, float *out);
 double btz_random_normal(struct btz_rng *rng);
+/* btz_norm_of, quickly. */
+double btz_distance(enum btz_norm norm, const float *a, const float *b, size_t n);
 double btz_inner(const float *a, const float *b, size_t n);
 /* Value at `rank` (0 the smallest) of |v|. */
 float btz_rank_of_abs(const float *v, size_t n, size_t rank);

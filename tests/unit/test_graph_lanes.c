@@ -82,7 +82,10 @@ static struct btz_model *make_deep(void)
     make_node(&g, "Relu", "n1", "r1", "");
     make_node(&g, "AveragePool", "r1", "a1",
               "kernel_shape=2,2,2 pads=1,0,0,0,1,1 strides=2,1,1 count_include_pad:1");
-    make_node(&g, "Flatten", "a1", "f1", "axis:1");
+    make_constant(&g, "mean2", "5", 0, 0.3);
+    make_node(&g, "BatchNormalization", "a1 scale shift mean2 var", "n2", "epsilon/0.01");
+    make_node(&g, "Relu", "n2", "r2", "");
+    make_node(&g, "Flatten", "r2", "f1", "axis:1");
     make_node(&g, "Flatten", "f1", "f2", "axis:1");
     make_constant(&g, "w2", "7,60", 0, 0.4);
     make_node(&g, "Gemm", "f2 w2", "g2", "transB:1");
@@ -258,6 +261,17 @@ static void test_plan(void **state)
     size_t fused = 0;
 
     (void)state;
+    for (uint32_t i = 0; i < m->node_count; i++) {
+        assert_true(net->steps[i].lanes);
+        fused += net->steps[i].fused;
+    }
+    assert_int_equal(fused, 3);
+    btz_net_free(net);
+    btz_model_free(m);
+    /* The first normalisation and both Relus. */
+    m = make_deep();
+    net = run(m, "plain", 20, 0, false);
+    fused = 0;
     for (uint32_t i = 0; i < m->node_count; i++) {
         assert_true(net->steps[i].lanes);
         fused += net->steps[i].fused;

@@ -21,6 +21,7 @@ struct state {
     bool bare, by_image;
     int32_t *off, *from, *to, *wide_from;
     float *weights, *bias;
+    float *folded, *folded_bias; /* through a batch normalisation, in the order of the model */
     size_t phase_count;
     struct phase *phases;
 };
@@ -167,15 +168,6 @@ static enum btz_err phase_tables(struct state *s, struct phase *p, const int64_t
     return BTZ_OK;
 }
 
-static float *aligned(struct btz_arena *arena, size_t count)
-{
-    uint8_t *p;
-
-    if (count > SIZE_MAX / 8 || !(p = btz_arena_alloc(arena, count * sizeof(float) + 64)))
-        return NULL;
-    return (float *)(void *)(p + (64 - (uintptr_t)p % 64) % 64);
-}
-
 static enum btz_err phases(struct btz_call *call, struct state *s, struct btz_arena *arena)
 {
     const struct btz_window *w = &s->c.w;
@@ -189,7 +181,8 @@ static enum btz_err phases(struct btz_call *call, struct state *s, struct btz_ar
                          (int64_t)i / w->stride[2] % w->stride[1], (int64_t)i % w->stride[2] };
 
         BTZ_TRY(phase_tables(s, p, r, arena));
-        p->weights = aligned(arena, s->c.groups * btz_pack_size(call->isa, s->c.in_channels,
+        p->weights =
+            btz_lanes_floats(arena, s->c.groups * btz_pack_size(call->isa, s->c.in_channels,
                                                                 s->c.out_channels * p->taps));
         if (!p->weights)
             return BTZ_LIMIT;
@@ -206,11 +199,18 @@ static enum btz_err prepare(struct btz_call *call, struct btz_arena *arena)
     *s = (struct state){ .by_image = call->in_grad[0] };
     BTZ_TRY(state_of(call, s));
     BTZ_TRY(tables(s, arena));
-    s->weights = aligned(arena, s->c.groups * btz_pack_size(call->isa, s->c.out_channels,
+    s->weights =
+        btz_lanes_floats(arena, s->c.groups * btz_pack_size(call->isa, s->c.out_channels,
                                                             s->c.in_channels * s->c.w.kernel_size));
-    s->bias = aligned(arena, s->c.groups * btz_pack_size(call->isa, s->c.out_channels, 1));
+    s->bias = btz_lanes_floats(arena, s->c.groups * btz_pack_size(call->isa, s->c.out_channels, 1));
     if (!s->weights || !s->bias)
         return BTZ_LIMIT;
+    if (call->norm) {
+        s->folded = btz_lanes_floats(arena, btz_tensor_count(call->in[1]));
+        s->folded_bias = btz_lanes_floats(arena, s->c.groups * s->c.out_channels);
+        if (!s->folded || !s->folded_bias)
+            return BTZ_LIMIT;
+    }
     if (s->by_image)
         BTZ_TRY(phases(call, s, arena));
     call->lanes_state = s;
@@ -223,6 +223,11 @@ static void pack(struct btz_call *call)
     const float *w = call->in[1]->data, *bias = btz_call_in(call, 2) ? call->in[2]->data : NULL;
     size_t size = s->c.w.kernel_size, k = s->c.in_channels * size, rows = s->c.out_channels;
 
+    if (call->norm) {
+        btz_norm_fold(call->norm, w, bias, s->c.groups * rows, k, k, 1, s->folded, s->folded_bias);
+        w = s->folded;
+        bias = s->folded_bias;
+    }
     for (size_t g = 0; g < s->c.groups; g++) {
         const float *part = w + g * rows * k;
 
@@ -435,6 +440,7 @@ static enum btz_err grad(struct btz_call *call)
 }
 
 const struct btz_op_lanes btz_conv_lanes = { .relu = true,
+                                             .scaled = true,
                                              .fits = fits,
                                              .prepare = prepare,
                                              .pack = pack,

@@ -20,15 +20,6 @@ static bool fits(struct btz_call *call)
                                          INT32_MAX / BTZ_LANES / (int64_t)(d.in + d.out + 1);
 }
 
-static float *aligned(struct btz_arena *arena, size_t count)
-{
-    uint8_t *p;
-
-    if (count > SIZE_MAX / 8 || !(p = btz_arena_alloc(arena, count * sizeof(float) + 64)))
-        return NULL;
-    return (float *)(void *)(p + (64 - (uintptr_t)p % 64) % 64);
-}
-
 static enum btz_err prepare(struct btz_call *call, struct btz_arena *arena)
 {
     struct state *s = btz_arena_alloc(arena, sizeof *s);
@@ -48,9 +39,11 @@ static enum btz_err prepare(struct btz_call *call, struct btz_arena *arena)
     s->from = btz_arena_array(arena, s->blocks, sizeof *s->from);
     s->to = btz_arena_array(arena, s->blocks, sizeof *s->to);
     s->zeros = btz_arena_array(arena, 1, sizeof *s->zeros);
-    s->weights = aligned(arena, btz_pack_size(call->isa, s->d.out, s->d.in));
-    s->bias = aligned(arena, btz_pack_size(call->isa, s->d.out, 1));
-    s->back = call->in_grad[0] ? aligned(arena, btz_pack_size(call->isa, s->d.in, s->d.out)) : NULL;
+    s->weights = btz_lanes_floats(arena, btz_pack_size(call->isa, s->d.out, s->d.in));
+    s->bias = btz_lanes_floats(arena, btz_pack_size(call->isa, s->d.out, 1));
+    s->back = call->in_grad[0]
+                  ? btz_lanes_floats(arena, btz_pack_size(call->isa, s->d.in, s->d.out))
+                  : NULL;
     if (!s->off || !s->off_back || !s->from || !s->to || !s->zeros || !s->weights || !s->bias ||
         (call->in_grad[0] && !s->back))
         return BTZ_LIMIT;

@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "graph/kernel.h"
+#include "graph/lanes.h"
 
 /*
  * How elements are grouped, and which scale is whose: element (g, i) of the input, g < groups, i < size, is at g * size + i, but
@@ -250,6 +250,76 @@ static enum btz_err grad_norm(struct btz_call *call)
     }
     return BTZ_OK;
 }
+
+/* ---- batch normalisation in lanes: with fixed statistics it is a scale and a shift -------------------------------------- */
+
+static bool fits_lanes(struct btz_call *call)
+{
+    bool fixed = false;
+
+    for (uint32_t k = 1; k < call->in_count; k++)
+        if (call->in_grad[k])
+            return false;
+    return named(call, "BatchNormalization") && fixed_statistics(call, &fixed) == BTZ_OK && fixed;
+}
+
+void btz_norm_affine(const struct btz_call *norm, size_t channel, float *scale, float *shift)
+{
+    float epsilon = 1e-5F;
+    double by;
+
+    if (btz_attr_float(norm->node, "epsilon", 1e-5F, &epsilon) != BTZ_OK)
+        epsilon = 1e-5F; /* was read before */
+    by = btz_get(norm->in[1], channel) / sqrt(btz_get(norm->in[4], channel) + (double)epsilon);
+    *scale = (float)by;
+    *shift = (float)(btz_get(norm->in[2], channel) - btz_get(norm->in[3], channel) * by);
+}
+
+void btz_norm_fold(const struct btz_call *norm, const float *w, const float *bias, size_t rows,
+                   size_t k, size_t row_stride, size_t k_stride, float *w_out, float *bias_out)
+{
+    for (size_t r = 0; r < rows; r++) {
+        float scale, shift;
+
+        btz_norm_affine(norm, r, &scale, &shift);
+        for (size_t i = 0; i < k; i++) {
+            size_t at = r * row_stride + i * k_stride;
+            w_out[at] = scale * w[at];
+        }
+        bias_out[r] = (bias ? scale * bias[r] : 0) + shift;
+    }
+}
+
+static enum btz_err lanes_norm(struct btz_call *call, const float *from, const float *mask,
+                               float *to, bool back, bool add)
+{
+    struct btz_split s = btz_split_at(&call->in[0]->shape, 1);
+
+    for (size_t i = 0; i < s.outer * s.n; i++) {
+        size_t at = i * s.inner;
+        float scale, shift;
+
+        btz_norm_affine(call, i % s.n, &scale, &shift);
+        call->isa->affine(to + at, from + at, mask ? mask + at : NULL, s.inner / BTZ_LANES, scale,
+                          back ? 0 : shift, call->relu && !back, add);
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err lanes_run(struct btz_call *call)
+{
+    return lanes_norm(call, call->in[0]->data, NULL, call->out[0]->data, false, false);
+}
+
+static enum btz_err lanes_grad(struct btz_call *call)
+{
+    return lanes_norm(call, call->out_grad[0]->data, call->relu ? call->out[0]->data : NULL,
+                      call->in_grad[0]->data, true, !(call->overwrite & 1));
+}
+
+static const struct btz_op_lanes norm_lanes = {
+    .seldom = true, .relu = true, .fits = fits_lanes, .run = lanes_run, .grad = lanes_grad
+};
 
 /* ---- LRN -------------------------------------------------------------------------------------------------------------- */
 
@@ -547,16 +617,16 @@ static enum btz_err grad_mvn(struct btz_call *call)
     return BTZ_OK;
 }
 
-#define NORM(text, from, more)                                                                     \
+#define NORM(text, from, more, own)                                                                \
     {                                                                                              \
         .name = text, .since = from, .infer = infer_norm, .run = run_norm, .grad = grad_norm,      \
-        .scratch = scratch_norm, .flags = BTZ_OP_GRAD_IN, .settings = more                         \
+        .scratch = scratch_norm, .flags = BTZ_OP_GRAD_IN, .settings = more, .lanes = own           \
     }
 static const struct btz_op ops[] = {
-    NORM("BatchNormalization", 7, 0x18),
-    NORM("InstanceNormalization", 6, 0),
-    NORM("LayerNormalization", 17, 0),
-    NORM("GroupNormalization", 18, 0),
+    NORM("BatchNormalization", 7, 0x18, &norm_lanes),
+    NORM("InstanceNormalization", 6, 0, NULL),
+    NORM("LayerNormalization", 17, 0, NULL),
+    NORM("GroupNormalization", 18, 0, NULL),
     { .name = "LRN",
       .since = 7,
       .infer = infer_lrn,

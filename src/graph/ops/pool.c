@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "graph/ops/window.h"
+#include "graph/ops/pool.h"
 
 #define REAL  float
 #define N(id) id##_f32
@@ -19,7 +19,7 @@ static bool is_global(const struct btz_call *call)
     return call->node->type[0] == 'G';
 }
 
-static enum btz_err window_of(const struct btz_call *call, struct btz_window *w, size_t *planes)
+enum btz_err btz_pool_window(const struct btz_call *call, struct btz_window *w, size_t *planes)
 {
     const struct btz_shape *x = &call->in[0]->shape;
 
@@ -57,7 +57,7 @@ static enum btz_err infer(struct btz_call *call, bool *later)
     if (strcmp(call->node->type, "MaxPool") != 0 || btz_call_out(call, 1) ||
         !(call->in[0]->type == BTZ_U8 || call->in[0]->type == BTZ_I8))
         BTZ_TRY(btz_want_real(call, 0));
-    BTZ_TRY(window_of(call, &w, &planes));
+    BTZ_TRY(btz_pool_window(call, &w, &planes));
     out = &call->out[0]->shape;
     for (uint32_t i = 2; i < out->rank; i++)
         out->dim[i] = is_global(call) ? 1 : w.out[3 - w.axes + i - 2];
@@ -84,7 +84,7 @@ static enum btz_err run_max(struct btz_call *call)
     struct btz_window w;
     size_t planes, count = btz_tensor_count(y);
 
-    BTZ_TRY(window_of(call, &w, &planes));
+    BTZ_TRY(btz_pool_window(call, &w, &planes));
     if (x->type == BTZ_F32)
         max_pool_f32(&w, planes, x->data, y->data, which);
     else if (x->type == BTZ_F64)
@@ -119,7 +119,7 @@ static enum btz_err grad_max(struct btz_call *call)
 
     if (!g || !call->in_grad[0])
         return BTZ_OK;
-    BTZ_TRY(window_of(call, &w, &planes));
+    BTZ_TRY(btz_pool_window(call, &w, &planes));
     if (g->type == BTZ_F32)
         max_pool_grad_f32(&w, planes, g->data, call->scratch, call->in_grad[0]->data);
     else
@@ -137,7 +137,7 @@ struct mean {
 static enum btz_err mean_of(const struct btz_call *call, struct mean *m, size_t *planes)
 {
     *m = (struct mean){ 0 };
-    BTZ_TRY(window_of(call, &m->w, planes));
+    BTZ_TRY(btz_pool_window(call, &m->w, planes));
     BTZ_TRY(btz_attr_int(call->node, "count_include_pad", 0, &m->with_pads));
     if (strstr(call->node->type, "Lp"))
         BTZ_TRY(btz_attr_int(call->node, "p", 2, &m->p));
@@ -251,19 +251,19 @@ static enum btz_err grad_mean(struct btz_call *call)
 #define MAX_OP(text)                                                                               \
     {                                                                                              \
         .name = text, .since = 1, .infer = infer, .run = run_max, .grad = grad_max,                \
-        .scratch = scratch_max, .flags = BTZ_OP_GRAD_SAVED                                         \
+        .scratch = scratch_max, .flags = BTZ_OP_GRAD_SAVED, .lanes = &btz_max_lanes                \
     }
-#define MEAN_OP(text, need)                                                                        \
+#define MEAN_OP(text, need, own)                                                                   \
     {                                                                                              \
         .name = text, .since = 1, .infer = infer, .run = run_mean, .grad = grad_mean,              \
-        .flags = need                                                                              \
+        .flags = need, .lanes = own                                                                \
     }
 static const struct btz_op ops[] = {
     MAX_OP("MaxPool"),
     MAX_OP("GlobalMaxPool"),
-    MEAN_OP("AveragePool", 0),
-    MEAN_OP("GlobalAveragePool", 0),
-    MEAN_OP("LpPool", BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT),
-    MEAN_OP("GlobalLpPool", BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT),
+    MEAN_OP("AveragePool", 0, &btz_mean_lanes),
+    MEAN_OP("GlobalAveragePool", 0, &btz_mean_lanes),
+    MEAN_OP("LpPool", BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT, NULL),
+    MEAN_OP("GlobalLpPool", BTZ_OP_GRAD_IN | BTZ_OP_GRAD_OUT, NULL),
 };
 BTZ_OP_FAMILY(pool, ops);

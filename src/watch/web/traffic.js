@@ -13,7 +13,9 @@ const words = {
 };
 const space = 'http://www.w3.org/2000/svg';
 
-const short = (n) => n >= 1e6 ? `${(n / 1e6).toFixed(1)} M` : n >= 1e4 ? `${(n / 1e3).toFixed(1)} k` : String(Math.round(n));
+const tenths = (n) => n.toFixed(1).replace('.0', '');
+const short = (n) => n >= 1e6 ? `${tenths(n / 1e6)} M` : n >= 1e4 ? `${tenths(n / 1e3)} k` : String(Math.round(n));
+const money = (n) => n >= 1e4 ? short(n) : n >= 100 ? n.toFixed(2) : String(Number(n.toFixed(4)));
 const ms = (n) => n >= 1000 ? `${(n / 1000).toFixed(2)} s` : n >= 100 ? `${Math.round(n)} ms` : `${n.toFixed(1)} ms`;
 const sum = (seconds, key) => seconds.reduce((all, s) => all + (s[key] || 0), 0);
 
@@ -74,7 +76,7 @@ function resources(t) {
     const full = t.limits.map((l) => ({ ...l, share: l.limit > 0 ? l.used / l.limit : 1 })).sort((a, b) => b.share - a.share).slice(0, 8);
     return h('section', { class: 'card', 'aria-label': 'Upstreams and limits' }, h('h2', null, 'Upstreams and limits'),
         t.circuits.length ? h('ul', { class: 'chips' }, t.circuits.map((c) => h('li', null, name(c.upstream), ' ', pill(c.open ? 'left alone' : 'in use', c.open ? 'bad' : 'good')))) : null,
-        full.length ? table('Limits, the fullest first', [['Of', (l) => [name(l.name), h('span', { class: 'soft' }, ` ${l.scope}`)]], ['Limit', (l) => l.kind.replaceAll('_', ' ')], ['Used', (l) => `${short(l.used)} of ${short(l.limit)}`, 'n']], full)
+        full.length ? table('Limits, the fullest first', [['Of', (l) => [name(l.name), h('span', { class: 'soft' }, ` ${l.scope}`)]], ['Limit', (l) => l.kind.replaceAll('_', ' ')], ['Used', (l) => [l.used, l.limit].map(l.kind === 'budget' ? money : short).join(' of '), 'n']], full)
             : empty('No limit is in use.'));
 }
 
@@ -110,7 +112,8 @@ start((me) => {
 
     // Rows are drawn anew only when there are new ones: a focus in them stays.
     async function loadCalls() {
-        const items = (await get('/v1/traffic/calls')).body.items.slice(0, 20);
+        // They come worker by worker.
+        const items = (await get('/v1/traffic/calls')).body.items.sort((a, b) => (b.at || 0) - (a.at || 0)).slice(0, 20);
         const key = items.map((c) => c.request).join();
         if (key === shown && calls.firstChild)
             return;
