@@ -172,7 +172,8 @@ static bool leads(const struct btz_harden_run *r)
 
 static enum btz_err read_file(const struct btz_harden_run *r, struct btz_buf *bytes)
 {
-    size_t most = btz_harden_checkpoint_size(&r->state, r->o.epochs);
+    /* That of a longer run is told by its fingerprint, not by its size. */
+    size_t most = btz_harden_checkpoint_size(&r->state, r->o.epochs) + (1 << 20);
     double length = 0;
 
     if (leads(r) && access(r->o.checkpoint, F_OK) == 0)
@@ -191,7 +192,7 @@ static enum btz_err read_file(const struct btz_harden_run *r, struct btz_buf *by
 static enum btz_err resume(struct btz_harden_run *r)
 {
     BTZ_BUF_RELEASE struct btz_buf bytes =
-        BTZ_BUF(btz_harden_checkpoint_size(&r->state, r->o.epochs) + 64);
+        BTZ_BUF(btz_harden_checkpoint_size(&r->state, r->o.epochs) + (2 << 20));
 
     if (!r->o.checkpoint)
         return BTZ_OK;
