@@ -13,6 +13,9 @@ void btz_net_free(struct btz_net *n)
     for (uint32_t v = 0; n->slots && v < n->model->value_count; v++) {
         free(n->slots[v].heap);
     }
+    for (uint32_t i = 0; n->steps && i < n->model->node_count; i++)
+        if (n->steps[i].call.state && n->steps[i].call.node->op->release)
+            n->steps[i].call.node->op->release(&n->steps[i].call);
     free(n->memory);
     btz_arena_release(&n->arena);
     free(n);
@@ -144,6 +147,7 @@ static void convert(struct btz_net *n, uint32_t id)
 
 enum btz_err btz_net_forward(struct btz_net *n)
 {
+    n->turns = 0;
     for (uint32_t i = 0; i < n->model->input_count; i++)
         convert(n, n->model->inputs[i]);
     for (uint32_t i = 0; i < n->model->node_count; i++) {
@@ -266,6 +270,8 @@ enum btz_err btz_net_backward(struct btz_net *n)
 
     if (!n->ran)
         return btz_fail(BTZ_INTERNAL, "backward without a forward before");
+    /* Without `repeat`, gradients lie where the activations were. */
+    n->ran = n->options.repeat;
     for (uint32_t v = 0; v < n->slot_count; v++) {
         struct btz_slot *s = &n->slots[v];
 

@@ -155,7 +155,22 @@ static void meet(struct ask *a, uint32_t index)
     }
 }
 
-static void meet_bucket(struct ask *a, const struct btz_snap_bucket *b)
+static bool meet_one(struct ask *a, uint32_t rule)
+{
+    meet(a, rule);
+    return false;
+}
+
+static bool is_allow(struct ask *a, uint32_t rule)
+{
+    const struct btz_snap_rule *rules = btz_snap_at(&a->s->view, BTZ_SNAP_RULES);
+
+    return rules[rule].effect == BTZ_EFFECT_ALLOW;
+}
+
+/* The bucket's rules of roles that are held, until `each` has seen enough. */
+static inline bool walk(struct ask *a, const struct btz_snap_bucket *b,
+                        bool (*each)(struct ask *a, uint32_t rule))
 {
     const struct btz_snap_role_word *w = btz_snap_at(&a->s->view, BTZ_SNAP_ROLE_WORDS);
     const uint32_t *starts = btz_snap_at(&a->s->view, BTZ_SNAP_STARTS);
@@ -170,9 +185,11 @@ static void meet_bucket(struct ask *a, const struct btz_snap_bucket *b)
                 &starts[word->base + (uint32_t)__builtin_popcountll(word->mask & below)];
 
             for (uint32_t e = start[0]; e < start[1]; e++)
-                meet(a, entries[e]);
+                if (each(a, entries[e]))
+                    return true;
         }
     }
+    return false;
 }
 
 static void look(struct ask *a, uint64_t hash, struct btz_slice text, bool prefix)
@@ -190,7 +207,7 @@ static void look(struct ask *a, uint64_t hash, struct btz_slice text, bool prefi
             !!(b->pattern.len & BTZ_SNAP_PREFIX) != prefix ||
             !btz_slice_equal(string_at(a->s, b->pattern), text))
             continue;
-        meet_bucket(a, b);
+        (void)walk(a, b, meet_one);
         return;
     }
 }
@@ -457,29 +474,6 @@ static void gather_all_roles(const struct ask *a, const struct btz_snap_principa
     }
 }
 
-static bool has_allow(const struct ask *a, const struct btz_snap_bucket *b)
-{
-    const struct btz_snap_role_word *w = btz_snap_at(&a->s->view, BTZ_SNAP_ROLE_WORDS);
-    const uint32_t *starts = btz_snap_at(&a->s->view, BTZ_SNAP_STARTS);
-    const uint32_t *entries = btz_snap_at(&a->s->view, BTZ_SNAP_ENTRIES);
-    const struct btz_snap_rule *rules = btz_snap_at(&a->s->view, BTZ_SNAP_RULES);
-
-    for (uint32_t i = 0; i < b->words.count; i++) {
-        const struct btz_snap_role_word *word = &w[b->words.at + i];
-
-        for (uint64_t m = word->mask & a->roles[word->word]; m; m &= m - 1) {
-            uint64_t below = (m & -m) - 1;
-            const uint32_t *start =
-                &starts[word->base + (uint32_t)__builtin_popcountll(word->mask & below)];
-
-            for (uint32_t e = start[0]; e < start[1]; e++)
-                if (rules[entries[e]].effect == BTZ_EFFECT_ALLOW)
-                    return true;
-        }
-    }
-    return false;
-}
-
 bool btz_may_ever(const struct btz_snapshot *s, const struct btz_request *r)
 {
     struct ask a = { .s = s, .r = r, .now = r->now_s < NOW_MAX ? r->now_s : NOW_MAX };
@@ -496,7 +490,7 @@ bool btz_may_ever(const struct btz_snapshot *s, const struct btz_request *r)
     gather_all_roles(&a, p + r->principal, roles);
     a.roles = roles;
     for (size_t i = 0; i < count; i++)
-        if (buckets[i].action == (uint32_t)r->action && has_allow(&a, &buckets[i]))
+        if (buckets[i].action == (uint32_t)r->action && walk(&a, &buckets[i], is_allow))
             return true;
     return false;
 }
