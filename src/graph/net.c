@@ -23,7 +23,7 @@ void btz_net_free(struct btz_net *n)
 
 size_t btz_net_memory(const struct btz_net *n)
 {
-    return n->memory_bytes;
+    return sizeof *n + n->arena.used + n->memory_bytes;
 }
 
 size_t btz_net_grain(const struct btz_net *n)
@@ -233,7 +233,8 @@ static void begin_grads(struct btz_net *n, struct btz_step *s, size_t time)
         if (!in || !in->has_grad)
             continue;
         if (in->grad_begin == time) {
-            if (s->lanes && s->call.node->op->lanes && k < 32)
+            if (k < 32 &&
+                (s->call.node->op->flags & BTZ_OP_VIEW || (s->lanes && s->call.node->op->lanes)))
                 s->call.overwrite |= (uint32_t)1 << k;
             else
                 zero(&in->grad);
@@ -254,7 +255,10 @@ static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time
     if (!any)
         return BTZ_OK;
     if (node->op->flags & BTZ_OP_VIEW) {
-        add_all(s->out_grad[0], s->in_grad[0]);
+        if (s->call.overwrite & 1)
+            memcpy(s->in_grad[0]->data, s->out_grad[0]->data, btz_tensor_bytes(s->out_grad[0]));
+        else
+            add_all(s->out_grad[0], s->in_grad[0]);
         return BTZ_OK;
     }
     s->call.scratch = s->scratch_back;
