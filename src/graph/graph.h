@@ -202,6 +202,8 @@ struct btz_net_options {
 BTZ_CHECKED enum btz_err btz_net_new(const struct btz_model *model,
                                      const struct btz_net_options *options, struct btz_net **out);
 void btz_net_free(struct btz_net *n);
+/* Dropout and the random operators begin anew, as in a net that was made with this seed. */
+void btz_net_seed(struct btz_net *n, uint64_t seed);
 /* Bytes that the net holds, all of them from its planning on: activations, gradients, scratch, tables and packed parameters;
  * without the model's constants and tensors whose shape is known only at run time. */
 size_t btz_net_memory(const struct btz_net *n);

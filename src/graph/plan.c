@@ -281,6 +281,11 @@ static enum btz_err plan(struct btz_net *n)
     return BTZ_OK;
 }
 
+void btz_net_seed(struct btz_net *n, uint64_t seed)
+{
+    btz_rng_init(&n->rng, seed, btz_rng_stream(btz_str("graph")));
+}
+
 enum btz_err btz_net_new(const struct btz_model *model, const struct btz_net_options *options,
                          struct btz_net **out)
 {
@@ -293,7 +298,7 @@ enum btz_err btz_net_new(const struct btz_model *model, const struct btz_net_opt
     n->model = model;
     n->options = *options;
     btz_arena_init(&n->arena, options->memory_max ? options->memory_max : (size_t)8 << 30);
-    btz_rng_init(&n->rng, options->seed, btz_rng_stream(btz_str("graph")));
+    btz_net_seed(n, options->seed);
     n->slot_count = 2 * model->value_count;
     n->slots = btz_arena_array(&n->arena, (size_t)n->slot_count + 1, sizeof n->slots[0]);
     n->steps = btz_arena_array(&n->arena, (size_t)model->node_count + 1, sizeof n->steps[0]);
