@@ -198,7 +198,7 @@ static enum btz_err open_samples(struct work *w)
     BTZ_TRY(btz_samples_open(&options, &w->samples));
     info = btz_samples_info(w->samples);
     if (!info->labelled)
-        return btz_fail(BTZ_INPUT, "%s: there are no labels; say where they are", m->data);
+        return btz_fail(BTZ_USAGE, "%s: there are no labels; say where they are", m->data);
     w->count = info->count;
     if (!w->conf->samples || (uint64_t)w->conf->samples >= info->count)
         return BTZ_OK;

@@ -59,6 +59,7 @@ ok $? "hardened: $(believed hard.json) of 200 hold, before it $(believed plain.j
 
 # ---- as a section of bartizan.yaml ----
 cat >bartizan.yaml <<'Y'
+fail_on: never
 models:
   - {name: digits, path: hard.onnx, data: digits/test-images.idx, labels: digits/test-labels.idx, eps: 0.05}
   - {name: other, path: plain.onnx}
@@ -67,7 +68,7 @@ robust:
   samples: 40
   signs: false
 Y
-run 0 scan --format json -o scan.json --fail-on never
+run 0 scan --format json -o scan.json
 is "$(jq -r '[.findings[] | select(.asset.name // .asset == "other")] | length > 0' scan.json)" true "a model without samples is said"
 run 0 scan --dry-run
 says .out "other (plain.onnx): not attacked"

@@ -119,7 +119,7 @@ const struct btz_attack btz_attack_tabular = {
     .norms = 1U << BTZ_NORM_L0,
     .params = params,
     .param_count = BTZ_COUNT(params),
-    .rule = "robust.evasion.tabular",
+    .rule = "redteam.evasion.tabular",
     .source = "random search over allowed moves; constraints as in Simonetto et al. 2021, arXiv "
               "2112.01156",
     .run = run,
