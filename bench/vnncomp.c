@@ -2,11 +2,11 @@
  * Verdicts of the 2021 verification competition beside what an attack finds: nothing that is recorded as holding may be violated,
  * and what is recorded as violated should be.
  *
- *   vnncomp [SECONDS-PER-VIOLATED [SECONDS-PER-HOLDING]]     defaults 60 and 5; data below $BTZ_DATA or ../shared/data
+ *   vnncomp [SECONDS-PER-VIOLATED [SECONDS-PER-HOLDING [NAME]]]     defaults 60 and 5, all whose name has NAME; data below $BTZ_DATA or ../shared/data
  *
  * A verdict is what most tools said; the tool NN-R is left out of mnistfc, as its authors withdrew it. An attack is gradient steps
- * towards each case of the property from the middle of the box and from random corners; it counts when the outputs fulfil the
- * case in float32 and in float64.
+ * towards the cases of the property from the middle of the box and from random points of wider boxes that shrink to it; it counts
+ * when the input is inside and the outputs fulfil the case in float32 and in float64.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "robust/vnnlib.h"
 
 #define STEPS     100
+#define ANY       SIZE_MAX
 #define LINES_MAX 512
 
 enum verdict { UNKNOWN, HOLDS, VIOLATED };
@@ -31,7 +32,7 @@ struct
 try {
     struct btz_property p;
     struct btz_net *net, *exact;
-    float *low, *high, *x, *before;
+    float *low, *high, *x;
     double *y;
     double *margin; /* the best of each case */
     size_t *order;
@@ -195,63 +196,88 @@ static enum btz_err confirm(struct try *t, size_t which, bool *out)
     return BTZ_OK;
 }
 
-static enum btz_err descend(struct try *t, size_t which, bool middle, bool *found)
+/* Into the box, widened around its middle. */
+static void clip(struct try *t, float wide)
 {
-    const float *g;
-
     for (size_t i = 0; i < t->p.inputs; i++) {
-        double at = middle ? 0.5 : btz_rng_unit(&t->rng);
+        float more = (wide - 1) * 0.5F * (t->high[i] - t->low[i]);
 
-        t->x[i] = t->low[i] + (float)at * (t->high[i] - t->low[i]);
-        t->x[i] = fminf(fmaxf(t->x[i], t->low[i]), t->high[i]);
-        t->before[i] = t->x[i];
+        t->x[i] = fminf(fmaxf(t->x[i], t->low[i] - more), t->high[i] + more);
     }
-    for (int step = 0; step <= STEPS; step++) {
-        float size = 0.25F * (1 + cosf((float)step / STEPS * 3.14159265F));
-        double margin;
+}
 
+static void begin(struct try *t, bool middle, float wide)
+{
+    for (size_t i = 0; i < t->p.inputs; i++) {
+        float at = middle ? 0 : (float)btz_rng_unit(&t->rng) - 0.5F;
+
+        t->x[i] = 0.5F * (t->low[i] + t->high[i]) + at * wide * (t->high[i] - t->low[i]);
+    }
+    clip(t, wide);
+}
+
+/* The case that is nearest, or the one that is wanted. */
+static size_t nearest(const struct try *t, size_t wanted)
+{
+    size_t best = wanted;
+
+    for (size_t i = 0; wanted == ANY && i < t->p.count; i++)
+        if (best == ANY ||
+            btz_property_margin(&t->p, i, t->y) < btz_property_margin(&t->p, best, t->y))
+            best = i;
+    return best;
+}
+
+/*
+ * Steps by the sign of the gradient, the fewer the smaller. The box is `wide` times as large at first and shrinks to itself over
+ * two thirds of the steps: in the true box many descents end on the same plateau, from outside there are ways around it.
+ */
+static enum btz_err descend(struct try *t, size_t wanted, bool middle, float start, bool *found)
+{
+    begin(t, middle, start);
+    for (int step = 0; step <= STEPS; step++) {
+        float part = (float)step / STEPS, size = 0.25F * (1 + cosf(part * 3.14159265F));
+        float wide = fmaxf(1, start + (1 - start) * part * 1.5F);
+        const float *g;
+        double margin;
+        size_t which;
+
+        clip(t, wide);
         BTZ_TRY(forward(t, t->x));
+        which = nearest(t, wanted);
         margin = btz_property_margin(&t->p, which, t->y);
-        if (margin < t->margin[which])
+        if (wide <= 1 && margin < t->margin[which])
             t->margin[which] = margin;
-        if (margin <= 0) {
+        if (wide <= 1 && margin <= 0) {
             BTZ_TRY(confirm(t, which, found));
             if (*found)
                 return BTZ_OK;
             BTZ_TRY(forward(t, t->x));
         }
         BTZ_TRY(gradient(t, which, &g));
-        for (size_t i = 0; i < t->p.inputs; i++) {
-            float old = t->x[i], range = t->high[i] - t->low[i];
-            float sign = (float)((g[i] > 0) - (g[i] < 0));
-            float to = old - size * range * sign;
-
-            to = fminf(fmaxf(to, t->low[i]), t->high[i]);
-            /* A quarter of the last move is kept, as Auto-PGD does. */
-            to = step ? old + 0.75F * (to - old) + 0.25F * (old - t->before[i]) : to;
-            t->before[i] = old;
-            t->x[i] = fminf(fmaxf(to, t->low[i]), t->high[i]);
-        }
+        for (size_t i = 0; i < t->p.inputs; i++)
+            t->x[i] -= size * wide * (t->high[i] - t->low[i]) * (float)((g[i] > 0) - (g[i] < 0));
     }
     return BTZ_OK;
 }
 
-/* The most promising cases first, round after round, until the time is over. */
+/* Each case from the middle; then, until the time is over, any case from wider and wider boxes, and the most promising ones. */
 static enum btz_err attack(struct try *t, double seconds, bool *found)
 {
+    static const float widths[] = { 1, 5, 2, 5, 3, 8 };
     uint64_t start = btz_clock_ns();
 
     *found = false;
     for (size_t i = 0; i < t->p.count; i++)
         t->order[i] = i, t->margin[i] = INFINITY;
-    for (int round = 0;; round++) {
-        /* Later rounds are for the best few. */
-        size_t cases = round < 2 ? t->p.count : t->p.count < 3 ? t->p.count : 3;
+    for (size_t round = 0;; round++) {
+        size_t cases = round == 0 || t->p.count < 2 ? t->p.count : 2;
 
-        for (size_t i = 0; i < cases; i++) {
+        for (size_t i = 0; i <= cases; i++) {
             if ((double)(btz_clock_ns() - start) / 1e9 > seconds)
                 return BTZ_OK;
-            BTZ_TRY(descend(t, t->order[i], round == 0, found));
+            BTZ_TRY(descend(t, i == cases ? ANY : t->order[i], round == 0,
+                            round == 0 ? 1 : widths[round % BTZ_COUNT(widths)], found));
             if (*found)
                 return BTZ_OK;
         }
@@ -277,11 +303,10 @@ static enum btz_err prepare(struct try *t, const struct btz_model *m, struct btz
     t->low = btz_arena_array(&arena, t->p.inputs, sizeof(float));
     t->high = btz_arena_array(&arena, t->p.inputs, sizeof(float));
     t->x = btz_arena_array(&arena, t->p.inputs, sizeof(float));
-    t->before = btz_arena_array(&arena, t->p.inputs, sizeof(float));
     t->y = btz_arena_array(&arena, t->p.outputs, sizeof(double));
     t->margin = btz_arena_array(&arena, t->p.count, sizeof(double));
     t->order = btz_arena_array(&arena, t->p.count, sizeof(size_t));
-    if (!t->low || !t->high || !t->x || !t->before || !t->y || !t->margin || !t->order)
+    if (!t->low || !t->high || !t->x || !t->y || !t->margin || !t->order)
         return BTZ_LIMIT;
     for (size_t i = 0; i < t->p.inputs; i++) { /* the floats that are inside */
         t->low[i] = (float)t->p.low[i], t->high[i] = (float)t->p.high[i];
@@ -329,7 +354,8 @@ static enum btz_err one(const char *folder, const struct instance *in, const dou
     return err;
 }
 
-static enum btz_err category(const char *root, const char *name, const double seconds[3])
+static enum btz_err category(const char *root, const char *name, const double seconds[3],
+                             const char *only)
 {
     static struct instance list[LINES_MAX];
     char path[1100], folder[1024];
@@ -343,6 +369,8 @@ static enum btz_err category(const char *root, const char *name, const double se
     for (size_t i = 0; i < count; i++) {
         bool found = false;
 
+        if (!strstr(list[i].name, only))
+            continue;
         BTZ_TRY(one(folder, &list[i], seconds, &found));
         of[list[i].recorded]++;
         hit[list[i].recorded] += found;
@@ -374,9 +402,9 @@ int main(int argc, char **argv)
     }
     btz_arena_init(&arena, (size_t)4 << 30);
     if (err == BTZ_OK)
-        err = category(root, "oval21", seconds);
+        err = category(root, "oval21", seconds, argc > 3 ? argv[3] : "");
     if (err == BTZ_OK)
-        err = category(root, "mnistfc", seconds);
+        err = category(root, "mnistfc", seconds, argc > 3 ? argv[3] : "");
     if (err != BTZ_OK)
         fprintf(stderr, "vnncomp: %s\n", btz_error_detail());
     btz_arena_release(&arena);

@@ -52,9 +52,12 @@ static size_t count_ops(const struct btz_model *m, struct op_count *out)
     for (uint32_t i = 0; i < m->node_count; i++) {
         const struct btz_node *n = &m->nodes[i];
 
-        out[i] = (struct op_count){
-            n->domain, n->type, n->opset, n->op != NULL, n->op && (n->op->grad || n->op->flags & BTZ_OP_VIEW), 1
-        };
+        out[i] = (struct op_count){ n->domain,
+                                    n->type,
+                                    n->opset,
+                                    n->op != NULL,
+                                    n->op && (n->op->grad || n->op->flags & BTZ_OP_VIEW),
+                                    1 };
     }
     qsort(out, m->node_count, sizeof *out, by_name);
     for (uint32_t i = 0; i < m->node_count; i++) {
@@ -166,15 +169,27 @@ static json_t *plan_json(const struct btz_model *m, int64_t batch, bool gradient
     return out;
 }
 
+/* Some networks are exported for one size. */
+static bool fixes_batch(const struct btz_model *m)
+{
+    const struct btz_value *v = m->input_count ? &m->values[m->inputs[0]] : NULL;
+
+    return v && v->has_shape && v->shape.rank > 0 && v->shape.dim[0] >= 0;
+}
+
 static json_t *describe(const struct btz_model *m, const char *file, int64_t batch)
 {
-    return json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "file",
-                     safe_text(file), "producer", safe_text(m->producer), "ir_version",
-                     (json_int_t)m->ir_version, "opsets", opsets_json(m), "inputs",
-                     values_json(m, m->inputs, m->input_count), "outputs",
-                     values_json(m, m->outputs, m->output_count), "operators", operators_json(m),
-                     "parameters", parameters_json(m), "batch", (json_int_t)batch, "forward",
-                     plan_json(m, batch, false), "gradient", plan_json(m, batch, true));
+    bool fixed = fixes_batch(m);
+
+    if (fixed)
+        batch = m->values[m->inputs[0]].shape.dim[0];
+    return json_pack(
+        "{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:o, s:o}", "file", safe_text(file),
+        "producer", safe_text(m->producer), "ir_version", (json_int_t)m->ir_version, "opsets",
+        opsets_json(m), "inputs", values_json(m, m->inputs, m->input_count), "outputs",
+        values_json(m, m->outputs, m->output_count), "operators", operators_json(m), "parameters",
+        parameters_json(m), "batch", (json_int_t)batch, "batch_fixed", fixed, "forward",
+        plan_json(m, batch, false), "gradient", plan_json(m, batch, true));
 }
 
 /* ---- text -------------------------------------------------------------------------------------------------------------- */
@@ -235,8 +250,9 @@ static void print_text(FILE *out, const json_t *all)
             "parameters", json_integer_value(json_object_get(p, "numbers")),
             json_integer_value(json_object_get(p, "tensors")),
             (double)json_integer_value(json_object_get(p, "bytes")) / 1e6);
-    fprintf(out, "%-12s %" JSON_INTEGER_FORMAT "\n", "batch",
-            json_integer_value(json_object_get(all, "batch")));
+    fprintf(out, "%-12s %" JSON_INTEGER_FORMAT "%s\n", "batch",
+            json_integer_value(json_object_get(all, "batch")),
+            json_is_true(json_object_get(all, "batch_fixed")) ? " (fixed by the model)" : "");
     print_plan(out, "forward", json_object_get(all, "forward"));
     print_plan(out, "gradient", json_object_get(all, "gradient"));
 }

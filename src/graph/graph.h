@@ -92,11 +92,15 @@ struct btz_attr {
         int64_t i;
         struct btz_slice s;
         const struct btz_tensor *t;
-        struct btz_slice g; /* a GraphProto, unread: kept for writing */
+        struct btz_slice g; /* a GraphProto, as it stands: kept for writing */
         const float *floats;
         const int64_t *ints;
         const struct btz_slice *strings;
     };
+    /* Of a graph: read, in the model's arena. What it reads from around it are its last inputs, and inputs of the node from
+     * `captured` on. */
+    const struct btz_model *body;
+    uint32_t captured, captured_count;
 };
 
 struct btz_op; /* op.h */
@@ -106,6 +110,8 @@ struct btz_node {
     int64_t opset;           /* of its domain */
     uint32_t *in, *out;      /* values; BTZ_NONE: left out */
     uint32_t in_count, out_count;
+    uint32_t
+        captured; /* of the inputs, the last ones: not stated, but read by the graphs of its attributes */
     struct btz_attr *attrs;
     uint32_t attr_count;
 };
@@ -173,6 +179,8 @@ struct btz_net_options {
     const struct btz_shape *
         inputs; /* one an input of the model; NULL: as declared, with `batch` for the first dimension */
     int64_t batch;
+    const enum btz_type *
+        types; /* of the inputs where the model says none, as in bodies of control flow; may be NULL */
     bool doubles;     /* floats are computed as doubles: the reference path */
     bool reference;   /* scalar kernels only */
     bool training;    /* dropout and batch statistics are on */
@@ -180,9 +188,11 @@ struct btz_net_options {
     bool
         param_grads; /* backward to the float constants that reach an output, but running statistics */
     bool repeat;     /* backward may follow a forward more than once; needs more memory */
-    size_t memory_max; /* 0: 8 GiB */
-    uint64_t seed;     /* of dropout and the random operators */
-    const char *isa;   /* "plain", "avx2", "avx512"; NULL: the best of this processor */
+    size_t memory_max;  /* 0: 8 GiB */
+    uint64_t seed;      /* of dropout and the random operators */
+    uint64_t turns_max; /* 0: 4,194,304; of Loop and Scan, all together in one forward */
+    uint64_t *turns;    /* where they are counted; NULL, but for nets inside of nets */
+    const char *isa;    /* "plain", "avx2", "avx512"; NULL: the best of this processor */
 };
 /*
  * Infers every shape, folds what is constant and lays out memory. The model outlives the net.
@@ -192,7 +202,10 @@ struct btz_net_options {
 BTZ_CHECKED enum btz_err btz_net_new(const struct btz_model *model,
                                      const struct btz_net_options *options, struct btz_net **out);
 void btz_net_free(struct btz_net *n);
-/* Bytes that the plan holds: activations, gradients and scratch; without the model's constants. */
+/* Dropout and the random operators begin anew, as in a net that was made with this seed. */
+void btz_net_seed(struct btz_net *n, uint64_t seed);
+/* Bytes that the net holds, all of them from its planning on: activations, gradients, scratch, tables and packed parameters;
+ * without the model's constants and tensors whose shape is known only at run time. */
 size_t btz_net_memory(const struct btz_net *n);
 
 /* Samples that are computed at once: a smaller batch costs as much. 1: none are. */

@@ -197,10 +197,10 @@ enum btz_err btz_net_place(struct btz_net *n)
     grad_lifetimes(n);
     collect(n, places, &count);
     BTZ_TRY(btz_layout(places, count, &n->arena, offsets, &total));
-    if (total > limit)
+    if (total > limit || n->arena.used > limit - total)
         return btz_fail(BTZ_LIMIT,
                         "the plan needs %zu bytes of memory, allowed are %zu: use a smaller batch",
-                        total, limit);
+                        total + n->arena.used, limit);
     n->memory_bytes = total;
     n->memory = aligned_alloc(64, total ? total : 64);
     if (!n->memory)

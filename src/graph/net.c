@@ -13,6 +13,9 @@ void btz_net_free(struct btz_net *n)
     for (uint32_t v = 0; n->slots && v < n->model->value_count; v++) {
         free(n->slots[v].heap);
     }
+    for (uint32_t i = 0; n->steps && i < n->model->node_count; i++)
+        if (n->steps[i].call.state && n->steps[i].call.node->op->release)
+            n->steps[i].call.node->op->release(&n->steps[i].call);
     free(n->memory);
     btz_arena_release(&n->arena);
     free(n);
@@ -20,7 +23,7 @@ void btz_net_free(struct btz_net *n)
 
 size_t btz_net_memory(const struct btz_net *n)
 {
-    return n->memory_bytes;
+    return sizeof *n + n->arena.used + n->memory_bytes;
 }
 
 size_t btz_net_grain(const struct btz_net *n)
@@ -144,6 +147,7 @@ static void convert(struct btz_net *n, uint32_t id)
 
 enum btz_err btz_net_forward(struct btz_net *n)
 {
+    n->turns = 0;
     for (uint32_t i = 0; i < n->model->input_count; i++)
         convert(n, n->model->inputs[i]);
     for (uint32_t i = 0; i < n->model->node_count; i++) {
@@ -229,7 +233,8 @@ static void begin_grads(struct btz_net *n, struct btz_step *s, size_t time)
         if (!in || !in->has_grad)
             continue;
         if (in->grad_begin == time) {
-            if (s->lanes && s->call.node->op->lanes && k < 32)
+            if (k < 32 &&
+                (s->call.node->op->flags & BTZ_OP_VIEW || (s->lanes && s->call.node->op->lanes)))
                 s->call.overwrite |= (uint32_t)1 << k;
             else
                 zero(&in->grad);
@@ -250,7 +255,10 @@ static enum btz_err back_step(struct btz_net *n, struct btz_step *s, size_t time
     if (!any)
         return BTZ_OK;
     if (node->op->flags & BTZ_OP_VIEW) {
-        add_all(s->out_grad[0], s->in_grad[0]);
+        if (s->call.overwrite & 1)
+            memcpy(s->in_grad[0]->data, s->out_grad[0]->data, btz_tensor_bytes(s->out_grad[0]));
+        else
+            add_all(s->out_grad[0], s->in_grad[0]);
         return BTZ_OK;
     }
     s->call.scratch = s->scratch_back;
@@ -266,6 +274,8 @@ enum btz_err btz_net_backward(struct btz_net *n)
 
     if (!n->ran)
         return btz_fail(BTZ_INTERNAL, "backward without a forward before");
+    /* Without `repeat`, gradients lie where the activations were. */
+    n->ran = n->options.repeat;
     for (uint32_t v = 0; v < n->slot_count; v++) {
         struct btz_slot *s = &n->slots[v];
 

@@ -55,6 +55,7 @@ struct btz_net {
     void *memory;
     size_t memory_bytes, fixed_bytes;
     struct btz_rng rng;
+    uint64_t turns; /* of loops in this run, when this net is the outermost */
     bool ran;
 };
 

@@ -18,6 +18,8 @@ struct btz_call {
     void *state; /* what `prepare` made of the attributes; in the net's arena */
     void *scratch;
     struct btz_rng *rng; /* of dropout and the random operators */
+    size_t memory_max;   /* of the net */
+    uint64_t turns_max, *turns;
     /* Backward. Gradients are ADDED to in_grad; NULL: not wanted, or not a float. */
     const struct btz_tensor *const *out_grad; /* NULL: no loss depends on it */
     struct btz_tensor *const *in_grad;
@@ -61,6 +63,8 @@ struct btz_op {
     enum btz_err (*run)(struct btz_call *call);
     enum btz_err (*grad)(struct btz_call *call); /* NULL: not differentiable; gradients stop here */
     const struct btz_op_lanes *lanes;            /* NULL: none of its own */
+    void (*release)(
+        struct btz_call *call); /* what `state` holds outside of the arena; may be NULL */
 };
 struct btz_op_family {
     const char *id;

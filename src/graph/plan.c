@@ -44,12 +44,14 @@ static enum btz_err plan_inputs(struct btz_net *n)
         struct btz_slot *s = &n->slots[m->inputs[i]];
         size_t count;
 
-        if (!v->type)
+        enum btz_type type = v->type || !n->options.types ? v->type : n->options.types[i];
+
+        if (!btz_type_size(type))
             return btz_fail(BTZ_UNSUPPORTED, "input '%s' is no tensor of a supported type",
                             v->name);
         if (!n->options.inputs && !v->has_shape)
             return btz_fail(BTZ_INPUT, "input '%s' declares no shape: say one", v->name);
-        s->t.type = computed(n, v->type);
+        s->t.type = computed(n, type);
         s->t.shape = n->options.inputs ? n->options.inputs[i] : v->shape;
         if (!n->options.inputs && s->t.shape.rank && s->t.shape.dim[0] < 0 && n->options.batch > 0)
             s->t.shape.dim[0] = n->options.batch;
@@ -138,6 +140,9 @@ static enum btz_err bind(struct btz_net *n, uint32_t index)
         .reference = n->options.reference,
         .doubles = n->options.doubles,
         .rng = &n->rng,
+        .memory_max = n->options.memory_max,
+        .turns_max = n->options.turns_max ? n->options.turns_max : UINT64_C(1) << 22,
+        .turns = n->options.turns ? n->options.turns : &n->turns,
     };
     return BTZ_OK;
 }
@@ -276,6 +281,11 @@ static enum btz_err plan(struct btz_net *n)
     return BTZ_OK;
 }
 
+void btz_net_seed(struct btz_net *n, uint64_t seed)
+{
+    btz_rng_init(&n->rng, seed, btz_rng_stream(btz_str("graph")));
+}
+
 enum btz_err btz_net_new(const struct btz_model *model, const struct btz_net_options *options,
                          struct btz_net **out)
 {
@@ -288,7 +298,7 @@ enum btz_err btz_net_new(const struct btz_model *model, const struct btz_net_opt
     n->model = model;
     n->options = *options;
     btz_arena_init(&n->arena, options->memory_max ? options->memory_max : (size_t)8 << 30);
-    btz_rng_init(&n->rng, options->seed, btz_rng_stream(btz_str("graph")));
+    btz_net_seed(n, options->seed);
     n->slot_count = 2 * model->value_count;
     n->slots = btz_arena_array(&n->arena, (size_t)n->slot_count + 1, sizeof n->slots[0]);
     n->steps = btz_arena_array(&n->arena, (size_t)model->node_count + 1, sizeof n->steps[0]);
@@ -298,6 +308,7 @@ enum btz_err btz_net_new(const struct btz_model *model, const struct btz_net_opt
         return err;
     }
     n->options.inputs = NULL; /* the caller's, not kept */
+    n->options.types = NULL;
     *out = n;
     return BTZ_OK;
 }

@@ -9,12 +9,7 @@
 #include "graph/op.h"
 #include "graph/read.h"
 
-struct reading {
-    struct btz_model *m;
-    struct btz_arena *arena;
-    uint32_t value_max;
-    int folder;
-};
+#define DEPTH_MAX 8
 
 /* Field numbers of onnx.proto3. */
 enum {
@@ -43,19 +38,7 @@ enum {
     NODE_DOMAIN = 7
 };
 
-/* for each field of a message, inside a function that returns enum btz_err */
-#define EACH(w, more)                                                                              \
-    for (;;) {                                                                                     \
-        BTZ_TRY(btz_wire_next(&(w), &(more)));                                                     \
-        if (!(more))                                                                               \
-            break;                                                                                 \
-        {
-
-#define END_EACH                                                                                   \
-    }                                                                                              \
-    }
-
-static enum btz_err take_text(struct reading *r, const struct btz_wire *w, const char **out)
+enum btz_err btz_read_text(struct btz_reading *r, const struct btz_wire *w, const char **out)
 {
     BTZ_TRY(btz_wire_want(w, BTZ_WIRE_BYTES));
     if (memchr(w->bytes.ptr ? (const void *)w->bytes.ptr : "", 0, w->bytes.len))
@@ -86,7 +69,7 @@ uint32_t btz_model_value(const struct btz_model *m, const char *name)
 }
 
 /* The value of that name, made when there is none. value_max was counted before. */
-static uint32_t intern(struct reading *r, const char *name)
+static uint32_t intern(struct btz_reading *r, const char *name)
 {
     struct btz_model *m = r->m;
     uint32_t v = btz_model_value(m, name), at;
@@ -102,7 +85,7 @@ static uint32_t intern(struct reading *r, const char *name)
     return v;
 }
 
-static enum btz_err read_dim(struct reading *r, struct btz_slice bytes, struct btz_value *v)
+static enum btz_err read_dim(struct btz_reading *r, struct btz_slice bytes, struct btz_value *v)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "dimension");
     uint32_t i = v->shape.rank;
@@ -117,13 +100,14 @@ static enum btz_err read_dim(struct reading *r, struct btz_slice bytes, struct b
         BTZ_TRY(btz_wire_want(&w, BTZ_WIRE_VARINT));
         v->shape.dim[i] = (int64_t)w.number < 0 ? -1 : (int64_t)w.number;
     } else if (w.field == 2)
-        BTZ_TRY(take_text(r, &w, &v->dim_name[i]));
+        BTZ_TRY(btz_read_text(r, &w, &v->dim_name[i]));
     END_EACH
     v->shape.rank++;
     return BTZ_OK;
 }
 
-static enum btz_err read_tensor_type(struct reading *r, struct btz_slice bytes, struct btz_value *v)
+static enum btz_err read_tensor_type(struct btz_reading *r, struct btz_slice bytes,
+                                     struct btz_value *v)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "tensor type");
     bool more;
@@ -152,7 +136,7 @@ static enum btz_err read_tensor_type(struct reading *r, struct btz_slice bytes, 
 }
 
 /* ValueInfoProto. */
-static enum btz_err read_value(struct reading *r, struct btz_slice bytes, uint32_t *out)
+static enum btz_err read_value(struct btz_reading *r, struct btz_slice bytes, uint32_t *out)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "value"), t;
     struct btz_slice type = { 0 };
@@ -162,7 +146,7 @@ static enum btz_err read_value(struct reading *r, struct btz_slice bytes, uint32
 
     EACH(w, more)
     if (w.field == 1)
-        BTZ_TRY(take_text(r, &w, &name));
+        BTZ_TRY(btz_read_text(r, &w, &name));
     else if (w.field == 2) {
         BTZ_TRY(btz_wire_want(&w, BTZ_WIRE_BYTES));
         type = w.bytes;
@@ -185,126 +169,84 @@ static enum btz_err read_value(struct reading *r, struct btz_slice bytes, uint32
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------------ */
 
-static enum btz_err fill_attr(struct reading *r, struct btz_slice bytes, struct btz_attr *a)
+static enum btz_err read_graph(struct btz_reading *r, struct btz_slice graph);
+
+/* A graph inside a node. */
+static enum btz_err read_body(struct btz_reading *around, struct btz_attr *a)
 {
-    struct btz_wire w = BTZ_WIRE(bytes, "attribute");
-    uint64_t *numbers = NULL;
-    struct btz_slice *strings = NULL;
-    size_t at = 0;
-    bool more;
-    uint32_t list =
-        (uint32_t)a->kind + 1; /* of the lists, the field is the kind's number and one */
+    struct btz_model *m = btz_arena_alloc(around->arena, sizeof *m);
+    struct btz_reading r = { .m = m,
+                             .arena = around->arena,
+                             .folder = around->folder,
+                             .nodes_max = around->nodes_max,
+                             .depth = around->depth + 1 };
 
-    if (a->kind >= BTZ_ATTR_FLOATS) {
-        numbers = btz_arena_array(r->arena, a->count + 1, sizeof(struct btz_slice));
-        if (!numbers)
-            return BTZ_LIMIT;
-        strings = (struct btz_slice *)(void *)numbers;
-    }
-    EACH(w, more)
-    if (a->kind == BTZ_ATTR_STRINGS && w.field == list)
-        BTZ_TRY(btz_arena_copy(r->arena, w.bytes, &strings[at++]));
-    else if (a->kind >= BTZ_ATTR_FLOATS && a->kind != BTZ_ATTR_STRINGS && w.field == list)
-        BTZ_TRY(btz_wire_numbers(&w, a->kind == BTZ_ATTR_INTS ? BTZ_WIRE_VARINT : BTZ_WIRE_FIXED32,
-                                 numbers, a->count, &at));
-    END_EACH
-    if (a->kind == BTZ_ATTR_FLOATS) {
-        float *floats = btz_arena_array(r->arena, a->count + 1, sizeof *floats);
-
-        if (!floats)
-            return BTZ_LIMIT;
-        for (size_t i = 0; i < a->count; i++)
-            memcpy(&floats[i], &numbers[i], sizeof floats[i]);
-        a->floats = floats;
-    } else if (a->kind == BTZ_ATTR_INTS)
-        a->ints = (const int64_t *)(const void *)numbers;
-    else if (a->kind == BTZ_ATTR_STRINGS)
-        a->strings = strings;
-    return BTZ_OK;
-}
-
-static enum btz_err read_attr_field(struct reading *r, const struct btz_wire *w, struct btz_attr *a,
-                                    struct btz_tensor *t, uint64_t *kind, unsigned *seen)
-{
-    uint32_t bits = (uint32_t)w->number;
-    const char *ignored;
-
-    if (w->field >= 2 && w->field <= 9)
-        *seen |= 1U << w->field;
-    switch (w->field) {
-    case 1:
-        return take_text(r, w, &a->name);
-    case 2:
-        BTZ_TRY(btz_wire_want(w, BTZ_WIRE_FIXED32));
-        memcpy(&a->f, &bits, sizeof bits);
-        return BTZ_OK;
-    case 3:
-        BTZ_TRY(btz_wire_want(w, BTZ_WIRE_VARINT));
-        a->i = (int64_t)w->number;
-        return BTZ_OK;
-    case 4:
-    case 6:
-        BTZ_TRY(btz_wire_want(w, BTZ_WIRE_BYTES));
-        return btz_arena_copy(r->arena, w->bytes, &a->s);
-    case 5:
-        BTZ_TRY(btz_wire_want(w, BTZ_WIRE_BYTES));
-        BTZ_TRY(btz_read_tensor(w->bytes, r->folder, r->arena, t, &ignored));
-        a->t = t;
-        return BTZ_OK;
-    case 7:
-        return btz_wire_numbers(w, BTZ_WIRE_FIXED32, NULL, 0, &a->count);
-    case 8:
-        return btz_wire_numbers(w, BTZ_WIRE_VARINT, NULL, 0, &a->count);
-    case 9:
-        a->count++;
-        return btz_wire_want(w, BTZ_WIRE_BYTES);
-    case 20:
-        BTZ_TRY(btz_wire_want(w, BTZ_WIRE_VARINT));
-        *kind = w->number;
-        return BTZ_OK;
-    case 10:
-    case 11:
-    case 14:
-    case 15:
-    case 22:
-    case 23:
-        return btz_fail(BTZ_UNSUPPORTED, "attribute '%s' of a kind that is not supported", a->name);
-    }
-    return BTZ_OK;
-}
-
-static enum btz_err read_attr(struct reading *r, struct btz_slice bytes, struct btz_attr *out)
-{
-    /* Fields of AttributeProto by kind: f 2, i 3, s 4, t 5, g 6, floats 7, ints 8, strings 9; each is its kind and one. */
-    struct btz_wire w = BTZ_WIRE(bytes, "attribute");
-    struct btz_attr a = { .name = "" };
-    struct btz_tensor *t = btz_arena_alloc(r->arena, sizeof *t);
-    uint64_t kind = 0;
-    unsigned seen = 0;
-    bool more;
-
-    if (!t)
+    if (!m)
         return BTZ_LIMIT;
-    EACH(w, more)
-    BTZ_TRY(read_attr_field(r, &w, &a, t, &kind, &seen));
-    END_EACH
-    if (!kind) /* before IR version 2 the kind was not said */
-        for (uint32_t i = 2; i <= 9; i++)
-            if (seen == 1U << i)
-                kind = i - 1;
-    if (kind < BTZ_ATTR_FLOAT || kind > BTZ_ATTR_STRINGS)
-        return btz_fail(BTZ_UNSUPPORTED, "attribute '%s' of kind %" PRIu64, a.name, kind);
-    if (seen & ~(1U << (kind + 1)))
-        return btz_fail(BTZ_INPUT, "attribute '%s' has values of several kinds", a.name);
-    a.kind = (enum btz_attr_kind)kind;
-    if (a.kind == BTZ_ATTR_TENSOR && !a.t)
-        return btz_fail(BTZ_INPUT, "attribute '%s' has no tensor", a.name);
-    BTZ_TRY(fill_attr(r, bytes, &a));
-    *out = a;
+    if (r.depth > DEPTH_MAX)
+        return btz_fail(BTZ_LIMIT, "graphs in graphs, deeper than %d", DEPTH_MAX);
+    *m = (struct btz_model){ .ir_version = around->m->ir_version,
+                             .opsets = around->m->opsets,
+                             .opset_count = around->m->opset_count,
+                             .graph_name = "",
+                             .producer = "" };
+    BTZ_TRY(read_graph(&r, a->g));
+    a->body = m;
+    a->captured_count = r.captured;
     return BTZ_OK;
 }
 
-static enum btz_err node_names(struct reading *r, struct btz_slice bytes, struct btz_node *n,
+/* A value of the graph around this one. */
+static uint32_t capture(struct btz_reading *r, const char *name)
+{
+    uint32_t v = intern(r, name);
+
+    r->m->values[v].is_input = true;
+    r->m->inputs[r->m->input_count++] = v;
+    r->captured++;
+    return v;
+}
+
+static bool is_defined(const struct btz_model *m, uint32_t v)
+{
+    return v != BTZ_NONE &&
+           (m->values[v].producer != BTZ_NONE || m->values[v].constant || m->values[v].is_input);
+}
+
+/* What a node reads: BTZ_NONE where the name is empty. */
+static enum btz_err input_of(struct btz_reading *r, const struct btz_node *n, uint32_t index,
+                             const char *name, uint32_t *out)
+{
+    *out = *name ? btz_model_value(r->m, name) : BTZ_NONE;
+    if (!*name || is_defined(r->m, *out))
+        return BTZ_OK;
+    if (!r->depth)
+        return btz_fail(BTZ_INPUT, "node %" PRIu32 " (%s '%s') uses '%s' before it is defined",
+                        index, n->type, n->name, name);
+    *out = capture(r, name);
+    return BTZ_OK;
+}
+
+/* The inputs that only the node's graphs read. */
+static enum btz_err captured_names(struct btz_reading *r, struct btz_node *n, uint32_t index)
+{
+    for (uint32_t k = 0; k < n->attr_count; k++) {
+        struct btz_attr *a = &n->attrs[k];
+
+        a->captured = n->in_count;
+        for (uint32_t i = 0; a->body && i < a->captured_count; i++) {
+            const struct btz_model *b = a->body;
+            uint32_t v = b->inputs[b->input_count - a->captured_count + i];
+
+            BTZ_TRY(input_of(r, n, index, b->values[v].name, &n->in[n->in_count]));
+            n->in_count++;
+            n->captured++;
+        }
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err node_names(struct btz_reading *r, struct btz_slice bytes, struct btz_node *n,
                                uint32_t index)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "node");
@@ -314,22 +256,18 @@ static enum btz_err node_names(struct reading *r, struct btz_slice bytes, struct
 
     EACH(w, more)
     if (w.field == NODE_INPUT) {
-        BTZ_TRY(take_text(r, &w, &name));
-        n->in[in] = *name ? btz_model_value(r->m, name) : BTZ_NONE;
-        if (*name && (n->in[in] == BTZ_NONE ||
-                      (r->m->values[n->in[in]].producer == BTZ_NONE &&
-                       !r->m->values[n->in[in]].constant && !r->m->values[n->in[in]].is_input)))
-            return btz_fail(BTZ_INPUT, "node %" PRIu32 " (%s '%s') uses '%s' before it is defined",
-                            index, n->type, n->name, name);
+        BTZ_TRY(btz_read_text(r, &w, &name));
+        BTZ_TRY(input_of(r, n, index, name, &n->in[in]));
         in++;
     }
     END_EACH
+    BTZ_TRY(captured_names(r, n, index));
     w = BTZ_WIRE(bytes, "node");
     EACH(w, more)
     if (w.field == NODE_OUTPUT) {
         struct btz_value *v;
 
-        BTZ_TRY(take_text(r, &w, &name));
+        BTZ_TRY(btz_read_text(r, &w, &name));
         n->out[out] = *name ? intern(r, name) : BTZ_NONE;
         v = *name ? &r->m->values[n->out[out]] : NULL;
         if (v && (v->producer != BTZ_NONE || v->constant || v->is_input))
@@ -351,11 +289,12 @@ static int64_t opset_of(const struct btz_model *m, const char *domain)
     return -1;
 }
 
-static enum btz_err read_node(struct reading *r, struct btz_slice bytes, struct btz_node *n,
+static enum btz_err read_node(struct btz_reading *r, struct btz_slice bytes, struct btz_node *n,
                               uint32_t index)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "node");
     uint32_t attr = 0;
+    size_t captured = 0;
     bool more;
 
     n->name = n->type = n->domain = "";
@@ -367,18 +306,17 @@ static enum btz_err read_node(struct reading *r, struct btz_slice bytes, struct 
     else if (w.field == NODE_ATTR)
         n->attr_count++;
     else if (w.field == NODE_NAME)
-        BTZ_TRY(take_text(r, &w, &n->name));
+        BTZ_TRY(btz_read_text(r, &w, &n->name));
     else if (w.field == NODE_TYPE)
-        BTZ_TRY(take_text(r, &w, &n->type));
+        BTZ_TRY(btz_read_text(r, &w, &n->type));
     else if (w.field == NODE_DOMAIN)
-        BTZ_TRY(take_text(r, &w, &n->domain));
+        BTZ_TRY(btz_read_text(r, &w, &n->domain));
     END_EACH
     if (strcmp(n->domain, "ai.onnx") == 0)
         n->domain = "";
-    n->in = btz_arena_array(r->arena, n->in_count + 1, sizeof n->in[0]);
     n->out = btz_arena_array(r->arena, n->out_count + 1, sizeof n->out[0]);
     n->attrs = btz_arena_array(r->arena, n->attr_count + 1, sizeof n->attrs[0]);
-    if (!n->in || !n->out || !n->attrs)
+    if (!n->out || !n->attrs)
         return BTZ_LIMIT;
     w = BTZ_WIRE(bytes, "node");
     EACH(w, more)
@@ -386,16 +324,21 @@ static enum btz_err read_node(struct reading *r, struct btz_slice bytes, struct 
         enum btz_err err;
 
         BTZ_TRY(btz_wire_want(&w, BTZ_WIRE_BYTES));
-        err = read_attr(r, w.bytes, &n->attrs[attr]);
+        err = btz_read_attr(r, w.bytes, &n->attrs[attr]);
+        if (err == BTZ_OK && n->attrs[attr].kind == BTZ_ATTR_GRAPH)
+            err = read_body(r, &n->attrs[attr]);
         if (err != BTZ_OK)
             return btz_fail_context(err, "node %" PRIu32 " (%s '%s')", index, n->type, n->name);
         for (uint32_t i = 0; i < attr; i++)
             if (strcmp(n->attrs[i].name, n->attrs[attr].name) == 0)
                 return btz_fail(BTZ_INPUT, "node %" PRIu32 " (%s '%s') has attribute '%s' twice",
                                 index, n->type, n->name, n->attrs[attr].name);
-        attr++;
+        captured += n->attrs[attr++].captured_count;
     }
     END_EACH
+    n->in = btz_arena_array(r->arena, n->in_count + captured + 1, sizeof n->in[0]);
+    if (!n->in)
+        return BTZ_LIMIT;
     n->opset = opset_of(r->m, n->domain);
     n->op = n->opset < 0 ? NULL : btz_op_find(n->domain, n->type, n->opset);
     return node_names(r, bytes, n, index);
@@ -403,7 +346,7 @@ static enum btz_err read_node(struct reading *r, struct btz_slice bytes, struct 
 
 /* ---- the graph -------------------------------------------------------------------------------------------------------- */
 
-static enum btz_err read_initializer(struct reading *r, struct btz_slice bytes)
+static enum btz_err read_initializer(struct btz_reading *r, struct btz_slice bytes)
 {
     struct btz_tensor *t = btz_arena_alloc(r->arena, sizeof *t);
     const char *name;
@@ -425,11 +368,40 @@ static enum btz_err read_initializer(struct reading *r, struct btz_slice bytes)
     return BTZ_OK;
 }
 
-/* Names, at most, and nodes; both bounded by the bytes that are there. */
-static enum btz_err count_graph(struct reading *r, struct btz_slice graph, uint32_t nodes_max)
+/* Names that a graph may take from around it, at most, with those of the graphs inside. */
+static enum btz_err count_captures(struct btz_slice graph, uint32_t depth, uint64_t *count)
 {
     struct btz_wire w = BTZ_WIRE(graph, "graph");
-    uint64_t values = 0, nodes = 0, inputs = 0, outputs = 0, slots = 16;
+    bool more, more_fields, more_attrs;
+
+    if (depth > DEPTH_MAX)
+        return btz_fail(BTZ_LIMIT, "graphs in graphs, deeper than %d", DEPTH_MAX);
+    EACH(w, more)
+    *count += w.field == GRAPH_OUTPUT;
+    if (w.field == GRAPH_NODE) {
+        struct btz_wire n = BTZ_WIRE(w.bytes, "node");
+
+        EACH(n, more_fields)
+        *count += n.field == NODE_INPUT;
+        if (n.field == NODE_ATTR) {
+            struct btz_wire a = BTZ_WIRE(n.bytes, "attribute");
+
+            EACH(a, more_attrs)
+            if (a.field == 6)
+                BTZ_TRY(count_captures(a.bytes, depth + 1, count));
+            END_EACH
+        }
+        END_EACH
+    }
+    END_EACH
+    return BTZ_OK;
+}
+
+/* Names, at most, and nodes; both bounded by the bytes that are there. */
+static enum btz_err count_graph(struct btz_reading *r, struct btz_slice graph)
+{
+    struct btz_wire w = BTZ_WIRE(graph, "graph");
+    uint64_t values = 0, nodes = 0, inputs = 0, outputs = 0, slots = 16, captures = 0;
     struct btz_model *m = r->m;
     bool more, more_fields;
 
@@ -451,9 +423,13 @@ static enum btz_err count_graph(struct reading *r, struct btz_slice graph, uint3
     } else if (w.field == GRAPH_SPARSE)
         return btz_fail(BTZ_UNSUPPORTED, "sparse initializers");
     END_EACH
-    if (nodes > nodes_max || values > UINT32_MAX / 4)
+    if (r->depth)
+        BTZ_TRY(count_captures(graph, r->depth, &captures));
+    values += captures;
+    inputs += captures;
+    if (nodes > r->nodes_max || values > UINT32_MAX / 4)
         return btz_fail(BTZ_LIMIT, "%" PRIu64 " nodes, at most %" PRIu32 " are allowed", nodes,
-                        nodes_max);
+                        r->nodes_max);
     while (slots < values * 2)
         slots *= 2;
     r->value_max = (uint32_t)values;
@@ -469,7 +445,7 @@ static enum btz_err count_graph(struct reading *r, struct btz_slice graph, uint3
     return BTZ_OK;
 }
 
-static enum btz_err read_pass(struct reading *r, struct btz_slice graph, uint32_t field)
+static enum btz_err read_pass(struct btz_reading *r, struct btz_slice graph, uint32_t field)
 {
     struct btz_wire w = BTZ_WIRE(graph, "graph");
     struct btz_model *m = r->m;
@@ -481,7 +457,7 @@ static enum btz_err read_pass(struct reading *r, struct btz_slice graph, uint32_
         continue;
     switch (field) {
     case GRAPH_NAME:
-        BTZ_TRY(take_text(r, &w, &m->graph_name));
+        BTZ_TRY(btz_read_text(r, &w, &m->graph_name));
         break;
     case GRAPH_INPUT:
         BTZ_TRY(read_value(r, w.bytes, &v));
@@ -504,8 +480,10 @@ static enum btz_err read_pass(struct reading *r, struct btz_slice graph, uint32_
         BTZ_TRY(read_value(r, w.bytes, &v));
         if (m->values[v].is_output)
             return btz_fail(BTZ_INPUT, "output '%s' is there twice", m->values[v].name);
-        if (m->values[v].producer == BTZ_NONE && !m->values[v].constant && !m->values[v].is_input)
+        if (!is_defined(m, v) && !r->depth)
             return btz_fail(BTZ_INPUT, "output '%s' is defined nowhere", m->values[v].name);
+        if (!is_defined(m, v))
+            (void)capture(r, m->values[v].name);
         m->values[v].is_output = true;
         m->outputs[m->output_count++] = v;
         break;
@@ -514,14 +492,14 @@ static enum btz_err read_pass(struct reading *r, struct btz_slice graph, uint32_
     return BTZ_OK;
 }
 
-static enum btz_err read_graph(struct reading *r, struct btz_slice graph, uint32_t nodes_max)
+static enum btz_err read_graph(struct btz_reading *r, struct btz_slice graph)
 {
     static const uint32_t passes[] = { GRAPH_NAME, GRAPH_INPUT, GRAPH_INIT,
                                        GRAPH_NODE, GRAPH_VALUE, GRAPH_OUTPUT };
     struct btz_model *m = r->m;
     uint32_t kept = 0;
 
-    BTZ_TRY(count_graph(r, graph, nodes_max));
+    BTZ_TRY(count_graph(r, graph));
     for (size_t i = 0; i < BTZ_COUNT(passes); i++)
         BTZ_TRY(read_pass(r, graph, passes[i]));
     /* Old files list initializers as inputs, too. */
@@ -534,7 +512,7 @@ static enum btz_err read_graph(struct reading *r, struct btz_slice graph, uint32
 
 /* ---- the model -------------------------------------------------------------------------------------------------------- */
 
-static enum btz_err read_opset(struct reading *r, struct btz_slice bytes, struct btz_opset *o)
+static enum btz_err read_opset(struct btz_reading *r, struct btz_slice bytes, struct btz_opset *o)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "opset");
     bool more;
@@ -542,7 +520,7 @@ static enum btz_err read_opset(struct reading *r, struct btz_slice bytes, struct
     o->domain = "";
     EACH(w, more)
     if (w.field == 1)
-        BTZ_TRY(take_text(r, &w, &o->domain));
+        BTZ_TRY(btz_read_text(r, &w, &o->domain));
     else if (w.field == 2) {
         BTZ_TRY(btz_wire_want(&w, BTZ_WIRE_VARINT));
         o->version = (int64_t)w.number;
@@ -556,7 +534,8 @@ static enum btz_err read_opset(struct reading *r, struct btz_slice bytes, struct
     return BTZ_OK;
 }
 
-static enum btz_err read_pair(struct reading *r, struct btz_slice bytes, struct btz_pair_text *p)
+static enum btz_err read_pair(struct btz_reading *r, struct btz_slice bytes,
+                              struct btz_pair_text *p)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "metadata");
     bool more;
@@ -564,14 +543,14 @@ static enum btz_err read_pair(struct reading *r, struct btz_slice bytes, struct 
     p->key = p->value = "";
     EACH(w, more)
     if (w.field == 1)
-        BTZ_TRY(take_text(r, &w, &p->key));
+        BTZ_TRY(btz_read_text(r, &w, &p->key));
     else if (w.field == 2)
-        BTZ_TRY(take_text(r, &w, &p->value));
+        BTZ_TRY(btz_read_text(r, &w, &p->value));
     END_EACH
     return BTZ_OK;
 }
 
-static enum btz_err read_model_field(struct reading *r, const struct btz_wire *w,
+static enum btz_err read_model_field(struct btz_reading *r, const struct btz_wire *w,
                                      struct btz_slice *graph)
 {
     struct btz_model *m = r->m;
@@ -582,7 +561,7 @@ static enum btz_err read_model_field(struct reading *r, const struct btz_wire *w
         m->ir_version = (int64_t)w->number;
         return BTZ_OK;
     case MODEL_PRODUCER:
-        return take_text(r, w, &m->producer);
+        return btz_read_text(r, w, &m->producer);
     case MODEL_GRAPH:
         if (graph->ptr)
             return btz_fail(BTZ_INPUT, "two graphs");
@@ -601,7 +580,7 @@ static enum btz_err read_model_field(struct reading *r, const struct btz_wire *w
     return BTZ_OK;
 }
 
-static enum btz_err read_model(struct reading *r, struct btz_slice bytes, uint32_t nodes_max)
+static enum btz_err read_model(struct btz_reading *r, struct btz_slice bytes)
 {
     struct btz_wire w = BTZ_WIRE(bytes, "model");
     struct btz_slice graph = { 0 };
@@ -626,14 +605,14 @@ static enum btz_err read_model(struct reading *r, struct btz_slice bytes, uint32
         return btz_fail(BTZ_INPUT, "no graph: not an ONNX model");
     if (!m->opset_count)
         return btz_fail(BTZ_INPUT, "no opset is named");
-    return read_graph(r, graph, nodes_max);
+    return read_graph(r, graph);
 }
 
 static enum btz_err parse(struct btz_slice bytes, int folder, const struct btz_model_limits *limits,
                           struct btz_model **out)
 {
     struct btz_model *m = calloc(1, sizeof *m);
-    struct reading r = { .m = m, .folder = folder };
+    struct btz_reading r = { .m = m, .folder = folder };
     enum btz_err err;
 
     if (!m)
@@ -641,7 +620,8 @@ static enum btz_err parse(struct btz_slice bytes, int folder, const struct btz_m
     btz_arena_init(&m->arena,
                    limits && limits->memory_max ? limits->memory_max : UINT64_C(4) << 30);
     r.arena = &m->arena;
-    err = read_model(&r, bytes, limits && limits->nodes_max ? limits->nodes_max : 200000);
+    r.nodes_max = limits && limits->nodes_max ? limits->nodes_max : 200000;
+    err = read_model(&r, bytes);
     if (err != BTZ_OK) {
         btz_model_free(m);
         return err;

@@ -78,7 +78,7 @@ static enum btz_err put_node(struct btz_buf *out, const struct btz_model *m,
 {
     BTZ_BUF_RELEASE struct btz_buf b = BTZ_BUF(out->max);
 
-    for (uint32_t i = 0; i < n->in_count; i++)
+    for (uint32_t i = 0; i < n->in_count - n->captured; i++)
         BTZ_TRY(btz_wire_put_text(&b, 1, n->in[i] == BTZ_NONE ? "" : m->values[n->in[i]].name));
     for (uint32_t i = 0; i < n->out_count; i++)
         BTZ_TRY(btz_wire_put_text(&b, 2, n->out[i] == BTZ_NONE ? "" : m->values[n->out[i]].name));

@@ -13,11 +13,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (btz_model_parse(btz_slice_of(data, size), NULL, &limits, &m) != BTZ_OK)
         return 0;
-    if (btz_net_new(
-            m,
-            &(struct btz_net_options){
-                .batch = 2, .memory_max = 1 << 20, .input_grads = true, .param_grads = true },
-            &net) == BTZ_OK &&
+    if (btz_net_new(m,
+                    &(struct btz_net_options){ .batch = 2,
+                                               .memory_max = 1 << 20,
+                                               .turns_max = 100,
+                                               .input_grads = true,
+                                               .param_grads = true },
+                    &net) == BTZ_OK &&
         btz_net_forward(net) == BTZ_OK)
         (void)!btz_net_backward(net);
     btz_net_free(net);

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <malloc.h>
+
 #include "graph/lanes.h"
 #include "graph/net.h"
 #include "graph_make.h"
@@ -322,6 +324,48 @@ static void test_repeat(void **state)
     btz_model_free(m);
 }
 
+static size_t held(void)
+{
+    struct mallinfo2 m = mallinfo2();
+
+    return m.uordblks + m.hblkhd;
+}
+
+/* What a net says it holds is what it takes from the system, and running takes no more. */
+static void test_memory(void **state)
+{
+    struct btz_model *models[] = { make_odd(), make_deep(), make_digit_net() };
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        const struct btz_model *m = models[i % 3];
+        size_t before = held(), planned, taken;
+        struct btz_net *net = NULL;
+
+        make_ok(btz_net_new(
+            m,
+            &(struct btz_net_options){
+                .batch = 40, .input_grads = true, .param_grads = i & 1, .reference = i > 2 },
+            &net));
+        planned = btz_net_memory(net);
+        taken = held() - before;
+        if (before) { /* sanitizers do not count */
+            /* The allocator rounds to pages. */
+            assert_true(taken >= planned && taken <= planned + planned / 20 + 16384);
+            fill(btz_net_input(net, 0), 1, 0);
+            make_ok(btz_net_forward(net));
+            make_ok(btz_net_backward(net));
+            assert_true(held() - before <= planned + planned / 20 + 16384);
+            assert_int_equal(btz_net_memory(net), planned);
+        }
+        btz_net_free(net);
+        if (before)
+            assert_int_equal(held(), before);
+    }
+    for (size_t i = 0; i < 3; i++)
+        btz_model_free(models[i]);
+}
+
 static void test_unknown(void **state)
 {
     struct btz_model *m = make_digit_net();
@@ -341,7 +385,8 @@ int main(void)
         cmocka_unit_test(test_odd),     cmocka_unit_test(test_deep),
         cmocka_unit_test(test_digits),  cmocka_unit_test(test_alone),
         cmocka_unit_test(test_changed), cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_repeat),  cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_repeat),  cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -437,6 +437,7 @@ static struct btz_net *open_net(struct graph *g, bool doubles)
     enum btz_err err = btz_net_new(&g->m,
                                    &(struct btz_net_options){ .inputs = g->input_shapes,
                                                               .doubles = doubles,
+                                                              .repeat = doubles,
                                                               .input_grads = true,
                                                               .param_grads = true },
                                    &net);
@@ -596,6 +597,7 @@ static bool check(uint64_t seed, size_t *slopes)
     backward(net, g, outputs);
     backward(net, g, outputs); /* as often as one likes */
     backward(single, g, outputs);
+    assert_int_equal(btz_net_backward(single), BTZ_INTERNAL); /* it did not ask to repeat */
     /* The same with nothing shared. */
     for (uint32_t i = 0; i < g->m.node_count; i++)
         for (uint32_t k = 0; k < g->nodes[i].out_count; k++)

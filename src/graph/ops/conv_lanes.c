@@ -5,8 +5,9 @@
  */
 #include "graph/ops/conv.h"
 
-#define PHASES_MAX  64
-#define WEIGHT_PART 4 /* blocks of which the gradient of weights is summed at once */
+#define PHASES_MAX 64
+#define WEIGHT_PART                                                                                \
+    1 /* blocks of which the gradient of weights is summed at once: what stays in the first cache */
 
 struct phase {
     size_t taps, pixels;

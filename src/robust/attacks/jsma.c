@@ -183,6 +183,8 @@ static enum btz_err attempt(struct work *w, size_t rank)
         size_t left = 0;
 
         for (size_t a = 0; a < w->count; a++)
+            btz_attack_count(job, w->active[a], 2, 2);
+        for (size_t a = 0; a < w->count; a++)
             memcpy(w->now + a * f, w->x + w->active[a] * f, f * sizeof *w->now);
         BTZ_TRY(btz_classifier_gradient(job->classifier, w->now, w->count, losses, 2, w->logits,
                                         NULL, w->grad));
@@ -278,7 +280,7 @@ const struct btz_attack btz_attack_jsma = {
     .norms = 1U << BTZ_NORM_L0,
     .params = params,
     .param_count = BTZ_COUNT(params),
-    .rule = "robust.evasion.gradient",
+    .rule = "redteam.evasion.gradient",
     .source = "Papernot et al. 2016, arXiv 1511.07528; both ways: Wiyatno and Xu 2018",
     .run = run,
     .selftest = selftest,

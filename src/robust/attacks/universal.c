@@ -114,6 +114,8 @@ static enum btz_err run(struct btz_attack_job *job)
         job->adv[k] = boxed(&job->box, job->x[k] + delta[k % f]);
     BTZ_TRY(btz_classifier_logits(job->classifier, job->adv, job->n, logits));
     for (size_t i = 0; i < job->n; i++)
+        btz_attack_count(job, i, 1, 0);
+    for (size_t i = 0; i < job->n; i++)
         job->broken[i] = btz_argmax(logits + i * job->classes, job->classes) != job->y[i];
     return BTZ_OK;
 }
@@ -149,7 +151,7 @@ const struct btz_attack btz_attack_universal = {
     .norms = 1U << BTZ_NORM_LINF | 1U << BTZ_NORM_L2,
     .params = params,
     .param_count = BTZ_COUNT(params),
-    .rule = "robust.evasion.universal",
+    .rule = "redteam.evasion.universal",
     .source = "Moosavi-Dezfooli et al. 2017, arXiv 1610.08401; by gradients: Shafahi et al. 2020, "
               "arXiv 1811.11304",
     .run = run,

@@ -17,6 +17,8 @@
 /* Where rows come from. `take` is called from several threads at once and changes nothing. */
 struct btz_harden_data {
     size_t count, features;
+    struct btz_shape
+        shape;        /* of one, where the model leaves it open; rank 0: as the model declares */
     uint32_t classes; /* labels are below it; 0: not known */
     enum btz_err (*take)(const void *user, const size_t *index, size_t count, float *x,
                          uint32_t *y);
@@ -32,6 +34,7 @@ BTZ_CHECKED enum btz_err btz_harden_data_of(const struct btz_samples *s,
 /* Changes one training sample before it is attacked. `index` is that of the sample, `rng` belongs to (seed, epoch, sample).
  * x: features; stays inside the box. */
 struct btz_harden_augment {
+    const char *name; /* "shift": part of what a checkpoint belongs to */
     enum btz_err (*change)(const void *user, const struct btz_shape *shape, struct btz_box box,
                            size_t index, struct btz_rng *rng, float *x);
     const void *user;
@@ -69,7 +72,7 @@ enum btz_harden_optimiser {
 enum btz_harden_schedule {
     BTZ_HARDEN_FLAT,
     BTZ_HARDEN_CYCLIC, /* 0 -> lr at epoch `peak` -> 0 at the end, linear, anew for each batch */
-    BTZ_HARDEN_STEP,   /* times `drop` from each epoch of `drops` on */
+    BTZ_HARDEN_STEP,   /* times `drop` from each epoch of `drops` on, counted from 1 */
     BTZ_HARDEN_COSINE, /* lr -> 0 along half a cosine, anew for each batch */
     BTZ_HARDEN_SCHEDULES,
 };
@@ -91,7 +94,7 @@ struct btz_ranks; /* ranks.h */
 struct btz_harden_options {
     enum btz_harden_method method;
     enum btz_norm norm; /* Linf, L2 */
-    double eps, step;
+    double eps, step;   /* step 0: the method's share of eps */
     uint32_t steps;
     struct btz_box box;
     double beta;        /* weight of the second term of TRADES and MART */
@@ -109,7 +112,7 @@ struct btz_harden_options {
     enum btz_harden_optimiser optimiser;
     double lr, momentum, decay; /* momentum: SGD's, and the first of Adam's */
     enum btz_harden_schedule schedule;
-    double peak; /* epoch */
+    double peak; /* epoch; 0: two fifths of all, FREE: half */
     uint32_t drops[BTZ_HARDEN_DROPS_MAX];
     size_t drop_count;
     double drop;

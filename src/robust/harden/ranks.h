@@ -13,7 +13,7 @@ struct btz_ranks {
     enum btz_err (*sum_doubles)(struct btz_ranks *, double *v, size_t n);
     /* Rank 0's bytes for all. */
     enum btz_err (*share)(struct btz_ranks *, void *bytes, size_t n);
-    void (*close)(struct btz_ranks *);
+    void (*close)(struct btz_ranks *, bool failed); /* failed: all ranks end */
 };
 
 /* What the module of MPI exports (mpi.c); it is loaded only when it is asked for. */

@@ -1,0 +1,104 @@
+#!/bin/sh
+# harden: training from the command line, killed and continued, and what it refuses.
+. "$(dirname "$0")/tap.sh"
+
+# Two classes of rows of 16 numbers: which half is larger.
+awk 'BEGIN {
+    srand(4)
+    for (i = 0; i < 16; i++) printf "f%d,", i
+    print "label"
+    for (n = 0; n < 800; n++) {
+        y = n % 2
+        for (i = 0; i < 16; i++) printf "%.3f,", 0.3 + 0.4 * rand() + ((i < 8) == (y == 0) ? 0.15 : -0.15)
+        print y
+    }
+}' >rows.csv
+cat >net.yaml <<'END'
+input: [16]
+layers:
+- linear: {out: 12}
+- relu
+- linear: {out: 2}
+END
+run 0 robust build --arch net.yaml --seed 3 -o net.onnx
+few="--epochs 3 --batch 40 --eps 0.05 --measure 200"
+
+run 0 harden net.onnx --data rows.csv $few -o hard.onnx
+says .out "before"
+says .out "after"
+says .out "fgsm-rs, eps 0.05 in linf, 60 batches"
+[ ! -e hard.onnx.checkpoint ]
+ok $? "no checkpoint is left"
+run 0 robust eval hard.onnx --data rows.csv
+run 0 robust show hard.onnx
+run 0 robust show net.onnx
+
+# Any number of threads, equal bytes.
+run 0 harden net.onnx --data rows.csv $few --threads 1 -o one.onnx
+cmp hard.onnx one.onnx
+ok $? "one thread gives the same file"
+run 0 harden net.onnx --data rows.csv $few --seed 2 -o other.onnx
+! cmp -s hard.onnx other.onnx
+ok $? "another seed gives another"
+
+# Every method, with what can be had on top.
+for method in plain pgd free trades mart; do
+    run 0 harden net.onnx --data rows.csv --method $method --epochs 1 --batch 40 --eps 0.05 --measure 100 -o m.onnx
+done
+run 0 harden net.onnx --data rows.csv --method trades --awp --awp-warmup 0 --epochs 1 --steps 2 --edge 0.5 \
+    --optimiser adamw --schedule step --drop-at 2 --norm l2 --measure 100 --format json -o m.onnx
+says .out '"before"'
+if command -v jq >/dev/null; then
+    is "$(jq -r '.epochs | length' .out)" 1 "a curve of one epoch"
+fi
+
+# Killed again and again, and continued.
+long="--method pgd --steps 5 --epochs 40 --batch 40 --eps 0.05 --measure 50"
+run 0 harden net.onnx --data rows.csv $long -o want.onnx
+tries=0 kills=0
+while [ ! -e got.onnx ] && [ $tries -lt 200 ]; do
+    tries=$((tries + 1))
+    "$bartizan" harden net.onnx --data rows.csv $long --checkpoint-every 0s -o got.onnx >.out 2>.err &
+    pid=$!
+    sleep "0.$((1 + tries % 5))$((tries % 10))"
+    kill -9 $pid 2>/dev/null && kills=$((kills + 1))
+    wait $pid 2>/dev/null
+done
+cmp want.onnx got.onnx
+ok $? "a run killed $kills times ends with the same file"
+
+# A checkpoint of another run, a damaged one, and how to get rid of it.
+"$bartizan" harden net.onnx --data rows.csv $long --epochs 4000 --checkpoint-every 0s -o kept.onnx >.out 2>.err &
+pid=$!
+n=0
+while [ ! -s kept.onnx.checkpoint ] && [ $n -lt 100 ]; do
+    sleep 0.1
+    n=$((n + 1))
+done
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+is $status 4 "an interrupted run exits with 4"
+says .err "the same command continues"
+run 3 harden net.onnx --data rows.csv $long -o kept.onnx
+says .err "another run"
+printf 'x' | dd of=kept.onnx.checkpoint bs=1 seek=200 conv=notrunc 2>/dev/null
+run 3 harden net.onnx --data rows.csv $long --epochs 4000 -o kept.onnx
+says .err "damaged"
+run 0 harden net.onnx --data rows.csv $few --restart -o kept.onnx
+
+# What it refuses.
+run 2 harden net.onnx --data rows.csv
+run 2 harden net.onnx --data rows.csv --method fgsm -o x.onnx
+run 4 harden nothere.onnx --data rows.csv -o x.onnx
+run 3 harden rows.csv --data rows.csv -o x.onnx
+run 2 harden net.onnx --data rows.csv --method mart --clean-ratio 0.5 -o x.onnx
+says .err "clean ratio"
+cut -d, -f1-9,17 rows.csv >narrow.csv
+run 3 harden net.onnx --data narrow.csv -o x.onnx
+says .err "16 values"
+sed '5s/.$/7/' rows.csv >labels.csv
+run 3 harden net.onnx --data labels.csv -o x.onnx
+[ ! -e x.onnx ]
+ok $? "what fails writes nothing"
+done_testing
