@@ -14,7 +14,7 @@
 struct builder {
     const char *file;
     const struct btz_weights *weights;
-    uint64_t seed, numbers;
+    uint64_t seed, numbers, numbers_max;
     bool *used; /* of the weights */
     struct btz_arena *arena;
     struct btz_buf nodes, parameters; /* fields of GraphProto */
@@ -182,9 +182,10 @@ static enum btz_err parameter(struct builder *b, const struct btz_layer *l, cons
 
     snprintf(name, NAME_MAX_, "%s.%s", prefix, kind);
     BTZ_TRY(btz_shape_count(shape, &count));
-    if (count > NUMBERS_MAX || b->numbers + count > NUMBERS_MAX)
+    /* Before any memory is taken for them. */
+    if (count > b->numbers_max || b->numbers + count > b->numbers_max)
         return btz_fail(BTZ_LIMIT, "%s:%u: %s: the network has more than %" PRIu64 " parameters",
-                        b->file, l->line, btz_layer_name(l->kind), NUMBERS_MAX);
+                        b->file, l->line, btz_layer_name(l->kind), b->numbers_max);
     b->numbers += count;
     if (b->weights) {
         BTZ_TRY(from_weights(b, l, name, shape, &data));
@@ -571,6 +572,9 @@ enum btz_err btz_build(struct btz_slice yaml, const char *name, const struct btz
     struct btz_arch arch;
     enum btz_err err;
 
+    b.numbers_max = (out->max - out->len) / sizeof(float);
+    if (b.numbers_max > NUMBERS_MAX)
+        b.numbers_max = NUMBERS_MAX;
     btz_arena_init(&arena, 256 << 20);
     b.nodes = BTZ_BUF(256 << 20), b.parameters = BTZ_BUF(MODEL_MAX);
     err = btz_arch_parse(yaml, name, &arena, &arch);

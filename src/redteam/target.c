@@ -3,7 +3,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "redteam/jsonpath.h"
+#include "http/jsonpath.h"
 #include "redteam/target_open.h"
 
 #define REQUEST_FILE_MAX ((size_t)1 << 20)

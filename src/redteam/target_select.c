@@ -1,5 +1,5 @@
 /* Answers whose place the user names with `select`; without it the whole body is the answer. */
-#include "redteam/jsonpath.h"
+#include "http/jsonpath.h"
 #include "redteam/target.h"
 
 static enum btz_err select_json(struct btz_draft *d, const struct btz_jsonpath *path,

@@ -80,6 +80,14 @@ void btz_attack_defaults(const struct btz_attack *a, double param[BTZ_ATTACK_PAR
         param[i] = a->params[i].fallback;
 }
 
+void btz_attack_count(struct btz_attack_job *job, size_t i, uint64_t questions, uint64_t gradients)
+{
+    if (job->queries)
+        job->queries[i] += questions;
+    if (job->gradients)
+        job->gradients[i] += gradients;
+}
+
 void btz_attack_rng(const struct btz_attack_job *job, size_t i, uint64_t part, struct btz_rng *out)
 {
     /* Philox is keyed by the seed; index and part fill the stream. */

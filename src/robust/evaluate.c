@@ -77,6 +77,11 @@ struct btz_attack_job btz_evaluating_job(const struct btz_evaluating *ev, struct
         .box = o->box,
         .seed = o->seed,
         .stop = o->stop,
+        .shared = ev->shared,
+        .pool = ev->pool,
+        .pool_label = ev->pool_label,
+        .pool_count = ev->pool_count,
+        .constraint = o->constraint,
         .adv = w->adv,
         .broken = w->broken,
         .queries = w->queries,
@@ -376,7 +381,11 @@ static enum btz_err run_attack(struct btz_evaluating *ev)
     a->alone = ev->list_count == e->clean.k;
     ev->pending = calloc(ev->units + 1, sizeof *ev->pending);
     ev->ready = calloc(ev->units + 1, sizeof *ev->ready);
-    err = ev->pending && ev->ready ? run_units(ev) : btz_fail(BTZ_LIMIT, "out of memory");
+    err = ev->pending && ev->ready ? btz_evaluating_prepare(ev)
+                                   : btz_fail(BTZ_LIMIT, "out of memory");
+    if (!err)
+        err = run_units(ev);
+    btz_evaluating_forget(ev);
     for (size_t i = 0; ev->pending && i < ev->units; i++)
         btz_unit_result_release(&ev->pending[i]);
     free(ev->pending);

@@ -70,6 +70,7 @@ struct btz_evaluate_options {
     enum btz_norm norm;
     double eps;
     struct btz_box box;
+    const struct btz_constraint *constraint; /* of attacks on tables; NULL: the box alone */
     uint64_t seed;
     unsigned threads;  /* 0: 1 */
     size_t memory_max; /* of all workers together; fewer threads are used to keep it; 0: 8 GiB */

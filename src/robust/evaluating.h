@@ -63,6 +63,10 @@ struct btz_evaluating {
     bool *ready;
     size_t committed;
     bool stopped;
+    float *shared; /* of attacks that train; see btz_attack_job */
+    float *pool;
+    uint32_t *pool_label;
+    size_t pool_count;
     uint64_t started, resumed_samples;
     pthread_mutex_t read_lock, commit_lock;
     struct btz_state *state;
@@ -70,6 +74,9 @@ struct btz_evaluating {
     float *clean;
 };
 
+/* Trains what the units of the present attack share, and reads where they may start (evaluate_train.c). */
+BTZ_CHECKED enum btz_err btz_evaluating_prepare(struct btz_evaluating *ev);
+void btz_evaluating_forget(struct btz_evaluating *ev);
 bool btz_evaluating_stopped(const struct btz_evaluating *ev);
 /* Samples of a list, in order. */
 BTZ_CHECKED enum btz_err btz_evaluating_read(struct btz_evaluating *ev, const uint64_t *list,

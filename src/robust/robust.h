@@ -186,6 +186,8 @@ const char *btz_attack_nearest(const char *id);
 size_t btz_attack_param_find(const struct btz_attack *a, const char *name);
 /* Fills `param` from the fallbacks. */
 void btz_attack_defaults(const struct btz_attack *a, double param[BTZ_ATTACK_PARAMS_MAX]);
+/* Counts questions of sample i, `gradients` of which were for a gradient. */
+void btz_attack_count(struct btz_attack_job *job, size_t i, uint64_t questions, uint64_t gradients);
 /* The stream of sample i of the job; `part` tells restarts and targets apart. */
 void btz_attack_rng(const struct btz_attack_job *job, size_t i, uint64_t part, struct btz_rng *out);
 

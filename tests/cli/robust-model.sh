@@ -11,6 +11,7 @@ cp "$BTZ_SOURCE/tests/fuzz/seeds/onnx/conv" conv.onnx
 run 0 robust show conv.onnx
 says .out "Conv"
 says .out "parameters"
+says .out "fixed by the model"
 run 0 robust show conv.onnx --format json
 if command -v jq >/dev/null; then
     is "$(jq -r '.operators[] | select(.type == "Conv") | .supported' "$work/.out")" true "operators are in JSON"

@@ -1,7 +1,7 @@
 /* First line: a path. The rest: JSON. What the path leads to is bounded, whatever both are. */
 #include <stdlib.h>
 
-#include "redteam/jsonpath.h"
+#include "http/jsonpath.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

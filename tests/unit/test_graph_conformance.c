@@ -135,6 +135,41 @@ static enum outcome run_case(const char *name, const struct btz_model *m, bool r
     return outcome;
 }
 
+/* Cases of supported operators that are left out, and why. Any other that does not pass is a failure. */
+static const struct {
+    const char *name, *why;
+} left_out[] = {
+    { "test_cast_FLOAT_to_STRING", "numbers are not written as strings" },
+    { "test_castlike_FLOAT_to_STRING", "numbers are not written as strings" },
+    { "test_castlike_FLOAT_to_STRING_expanded", "numbers are not written as strings" },
+    { "test_identity_opt", "optional values" },
+    { "test_identity_sequence", "sequences" },
+    { "test_if_opt", "optional values" },
+    { "test_if_seq", "sequences" },
+    { "test_loop13_seq", "sequences" },
+    { "test_loop16_seq_none", "sequences" },
+};
+
+static bool is_left_out(const char *name)
+{
+    for (size_t i = 0; i < BTZ_COUNT(left_out); i++)
+        if (strcmp(left_out[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool all_supported(const struct btz_model *m)
+{
+    for (uint32_t i = 0; i < m->node_count; i++) {
+        if (!m->nodes[i].op)
+            return false;
+        for (uint32_t k = 0; k < m->nodes[i].attr_count; k++)
+            if (m->nodes[i].attrs[k].body && !all_supported(m->nodes[i].attrs[k].body))
+                return false;
+    }
+    return true;
+}
+
 static enum outcome try_case(const char *name)
 {
     struct btz_model *m = NULL;
@@ -146,11 +181,15 @@ static enum outcome try_case(const char *name)
     err = btz_model_read(path, NULL, &m);
     if (err != BTZ_OK) {
         print_message("# %s: %s\n", name, btz_error_detail());
-        return err == BTZ_UNSUPPORTED ? UNSUPPORTED : FAILED;
+        return err == BTZ_UNSUPPORTED && is_left_out(name) ? UNSUPPORTED : FAILED;
     }
     outcome = run_case(name, m, false);
     if (outcome == PASSED)
         outcome = run_case(name, m, true);
+    if (outcome == UNSUPPORTED && all_supported(m) && !is_left_out(name)) {
+        print_message("# %s: all its operators are supported\n", name);
+        outcome = FAILED;
+    }
     btz_model_free(m);
     return outcome;
 }
@@ -183,7 +222,7 @@ static void test_cases(void **state)
     print_message("# %d of %d cases passed, %d failed, %d have operators that are not supported\n",
                   outcomes[PASSED], count, outcomes[FAILED], outcomes[UNSUPPORTED]);
     assert_int_equal(outcomes[FAILED], 0);
-    assert_true(outcomes[PASSED] >= 500);
+    assert_true(outcomes[PASSED] >= 872);
 }
 
 int main(void)

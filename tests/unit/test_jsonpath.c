@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "redteam/jsonpath.h"
+#include "http/jsonpath.h"
 
 static const char bookstore[] =
     "{\"store\":{\"book\":[{\"category\":\"reference\",\"author\":\"Nigel Rees\",\"title\":"

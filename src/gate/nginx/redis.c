@@ -16,7 +16,8 @@ struct btz_nginx_redis {
     redisAsyncContext *ac;
     ngx_connection_t *connection;
     ngx_msec_t failed_at, heard_at, told_at;
-    bool failed, closing, told;
+    char told[128];
+    bool failed, closing;
     bool silent; /* it left a question unanswered, and was not heard since */
     ngx_log_t *log;
 };
@@ -31,9 +32,9 @@ struct call {
 
 static void complain(struct btz_nginx_redis *r, const char *what)
 {
-    if (r->told && ngx_current_msec - r->told_at < TELL_MS)
+    if (strncmp(r->told, what, sizeof r->told - 1) == 0 && ngx_current_msec - r->told_at < TELL_MS)
         return;
-    r->told = true;
+    snprintf(r->told, sizeof r->told, "%s", what);
     r->told_at = ngx_current_msec;
     ngx_log_error(NGX_LOG_ERR, r->log, 0, "bartizan: redis: %s", what);
 }

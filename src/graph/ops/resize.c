@@ -251,7 +251,8 @@ static int64_t first_of(const struct resize *r, uint32_t axis)
 {
     double scale = r->antialias && r->scale[axis] < 1 ? r->scale[axis] : 1;
 
-    return (int64_t)floor((r->mode == CUBIC ? -2 : -1) / scale) + 1;
+    /* A scale that is next to nothing reaches further than there is memory. */
+    return (int64_t)fmax(floor((r->mode == CUBIC ? -2 : -1) / scale), -1e9) + 1;
 }
 
 static size_t taps_of(const struct resize *r, uint32_t axis)

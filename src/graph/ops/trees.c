@@ -356,7 +356,7 @@ static void add_tree(const struct trees *t, const struct btz_tensor *x, size_t r
 
         if (t->aggregate <= AVERAGE)
             *s += w->weight;
-        else if (!has[w->target] || (t->aggregate == MIN ? w->weight < *s : w->weight > *s))
+        else if (has[w->target] == 0 || (t->aggregate == MIN ? w->weight < *s : w->weight > *s))
             *s = w->weight;
         has[w->target] = 1;
     }

@@ -43,6 +43,7 @@ static enum btz_err look(struct work *k)
         size_t i = k->active[a];
 
         k->label[a] = k->job->y[i];
+        btz_attack_count(k->job, i, 1, 1);
         for (size_t j = 0; j < f; j++)
             k->x[a * f + j] = k->middle + k->half * tanhf(k->w[i * f + j]);
     }

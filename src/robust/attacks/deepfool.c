@@ -138,6 +138,7 @@ static enum btz_err chunk(struct work *w, size_t first, size_t n)
         for (size_t a = 0; a < w->count; a++) {
             size_t i = w->active[a];
 
+            btz_attack_count(job, i, 1, 0);
             memcpy(final + i * f, w->x + a * f, f * sizeof *final);
             if (btz_argmax(w->logits + a * classes, classes) != job->y[i]) {
                 job->broken[i] =
@@ -156,6 +157,8 @@ static enum btz_err chunk(struct work *w, size_t first, size_t n)
             rank(w, w->logits + a * classes, job->y[w->active[a]], a);
         BTZ_TRY(btz_classifier_gradient(job->classifier, w->x, left, w->losses, w->candidates, NULL,
                                         w->value, w->grad));
+        for (size_t a = 0; a < left; a++)
+            btz_attack_count(job, w->active[a], w->candidates, w->candidates);
         for (size_t a = 0; a < left; a++)
             add_step(w, a, w->total + (w->active[a] - first) * f);
     }

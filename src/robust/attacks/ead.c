@@ -112,6 +112,8 @@ static enum btz_err search(struct work *w)
             step(w, i, t);
         BTZ_TRY(btz_classifier_logits(job->classifier, w->x, job->n, w->logits));
         for (size_t i = 0; i < job->n; i++)
+            btz_attack_count(job, i, 2, 1);
+        for (size_t i = 0; i < job->n; i++)
             judge(w, i, w->logits + i * job->classes);
     }
     for (size_t i = 0; i < job->n; i++) {

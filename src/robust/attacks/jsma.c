@@ -183,6 +183,8 @@ static enum btz_err attempt(struct work *w, size_t rank)
         size_t left = 0;
 
         for (size_t a = 0; a < w->count; a++)
+            btz_attack_count(job, w->active[a], 2, 2);
+        for (size_t a = 0; a < w->count; a++)
             memcpy(w->now + a * f, w->x + w->active[a] * f, f * sizeof *w->now);
         BTZ_TRY(btz_classifier_gradient(job->classifier, w->now, w->count, losses, 2, w->logits,
                                         NULL, w->grad));

@@ -114,6 +114,8 @@ static enum btz_err run(struct btz_attack_job *job)
         job->adv[k] = boxed(&job->box, job->x[k] + delta[k % f]);
     BTZ_TRY(btz_classifier_logits(job->classifier, job->adv, job->n, logits));
     for (size_t i = 0; i < job->n; i++)
+        btz_attack_count(job, i, 1, 0);
+    for (size_t i = 0; i < job->n; i++)
         job->broken[i] = btz_argmax(logits + i * job->classes, job->classes) != job->y[i];
     return BTZ_OK;
 }

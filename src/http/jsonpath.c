@@ -1,4 +1,4 @@
-#include "redteam/jsonpath.h"
+#include "http/jsonpath.h"
 
 #define STEPS_MAX  64
 #define VALUES_MAX 10000

@@ -4,8 +4,8 @@
  * The leading `$` may be left out. Names without quotes may hold letters, digits, `_`, `-` and anything that is not
  * ASCII. `..`, filters, slices and unions are refused with the position where they stand.
  */
-#ifndef BTZ_REDTEAM_JSONPATH_H
-#define BTZ_REDTEAM_JSONPATH_H
+#ifndef BTZ_HTTP_JSONPATH_H
+#define BTZ_HTTP_JSONPATH_H
 
 #include "base/json.h"
 
