@@ -258,7 +258,9 @@ static enum btz_err open_ranks(struct job *j)
     if (!open_ranks_of)
         return btz_fail(BTZ_UNSUPPORTED, "--mpi: %s is no module of this program",
                         folder ? folder : name);
-    return open_ranks_of(&j->ranks);
+    if (open_ranks_of(&j->ranks) != BTZ_OK)
+        return btz_fail(BTZ_UNSUPPORTED, "--mpi: MPI does not start");
+    return BTZ_OK;
 }
 
 static enum btz_err open_job(struct job *j, const char *model)

@@ -51,11 +51,12 @@ static bool fits_wise(const struct btz_net *n, const struct btz_node *node, int6
 static bool fits(struct btz_net *n, struct btz_step *s, int64_t batch)
 {
     const struct btz_node *node = s->call.node;
-    const struct btz_op_lanes *own = node->op->lanes;
+    const struct btz_op_lanes *own;
 
     if (!s->live || s->folded || s->dynamic || node->in_count < 1 || node->out_count < 1 ||
         !is_batch(n, node->out[0], batch))
         return false;
+    own = node->op->lanes; /* a step that is not live has no node */
     for (uint32_t k = 1; k < node->out_count; k++)
         if (node->out[k] != BTZ_NONE)
             return false;
