@@ -26,6 +26,17 @@ static void show(void *user, const struct btz_harden_progress *p)
                 (unsigned long long)p->batch, p->loss, p->robust, p->lr);
 }
 
+/* Argument `at`, from 1 to `max`; `absent` where it is not given or none. */
+static uint64_t number(int argc, char **argv, int at, uint64_t absent, uint64_t max)
+{
+    uint64_t given;
+
+    return argc > at && btz_parse_u64(btz_str(argv[at]), &given) == BTZ_OK && given >= 1 &&
+                   given <= max
+               ? given
+               : absent;
+}
+
 static enum btz_err measure(int argc, char **argv)
 {
     const char *folder = getenv("BTZ_DATA") ? getenv("BTZ_DATA") : "../shared/data";
@@ -48,10 +59,9 @@ static enum btz_err measure(int argc, char **argv)
     BTZ_TRY(net_fast_adversarial(1, &bytes));
     BTZ_TRY(btz_model_parse(btz_buf_slice(&bytes), NULL, NULL, &m));
     btz_harden_defaults((enum btz_harden_method)method, &o);
-    o.epochs = argc > 2 ? (uint32_t)atoi(argv[2]) : o.epochs;
-    o.threads = argc > 3 ? (unsigned)atoi(argv[3]) : btz_pool_processors();
-    if (argc > 4)
-        train.count = (size_t)atoi(argv[4]);
+    o.epochs = (uint32_t)number(argc, argv, 2, o.epochs, 100000);
+    o.threads = (unsigned)number(argc, argv, 3, btz_pool_processors(), 256);
+    train.count = (size_t)number(argc, argv, 4, train.count, train.count);
     o.measure_max = 500;
     o.measure_steps = 10;
     o.validation = 0;

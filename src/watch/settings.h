@@ -41,11 +41,11 @@ struct btz_settings {
     const char *title; /* of reports */
     const char *state; /* folder; a relative one stands beside the file */
     uint64_t seed;
-    unsigned threads;                              /* at least 1 */
-    enum btz_severity fail_on;                     /* BTZ_SEVERITY_COUNT: never */
-    double risk_threshold;                         /* negative: none */
-    struct btz_conf_list suppressions;             /* struct btz_suppression */
-    struct btz_conf_list reports;                  /* struct btz_report_conf */
+    unsigned threads;                      /* at least 1 */
+    enum btz_severity fail_on;             /* BTZ_SEVERITY_COUNT: never */
+    double risk_threshold;                 /* negative: none */
+    struct btz_conf_list suppressions;     /* struct btz_suppression */
+    struct btz_conf_list reports;          /* struct btz_report_conf */
     struct btz_conf_list datasets, audits; /* struct btz_asset_conf */
     const struct btz_uncovered *uncovered;
     size_t uncovered_count;
