@@ -14,7 +14,7 @@ struct args {
     const char *data, *labels, *label_column, *valid_data, *valid_labels, *out, *checkpoint;
     int method, norm, optimiser, schedule, format;
     double eps, step, beta, clean_ratio, gamma, lr, momentum, decay, peak, drop, validation;
-    double edge, shift, mirror, low, high;
+    double edge, shift, mirror, corrupt, low, high;
     int64_t steps, replays, warmup, epochs, batch, part, seed, threads, every, measure, memory;
     struct btz_option_list drops;
     bool awp, mpi, keep_on, forget;
@@ -91,6 +91,9 @@ static const struct btz_option options[] = {
     REAL("edge", edge, 0, 1, "0", "Share of samples made edge cases: saturated, faint, spoilt."),
     REAL("shift", shift, 0, 1, "0", "Share of pictures shifted by up to an eighth."),
     REAL("mirror", mirror, 0, 1, "0", "Share of pictures of which every second is mirrored."),
+    REAL(
+        "corrupt", corrupt, 0, 1, "0",
+        "Share of pictures with one of fifteen common corruptions: noise, blur, weather, digital."),
     COUNT("epochs", epochs, -1, 100000, "-1", "Passes over the data; -1: the method's."),
     COUNT("batch", batch, -1, 65536, "-1", "Samples a batch; -1: the method's."),
     COUNT("part", part, 0, 65536, "0", "Samples a part of a batch; 0: a quarter, at most 32."),
@@ -200,6 +203,7 @@ static enum btz_err read_options(struct job *j)
     add_augment(o, "edge", a->edge, btz_harden_edge);
     add_augment(o, "shift", a->shift, btz_harden_shift);
     add_augment(o, "mirror", a->mirror, btz_harden_mirror);
+    add_augment(o, "corrupt", a->corrupt, btz_harden_corrupt);
     say_count(a->epochs, &o->epochs);
     say_count(a->batch, &o->batch);
     o->part = (uint32_t)a->part;

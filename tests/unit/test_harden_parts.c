@@ -205,12 +205,12 @@ static void test_augment(void **state)
 {
     static const struct btz_shape shape = { 3, { 1, 8, 8 } }, row = { 1, { 5 } };
     const struct btz_box box = { 0, 1 };
-    size_t kinds = 0;
+    size_t kinds = 0, corrupted = 0;
 
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
-        float x[64], old[64], line[5] = { 0.1F, 0.2F, 0.3F, 0.4F, 0.9F };
-        struct btz_rng r;
+        float x[64], old[64], again[64], line[5] = { 0.1F, 0.2F, 0.3F, 0.4F, 0.9F };
+        struct btz_rng r, twin;
         size_t moved = 0, ends = 0;
 
         btz_rng_init(&r, seed, 0);
@@ -240,8 +240,20 @@ static void test_augment(void **state)
         memcpy(x, old, sizeof x);
         assert_int_equal(btz_harden_mirror(NULL, &shape, box, 0, &r, x), BTZ_OK);
         assert_true((x[0] == old[0] && x[9] == old[9]) || (x[0] == old[7] && x[9] == old[14]));
+        /* A corruption is one of a picture, inside the box, and the same for the same draws. */
+        memcpy(x, old, sizeof x);
+        memcpy(again, old, sizeof again);
+        twin = r;
+        assert_int_equal(btz_harden_corrupt(NULL, &shape, box, 0, &r, x), BTZ_OK);
+        assert_int_equal(btz_harden_corrupt(NULL, &shape, box, 0, &twin, again), BTZ_OK);
+        assert_memory_equal(x, again, sizeof x);
+        corrupted += memcmp(x, old, sizeof x) != 0;
+        for (int i = 0; i < 64; i++)
+            assert_true(x[i] >= 0 && x[i] <= 1);
+        assert_int_equal(btz_harden_corrupt(NULL, &row, box, 0, &r, line), BTZ_UNSUPPORTED);
     }
     assert_int_equal(kinds, 31);
+    assert_true(corrupted > 150);
 }
 
 static void test_shuffle(void **state)

@@ -3,7 +3,9 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "robust/corruption.h"
 #include "robust/harden/inside.h"
 
 /* A sample as channels of a picture; a row of numbers is one line of it. */
@@ -166,5 +168,26 @@ enum btz_err btz_harden_edge(const void *user, const struct btz_shape *shape, st
         dead(box, &p, rng, x);
         break;
     }
+    return BTZ_OK;
+}
+
+enum btz_err btz_harden_corrupt(const void *user, const struct btz_shape *shape, struct btz_box box,
+                                size_t index, struct btz_rng *rng, float *x)
+{
+    enum btz_corruption kind = (enum btz_corruption)btz_rng_below(rng, BTZ_CORRUPT_COUNT);
+    int severity = 1 + (int)btz_rng_below(rng, BTZ_SEVERITIES);
+    struct btz_picture p;
+    BTZ_FREE float *out = NULL;
+    size_t count;
+
+    (void)user;
+    (void)index;
+    BTZ_TRY(btz_picture_of(shape, &p));
+    count = p.channels * p.height * p.width;
+    out = malloc(count * sizeof *out);
+    if (!out)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(btz_corrupt(&p, box, kind, severity, rng, x, out));
+    memcpy(x, out, count * sizeof *out);
     return BTZ_OK;
 }

@@ -52,6 +52,10 @@ enum btz_err btz_harden_mirror(const void *user, const struct btz_shape *shape, 
 enum btz_err btz_harden_edge(const void *user, const struct btz_shape *shape, struct btz_box box,
                              size_t index, struct btz_rng *rng, float *x);
 
+/* One of the common corruptions of corruption.h at random, of any severity; for pictures, UNSUPPORTED otherwise. */
+enum btz_err btz_harden_corrupt(const void *user, const struct btz_shape *shape, struct btz_box box,
+                                size_t index, struct btz_rng *rng, float *x);
+
 /* ---- options (options.c) --------------------------------------------------------------------------------------------- */
 
 enum btz_harden_method {
