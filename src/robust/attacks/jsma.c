@@ -170,11 +170,11 @@ static enum btz_err attempt(struct work *w, size_t rank)
     BTZ_TRY(btz_classifier_logits(job->classifier, job->x, n, w->logits));
     w->count = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t t = (uint32_t)job->param[TARGET];
+        bool any = job->param[TARGET] < 0;
+        uint32_t t = any ? ranked(w->logits + i * classes, classes, job->y[i], rank)
+                         : (uint32_t)job->param[TARGET];
 
-        if (job->param[TARGET] < 0)
-            t = ranked(w->logits + i * classes, classes, job->y[i], rank);
-        else if (t >= classes || t == job->y[i])
+        if (!any && (t >= classes || t == job->y[i]))
             continue;
         w->target[w->count] = t;
         w->active[w->count++] = i;
