@@ -39,6 +39,7 @@ static uint64_t number(int argc, char **argv, int at, uint64_t absent, uint64_t 
 
 static enum btz_err measure(int argc, char **argv)
 {
+    unsigned threads;
     const char *folder = getenv("BTZ_DATA") ? getenv("BTZ_DATA") : "../shared/data";
     BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(16U << 20);
     struct btz_samples *train_set = NULL, *test_set = NULL;
@@ -60,7 +61,8 @@ static enum btz_err measure(int argc, char **argv)
     BTZ_TRY(btz_model_parse(btz_buf_slice(&bytes), NULL, NULL, &m));
     btz_harden_defaults((enum btz_harden_method)method, &o);
     o.epochs = (uint32_t)number(argc, argv, 2, o.epochs, 100000);
-    o.threads = (unsigned)number(argc, argv, 3, btz_pool_processors(), 256);
+    threads = (unsigned)number(argc, argv, 3, btz_pool_processors(), 256);
+    o.threads = threads;
     train.count = (size_t)number(argc, argv, 4, train.count, train.count);
     o.measure_max = 500;
     o.measure_steps = 10;
@@ -79,7 +81,7 @@ static enum btz_err measure(int argc, char **argv)
                r.epochs[i].loss, r.epochs[i].train_clean, r.epochs[i].train_robust,
                r.epochs[i].seconds);
     fflush(stdout);
-    o.threads = argc > 3 ? (unsigned)atoi(argv[3]) : btz_pool_processors();
+    o.threads = threads;
     BTZ_TRY(btz_harden_measure(m, &test, 0, &o, 1, 0.01, 1, &clean));
     BTZ_TRY(btz_harden_measure(m, &test, 1000, &o, 50, 0.01, 10, &pgd));
     printf("],\"test_clean\":%.4f,\"test_pgd50_10\":%.4f,\"pgd_n\":%zu}\n",
