@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "cli/progress.h"
+#include "cli/samples.h"
 #include "robust/harden/harden.h"
 #include "robust/harden/ranks.h"
 #include "sample/sample.h"
@@ -51,20 +52,7 @@ static const char *const norms[] = { "linf", "l2", NULL };
 
 /* Numbers that the method's recipe knows have -1 for "not said". */
 static const struct btz_option options[] = {
-    { .name = "data",
-      .letter = 'd',
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(data),
-      .metavar = "FILE",
-      .required = true,
-      .help = "Training samples: idx, npy, npz, CSV (each also .gz), or a folder of pictures." },
-    { .name = "labels",
-      .letter = 'l',
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(labels),
-      .metavar = "FILE",
-      .help = "Their classes, where they are not in the data file." },
-    TEXT("label-column", label_column, "NAME", "Column of a CSV file that holds the class."),
+    BTZ_SAMPLES_OPTIONS("Training samples"),
     { .name = "out",
       .letter = 'o',
       .kind = BTZ_OPTION_STRING,

@@ -1,6 +1,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/samples.h"
 #include "cli/scanning.h"
 
 struct args {
@@ -17,25 +18,7 @@ static const char *const norms[] = { "linf", "l2", "l1", NULL };
 
 #define ARG(member) offsetof(struct args, member)
 static const struct btz_option options[] = {
-    { .name = "data",
-      .letter = 'd',
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(data),
-      .metavar = "FILE",
-      .required = true,
-      .help = "Samples: idx, npy, npz, CSV (each also .gz), or a folder of pictures with a "
-              "subfolder for each class." },
-    { .name = "labels",
-      .letter = 'l',
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(labels),
-      .metavar = "FILE",
-      .help = "Their classes, where they are not in the data file." },
-    { .name = "label-column",
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(label_column),
-      .metavar = "NAME",
-      .help = "Column of a CSV file that holds the class: name, or number from 0." },
+    BTZ_SAMPLES_OPTIONS("Samples"),
     { .name = "norm",
       .kind = BTZ_OPTION_CHOICE,
       .offset = ARG(norm),

@@ -1,4 +1,4 @@
-#include "cli/cli.h"
+#include "cli/samples.h"
 #include "base/json.h"
 #include "base/pool.h"
 #include "robust/evaluate.h"
@@ -13,24 +13,7 @@ static const char *const formats[] = { "text", "json", NULL };
 
 #define ARG(member) offsetof(struct args, member)
 static const struct btz_option options[] = {
-    { .name = "data",
-      .letter = 'd',
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(data),
-      .metavar = "FILE",
-      .required = true,
-      .help = "Samples: idx, npy, npz, CSV (each also .gz), or a folder of pictures." },
-    { .name = "labels",
-      .letter = 'l',
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(labels),
-      .metavar = "FILE",
-      .help = "Their classes, where they are not in the data file." },
-    { .name = "label-column",
-      .kind = BTZ_OPTION_STRING,
-      .offset = ARG(label_column),
-      .metavar = "NAME",
-      .help = "Column of a CSV file that holds the class: name, or number from 0." },
+    BTZ_SAMPLES_OPTIONS("Samples"),
     { .name = "threads",
       .kind = BTZ_OPTION_INT,
       .offset = ARG(threads),

@@ -180,8 +180,7 @@ static enum btz_err read_any(struct btz_weights_job *job, struct btz_slice bytes
         w->format = "safetensors";
         BTZ_TRY(btz_safetensors_read(job, bytes));
     } else
-        return btz_fail(BTZ_UNSUPPORTED, "%s: neither safetensors nor a .pth of PyTorch",
-                        job->what);
+        return btz_fail(BTZ_INPUT, "%s: neither safetensors nor a .pth of PyTorch", job->what);
     if (w->count)
         qsort(w->items, w->count, sizeof *w->items, by_name);
     for (size_t i = 1; i < w->count; i++)

@@ -67,7 +67,7 @@ static enum btz_err reader_of(const char *format, const struct btz_sample_file *
         }
     if (format)
         return btz_fail(BTZ_USAGE, "no format \"%s\" of samples", format);
-    return btz_fail(BTZ_UNSUPPORTED,
+    return btz_fail(BTZ_INPUT,
                     "%s: none of the formats that are read: idx, npy, npz, CSV, folder of pictures",
                     file->name);
 }

@@ -66,7 +66,8 @@ struct btz_samples_options {
 };
 
 struct btz_samples;
-/* Errors: IO, INPUT (with the row, line or byte), LIMIT, UNSUPPORTED (format). */
+/* Errors: IO, INPUT (with the row, line or byte; a file of no known format), LIMIT, UNSUPPORTED (elements that are not read),
+ * USAGE (no reader has the id `format`). */
 BTZ_CHECKED enum btz_err btz_samples_open(const struct btz_samples_options *options,
                                           struct btz_samples **out);
 /* The same from memory: `data` and `labels` of the options are only names. `labels` may be empty. Nothing is kept. */

@@ -54,9 +54,15 @@ run 3 robust build --arch bad.yaml -o bad2.onnx
 says .err 'bad.yaml:3: linear: gets 1x8x8'
 [ ! -e bad2.onnx ]
 ok $? "what fails writes nothing"
+# Files that do not fit are 3, not wrong usage.
+printf 'neither this nor that' >odd.bin
+run 3 robust build --arch net.yaml --weights odd.bin -o bad2.onnx
+says .err "neither safetensors"
+run 3 robust eval net.onnx --data odd.bin
+says .err "none of the formats"
 # A pickle that would run a command, were it loaded: bytes, never executed.
 cp "$BTZ_SOURCE/tests/fuzz/seeds/pth/bad-system" evil.pth
 run 5 robust build --arch net.yaml --weights evil.pth -o bad2.onnx
 says .err "wants os.system"
-run 2 robust build --arch net.yaml --weights net.yaml -o bad2.onnx
+run 3 robust build --arch net.yaml --weights net.yaml -o bad2.onnx
 done_testing

@@ -539,7 +539,7 @@ static void test_idx_wrong(void **state)
     }
     memcpy(bad, good, sizeof bad);
     bad[2] = 0x0a;
-    refuse(btz_slice_of(bad, sizeof bad), none, &o, BTZ_UNSUPPORTED, "none of the formats");
+    refuse(btz_slice_of(bad, sizeof bad), none, &o, BTZ_INPUT, "none of the formats");
     bad[2] = 8, bad[3] = 9;
     refuse(btz_slice_of(bad, sizeof bad), none, &o, BTZ_INPUT, "9 axes");
     bad[3] = 2, memset(bad + 4, 0xff, 8);
