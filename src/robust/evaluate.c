@@ -495,6 +495,11 @@ enum btz_err btz_evaluate_memory(const struct btz_evaluate_options *o, size_t *o
 
 /* ---- all together ------------------------------------------------------------------------------------------------------ */
 
+bool btz_attack_keeps_constraints(const struct btz_attack *a)
+{
+    return strcmp(a->rule, "redteam.evasion.tabular") == 0;
+}
+
 static enum btz_err check_options(const struct btz_evaluate_options *o)
 {
     if (!o->model && !o->oracle)
@@ -513,7 +518,15 @@ static enum btz_err check_options(const struct btz_evaluate_options *o)
             return btz_fail(BTZ_USAGE, "%s does not know the norm %s", a->id,
                             btz_norm_name(o->norm));
         if (a->access == BTZ_ATTACK_GRADIENT && !o->model)
-            return btz_fail(BTZ_USAGE, "%s needs gradients; there is only an endpoint", a->id);
+            return btz_fail(BTZ_USAGE,
+                            "%s needs gradients, and this model only answers; `bartizan robust "
+                            "list` names the attacks by scores and by labels",
+                            a->id);
+        if (o->constraint && !btz_attack_keeps_constraints(a))
+            return btz_fail(BTZ_USAGE,
+                            "%s knows nothing of constraints; attacks on tables are tabular and "
+                            "tabular-gradient",
+                            a->id);
     }
     return BTZ_OK;
 }
@@ -546,7 +559,10 @@ static enum btz_err prepare_workers(struct btz_evaluating *ev)
             BTZ_TRY(worker_models(o, &ev->workers[i]));
         BTZ_TRY(worker_arrays(&ev->workers[i], ev->unit, e->features, e->classes));
     }
-    e->memory = each * ev->threads;
+    e->memory =
+        each * ev->threads + (size_t)e->n * (sizeof *e->verdicts + sizeof *ev->list) +
+        (o->samples.x ? (size_t)e->n * (e->features * sizeof *o->samples.x + sizeof *o->samples.y)
+                      : o->samples.memory);
     e->threads = ev->threads;
     return BTZ_OK;
 }
@@ -626,6 +642,8 @@ static enum btz_err evaluate(struct btz_evaluating *ev)
     }
     BTZ_TRY(by_class(ev));
     BTZ_TRY(btz_checks_after(ev));
+    for (unsigned i = 0; i < ev->threads && !ev->o->model; i++)
+        e->asked += ev->workers[i].oracle->queries;
     e->stopped = ev->stopped;
     return BTZ_OK;
 }

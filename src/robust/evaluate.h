@@ -26,6 +26,7 @@ struct btz_evaluate_samples {
     /* Rows first .. first+count-1. Called by one thread at a time, in any order, and for the same rows more than once. */
     enum btz_err (*read)(void *user, uint64_t first, size_t count, float *x, uint32_t *y);
     void *user;
+    size_t memory; /* bytes that `read` holds, for the prediction */
 };
 
 struct btz_evaluate_attack {
@@ -34,6 +35,8 @@ struct btz_evaluate_attack {
 };
 
 enum btz_autoattack { BTZ_AUTOATTACK_STANDARD, BTZ_AUTOATTACK_PLUS, BTZ_AUTOATTACK_RAND };
+/* Does it look for rows within a constraint alone? */
+bool btz_attack_keeps_constraints(const struct btz_attack *a);
 bool btz_autoattack_parse(const char *text, enum btz_autoattack *out); /* "standard" */
 /*
  * The sequence of a version with its parameters, for a norm and a number of classes: targets are at most classes - 1.
@@ -59,6 +62,7 @@ struct btz_evaluate_options {
     /* For models that are no classifiers with gradients, and for endpoints: an oracle for each worker, freed at the end. */
     enum btz_err (*oracle)(void *user, struct btz_oracle **out);
     void *oracle_user;
+    const char *identity; /* what the oracle asks, for the state; NULL: the model says it all */
     const struct btz_shape *sample; /* see btz_classifier_options */
     uint32_t batch;                 /* the same */
     struct btz_evaluate_samples samples;
@@ -70,7 +74,7 @@ struct btz_evaluate_options {
     enum btz_norm norm;
     double eps;
     struct btz_box box;
-    const struct btz_constraint *constraint; /* of attacks on tables; NULL: the box alone */
+    const struct btz_constraint *constraint; /* then attacks on tables alone; NULL: the box alone */
     uint64_t seed;
     unsigned threads;  /* 0: 1 */
     size_t memory_max; /* of all workers together; fewer threads are used to keep it; 0: 8 GiB */
@@ -169,7 +173,9 @@ struct btz_evaluation {
     float adv_min, adv_max;
     uint64_t nan_count;          /* values, of all that attacks returned as broken */
     uint64_t queries, gradients; /* of attacks, per sample and once; checks are not in them */
-    size_t memory;    /* predicted for all workers; the samples and verdicts not included */
+    uint64_t
+        asked; /* of black boxes: rows that were put to the oracles by this process, for whatever reason */
+    size_t memory;    /* predicted: all workers, samples and verdicts */
     unsigned threads; /* used */
     double seconds;
     bool
@@ -179,7 +185,8 @@ struct btz_evaluation {
 
 /*
  * Errors: those of the model, the samples, the attacks; INPUT for a label or a value outside its range (names the sample) and
- * for a state file of another evaluation; USAGE for an attack that does not know the norm or needs gradients there are not;
+ * for a state file of another evaluation; USAGE for an attack that does not know the norm or the constraint, or needs
+ * gradients there are not;
  * LIMIT with the bytes that one worker needs.
  */
 BTZ_CHECKED enum btz_err btz_evaluate(const struct btz_evaluate_options *options,

@@ -12,9 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "robust/constraint.h"
 #include "robust/evaluating.h"
 
-#define MAGIC     "btz-evaluate 1\n"
+#define MAGIC     "btz-evaluate 2\n"
 #define MAGIC_LEN (sizeof MAGIC - 1)
 #define HEADER    (MAGIC_LEN + BTZ_SHA256_LEN)
 #define SAMPLE    38 /* bytes of a sample in a record */
@@ -224,6 +225,21 @@ static void add_model(struct btz_sha256 *h, const struct btz_model *m)
     }
 }
 
+static void add_constraint(struct btz_sha256 *h, const struct btz_constraint *c)
+{
+    add_number(h, (double)c->features);
+    for (size_t k = 0; k < c->features; k++) {
+        const struct btz_column *column = &c->columns[k];
+
+        add_number(h, column->kind);
+        add_number(h, column->moves);
+        add_number(h, column->immutable);
+        add_number(h, (double)column->low);
+        add_number(h, (double)column->high);
+        add_number(h, column->group == BTZ_NO_GROUP ? -1 : (double)column->group);
+    }
+}
+
 /* Everything that the result depends on. */
 static void fingerprint(const struct btz_evaluating *ev, uint8_t out[BTZ_SHA256_LEN])
 {
@@ -234,6 +250,10 @@ static void fingerprint(const struct btz_evaluating *ev, uint8_t out[BTZ_SHA256_
     btz_sha256_add(&h, btz_slice_of(ev->digest, sizeof ev->digest));
     if (o->model)
         add_model(&h, o->model);
+    add_text(&h, o->identity ? o->identity : "");
+    add_number(&h, o->constraint != NULL);
+    if (o->constraint)
+        add_constraint(&h, o->constraint);
     add_number(&h, o->norm);
     add_number(&h, o->eps);
     add_number(&h, (double)o->box.low);
@@ -282,7 +302,7 @@ static enum btz_err check_file(struct btz_state *s, const uint8_t print[BTZ_SHA2
     if (memcmp(header + MAGIC_LEN, print, BTZ_SHA256_LEN) != 0)
         return btz_fail(BTZ_INPUT,
                         "%s is the state of another evaluation (model, samples, attacks, eps, "
-                        "norm or seed differ): remove it or name another file",
+                        "norm, constraints or seed differ): remove it or name another file",
                         s->path);
     return BTZ_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "robust/constraint.h"
 #include "robust/evaluating.h"
 
 void btz_unit_result_release(struct btz_unit_result *r)
@@ -14,7 +15,7 @@ void btz_unit_result_release(struct btz_unit_result *r)
     *r = (struct btz_unit_result){ 0 };
 }
 
-/* Within eps and the box, without NaN; notes the extremes of all that is. */
+/* Within eps, the box and the constraint, without NaN; notes the extremes of all that is. */
 static bool is_valid(const struct btz_evaluating *ev, const float *x, const float *adv,
                      struct btz_unit_result *out, double *distance)
 {
@@ -31,7 +32,9 @@ static bool is_valid(const struct btz_evaluating *ev, const float *x, const floa
     *distance = btz_norm_of(o->norm, adv, x, n);
     if (nans || low < o->box.low - (float)BTZ_EVALUATE_SLACK ||
         high > o->box.high + (float)BTZ_EVALUATE_SLACK ||
-        (o->norm != BTZ_NORM_NONE && !(*distance <= o->eps + BTZ_EVALUATE_SLACK * fmax(1, o->eps))))
+        (o->norm != BTZ_NORM_NONE &&
+         !(*distance <= o->eps + BTZ_EVALUATE_SLACK * fmax(1, o->eps))) ||
+        (o->constraint && !btz_constraint_holds(o->constraint, x, adv)))
         return false;
     out->distance_max = fmax(out->distance_max, *distance);
     out->adv_min = fminf(out->adv_min, low);

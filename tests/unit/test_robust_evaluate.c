@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "mnist_net.h"
+#include "robust/constraint.h"
 #include "robust/evaluate.h"
 
 #ifndef __has_feature
@@ -475,6 +476,52 @@ static void test_damaged_state(void **state)
     unlink(path);
 }
 
+/* A state belongs to its constraint and to what was asked; an attack that knows nothing of constraints is refused. */
+static void test_constrained_state(void **state)
+{
+    struct btz_evaluate_attack a[] = { attack("tabular", "queries", 40),
+                                       attack("square", "queries", 10) };
+    struct btz_evaluate_options o = options(a, 1);
+    struct btz_evaluation *e = NULL, *again;
+    struct btz_constraint c, other;
+    struct btz_arena arena;
+    char path[64];
+    (void)state;
+
+    btz_arena_init(&arena, 1U << 20);
+    mnist_must(btz_constraint_free_columns(FEATURES, o.box, &arena, &c));
+    mnist_must(btz_constraint_free_columns(FEATURES, o.box, &arena, &other));
+    c.columns[3].immutable = other.columns[3].immutable = true;
+    o.norm = BTZ_NORM_L0;
+    o.eps = 3;
+    o.samples.n = 40;
+    o.constraint = &c;
+    o.state = state_path(path);
+    unlink(path);
+    e = run(&o);
+    assert_true(e->attacks[0].broken > 0);
+    assert_int_equal(e->attacks[0].claimed_invalid, 0);
+    o.constraint = &other; /* the same by value */
+    again = run(&o);
+    assert_same(e, again);
+    btz_evaluation_free(again);
+    btz_evaluation_free(e);
+    other.columns[5].high = 0.5F;
+    assert_int_equal(btz_evaluate(&o, &e), BTZ_INPUT);
+    assert_non_null(strstr(btz_error_detail(), "another evaluation"));
+    o.constraint = NULL;
+    assert_int_equal(btz_evaluate(&o, &e), BTZ_INPUT);
+    o.constraint = &c;
+    o.identity = "another model";
+    assert_int_equal(btz_evaluate(&o, &e), BTZ_INPUT);
+    unlink(path);
+    o.attacks = a + 1;
+    o.norm = BTZ_NORM_LINF;
+    assert_int_equal(btz_evaluate(&o, &e), BTZ_USAGE);
+    assert_non_null(strstr(btz_error_detail(), "knows nothing of constraints"));
+    btz_arena_release(&arena);
+}
+
 /* ---- attacks that lie -------------------------------------------------------------------------------------------------- */
 
 /* Claims everything: one third outside eps, one third NaN, the rest unchanged. */
@@ -704,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_damaged_state),
+        cmocka_unit_test(test_constrained_state),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_masked),
