@@ -80,14 +80,22 @@ static json_t *attack_rows(const struct btz_evaluation *e)
 
 static enum btz_err attacks(struct btz_figures *f, const struct btz_evaluation *e)
 {
+    char asked[120] = "";
+
+    if (e->asked)
+        snprintf(asked, sizeof asked,
+                 " The model was asked %" PRIu64
+                 " rows in all, the clean pass and the checks included.",
+                 e->asked);
     return attach(
         f, "Attacks, in the order they ran",
-        json_pack("{s:s, s:[s, s, s, s, s, s, s, s], s:o, s:s}", "kind", "table", "columns",
+        json_pack("{s:s, s:[s, s, s, s, s, s, s, s], s:o, s:s+}", "kind", "table", "columns",
                   "attack", "samples tried", "broken", "accuracy under it alone",
                   "accuracy after it", "forward passes", "gradients", "time", "rows",
                   attack_rows(e), "note",
                   "Intervals are exact (Clopper-Pearson), 95 %. A sample counts as broken from the "
-                  "first attack on that breaks it; the last row is the worst case."));
+                  "first attack on that breaks it; the last row is the worst case.",
+                  asked));
 }
 
 static enum btz_err curve(struct btz_figures *f, const struct btz_evaluation *e)

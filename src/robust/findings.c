@@ -87,13 +87,18 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
     const struct say s = {
         .conf = conf,
         .e = e,
-        .asset = { .kind = "model", .name = conf->name, .address = conf->path },
+        .asset = { .kind = "model",
+                   .name = conf->name,
+                   .address = conf->path ? conf->path : conf->url },
         .sink = sink,
     };
+    bool gradients = false;
 
     for (size_t i = 0; i < e->attack_count; i++) {
         const struct btz_evaluate_attacked *a = &e->attacks[i];
         bool only = e->attack_count == 1;
+
+        gradients = gradients || a->given.attack->access == BTZ_ATTACK_GRADIENT;
 
         /* The rate among survivors of others is no rate of the model. */
         if (a->alone && a->tried)
@@ -101,8 +106,9 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
                              only ? f : NULL));
     }
     if (e->attack_count > 1 && e->clean.k)
-        BTZ_TRY(say_rate(&s, "redteam.evasion.gradient", "worst case of all attacks",
-                         e->clean.k - e->robust.k, e->clean.k, f));
+        BTZ_TRY(say_rate(&s,
+                         gradients ? "redteam.evasion.gradient" : e->attacks[0].given.attack->rule,
+                         "worst case of all attacks", e->clean.k - e->robust.k, e->clean.k, f));
     for (int i = 0; e->attack_count && i < BTZ_CHECK_COUNT; i++)
         BTZ_TRY(say_check(&s, (enum btz_check_id)i));
     return BTZ_OK;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sample/sample.h"
+#include "robust/constraint.h"
 
 #define ATTACKS_MAX 32
 
@@ -44,6 +44,15 @@ static enum btz_err check_model(const struct btz_model_conf *m)
             BTZ_USAGE, "model name \"%s\": use 1 to 64 letters, digits, '.', '_' and '-'", m->name);
     if (!m->path && !m->url)
         return btz_fail(BTZ_USAGE, "model \"%s\" needs a `path` or a `url`", m->name);
+    if (m->path && m->url)
+        return btz_fail(BTZ_USAGE, "model \"%s\": `path` or `url`, not both", m->name);
+    if (m->url && m->data)
+        BTZ_TRY(btz_asked_check(m));
+    if (m->constraints && m->norm != BTZ_NORM_L0)
+        return btz_fail(BTZ_USAGE,
+                        "model \"%s\": constraints are for norm l0, where eps is how many columns "
+                        "may change",
+                        m->name);
     if (!(m->low < m->high))
         return btz_fail(BTZ_USAGE, "model \"%s\": `low` %g is not below `high` %g", m->name, m->low,
                         m->high);
@@ -101,11 +110,12 @@ static enum btz_err forecast_text(const struct plan *plan, struct btz_arena *are
                                  m->path ? m->path : m->url, plan->units[i].left_out);
         else if (plan->conf->samples)
             err = btz_buf_printf(&text, "%s (%s): at most %" PRId64 " samples of %s, %s %.6g\n",
-                                 m->name, m->path, plan->conf->samples, m->data,
+                                 m->name, m->path ? m->path : m->url, plan->conf->samples, m->data,
                                  btz_norm_name((enum btz_norm)m->norm), m->eps);
         else
-            err = btz_buf_printf(&text, "%s (%s): all samples of %s, %s %.6g\n", m->name, m->path,
-                                 m->data, btz_norm_name((enum btz_norm)m->norm), m->eps);
+            err = btz_buf_printf(&text, "%s (%s): all samples of %s, %s %.6g\n", m->name,
+                                 m->path ? m->path : m->url, m->data,
+                                 btz_norm_name((enum btz_norm)m->norm), m->eps);
     }
     if (!err) {
         *out = btz_arena_str(arena, btz_buf_slice(&text));
@@ -142,9 +152,7 @@ static enum btz_err robust_plan(const void *conf, const struct btz_context *ctx,
         if (!u->conf)
             return btz_fail(BTZ_USAGE, "robust.models: no model is named \"%s\"", names[i]);
         BTZ_TRY(check_model(u->conf));
-        u->left_out = !u->conf->path   ? "it has no `path`: only files are attacked"
-                      : !u->conf->data ? "it has no `data` to be tested with"
-                                       : NULL;
+        u->left_out = u->conf->data ? NULL : "it has no `data` to be tested with";
     }
     BTZ_TRY(forecast_text(plan, arena, &f.text));
     *out = plan;
@@ -160,6 +168,13 @@ struct work {
     const struct btz_context *ctx;
     struct btz_sink *sink;
     struct btz_model *model;
+    struct btz_asked asked;
+    bool gradients; /* the model has them; else it is asked */
+    bool scores;
+    struct btz_arena arena;
+    struct btz_constraint constraint; /* of tables: norm l0 */
+    struct btz_box box;
+    struct btz_saved saved;
     struct btz_samples *samples;
     size_t *chosen; /* of the data; NULL: all */
     size_t count;
@@ -181,6 +196,12 @@ static enum btz_err collect(void *user, const struct btz_evaluate_broken *b)
 {
     struct work *w = user;
 
+    struct btz_evaluate_broken in_data = *b;
+
+    if (w->chosen)
+        in_data.index = w->chosen[b->index];
+    if (w->unit->conf->save)
+        BTZ_TRY(btz_saved_add(&w->saved, w->gallery.features, &in_data));
     return btz_gallery_add(&w->gallery, b);
 }
 
@@ -217,6 +238,19 @@ static enum btz_err add_attack(struct work *w, const struct btz_evaluate_attack 
     return BTZ_OK;
 }
 
+/* The budget of `queries`, before what is said of single parameters. Square asks once more than it is told. */
+static void set_budget(const struct btz_robust_conf *c, struct btz_evaluate_attack *a)
+{
+    size_t at = btz_attack_param_find(a->attack, "queries");
+    double queries = (double)c->queries;
+
+    if (!c->queries || at == SIZE_MAX || a->attack->access == BTZ_ATTACK_GRADIENT)
+        return;
+    if (strcmp(a->attack->id, "square") == 0)
+        queries -= 1;
+    a->param[at] = fmin(fmax(queries, a->attack->params[at].min), a->attack->params[at].max);
+}
+
 static enum btz_err set_params(const struct btz_robust_conf *c, struct btz_evaluate_attack *a)
 {
     const struct btz_conf_pair *pairs = c->set.items;
@@ -243,6 +277,38 @@ static enum btz_err set_params(const struct btz_robust_conf *c, struct btz_evalu
     return BTZ_OK;
 }
 
+static enum btz_err add_with_params(struct work *w, struct btz_evaluate_attack *a)
+{
+    set_budget(w->conf, a);
+    BTZ_TRY(set_params(w->conf, a));
+    return add_attack(w, a);
+}
+
+/* What fits the model and the norm: on tables those that keep constraints, else those by questions, the cheapest first. */
+static enum btz_err list_fitting(struct work *w)
+{
+    static const char *const known[] = { "tabular-gradient", "tabular", "square",
+                                         "hopskipjump",      "geoda",   "sign-opt",
+                                         "boundary" };
+    unsigned norm = 1U << w->unit->conf->norm;
+
+    for (size_t i = 0; i < BTZ_COUNT(known); i++) {
+        struct btz_evaluate_attack a = { .attack = btz_attack_find(known[i]) };
+
+        if (!(a.attack->norms & norm) ||
+            (a.attack->access == BTZ_ATTACK_GRADIENT && !w->gradients) ||
+            (strcmp(known[i], "square") == 0 && !w->scores))
+            continue;
+        btz_attack_defaults(a.attack, a.param);
+        BTZ_TRY(add_with_params(w, &a));
+    }
+    if (!w->attack_count)
+        return btz_fail(BTZ_USAGE, "no attack by %s knows the norm %s; take l2",
+                        w->scores ? "scores" : "labels",
+                        btz_norm_name((enum btz_norm)w->unit->conf->norm));
+    return BTZ_OK;
+}
+
 /* The list of the configuration; versions of AutoAttack stand for their sequence. */
 static enum btz_err list_attacks(struct work *w, size_t classes)
 {
@@ -250,6 +316,8 @@ static enum btz_err list_attacks(struct work *w, size_t classes)
     const char *const *ids = w->conf->attacks.count ? w->conf->attacks.items : standard;
     size_t count = w->conf->attacks.count ? w->conf->attacks.count : 1;
 
+    if (!w->conf->attacks.count && (!w->gradients || w->unit->conf->norm == BTZ_NORM_L0))
+        return list_fitting(w);
     for (size_t i = 0; i < count; i++) {
         struct btz_evaluate_attack list[BTZ_AUTOATTACK_MAX];
         enum btz_autoattack version;
@@ -262,10 +330,8 @@ static enum btz_err list_attacks(struct work *w, size_t classes)
             list[0].attack = btz_attack_find(ids[i]);
             btz_attack_defaults(list[0].attack, list[0].param);
         }
-        for (size_t k = 0; k < n; k++) {
-            BTZ_TRY(set_params(w->conf, &list[k]));
-            BTZ_TRY(add_attack(w, &list[k]));
-        }
+        for (size_t k = 0; k < n; k++)
+            BTZ_TRY(add_with_params(w, &list[k]));
     }
     return BTZ_OK;
 }
@@ -278,28 +344,70 @@ static void shape_of_data(const struct btz_samples_info *info, struct btz_shape 
         out->dim[k] = info->shape.dim[k];
 }
 
+/* Shape of what the model reads. Gradients are there where a net with them can be planned. */
+static enum btz_err look_at_file(struct work *w, struct btz_shape *shape)
+{
+    struct btz_classifier *c = NULL;
+    size_t bytes;
+    enum btz_err err;
+
+    BTZ_TRY(btz_model_read(w->unit->conf->path, NULL, &w->model));
+    err = btz_classifier_new(w->model, &(struct btz_classifier_options){ .batch = 1 }, &c);
+    if (!err)
+        err = btz_classifier_memory(c, true, &bytes);
+    if (!err)
+        *shape = c->shape;
+    btz_classifier_free(c);
+    w->gradients = !err;
+    w->scores = !err;
+    return err == BTZ_UNSUPPORTED ? BTZ_OK : err;
+}
+
+/* A model that only answers; what it reads and says is known once it is open. */
+static enum btz_err look_at_answers(struct work *w, struct btz_shape *shape)
+{
+    struct btz_oracle *o = NULL;
+
+    w->asked.model = w->model;
+    if (w->model)
+        btz_log(w->ctx->log, BTZ_LOG_INFO, "%s: attacked by questions, it has no gradients: %s",
+                w->unit->conf->name, btz_error_detail());
+    BTZ_TRY(btz_asked_identify(&w->asked));
+    BTZ_TRY(btz_asked_open(&w->asked, &o));
+    *shape = o->shape;
+    w->scores = o->has_scores;
+    btz_oracle_free(o);
+    return BTZ_OK;
+}
+
 static enum btz_err open_model(struct work *w)
 {
+    const struct btz_model_conf *m = w->unit->conf;
     const struct btz_samples_info *info = btz_samples_info(w->samples);
-    struct btz_shape shape;
-    struct btz_classifier *c = NULL;
+    struct btz_shape data, shape = { 0 };
+    size_t features;
 
-    shape_of_data(info, &shape);
-    BTZ_TRY(btz_model_read(w->unit->conf->path, NULL, &w->model));
-    BTZ_TRY(btz_classifier_new(w->model, &(struct btz_classifier_options){ .batch = 1 }, &c));
-    if (c->features != info->values) {
+    shape_of_data(info, &data);
+    w->asked = (struct btz_asked){ .conf = m,
+                                   .shape = data,
+                                   .classes = m->classes ? (size_t)m->classes : info->classes,
+                                   .seed = w->ctx->seed,
+                                   .stop = w->ctx->stop };
+    if (m->path)
+        BTZ_TRY(look_at_file(w, &shape));
+    if (!w->gradients)
+        BTZ_TRY(look_at_answers(w, &shape));
+    BTZ_TRY(btz_shape_count(&shape, &features));
+    if (features != info->values) {
         char wants[BTZ_SHAPE_TEXT], has[BTZ_SAMPLE_SHAPE_TEXT];
 
-        (void)btz_fail(BTZ_INPUT, "%s reads samples of %s, those of %s are %s", w->unit->conf->path,
-                       btz_shape_text(&c->shape, wants), w->unit->conf->data,
-                       btz_sample_shape_text(&info->shape, has));
-        btz_classifier_free(c);
-        return BTZ_INPUT;
+        return btz_fail(BTZ_INPUT, "%s reads samples of %s, those of %s are %s",
+                        m->path ? m->path : m->url, btz_shape_text(&shape, wants), m->data,
+                        btz_sample_shape_text(&info->shape, has));
     }
     /* A table of pixels is shown as the picture the model sees. */
-    w->gallery.shape = c->shape.rank > shape.rank ? c->shape : shape;
-    w->gallery.features = c->features;
-    btz_classifier_free(c);
+    w->gallery.shape = shape.rank > data.rank ? shape : data;
+    w->gallery.features = features;
     return BTZ_OK;
 }
 
@@ -309,7 +417,7 @@ static enum btz_err report(const struct work *w, const struct btz_evaluation *e)
     const struct btz_samples_info *info = btz_samples_info(w->samples);
     const struct btz_coverage coverage = {
         .practice = BTZ_PRACTICE_REDTEAM,
-        .asset = { .kind = "model", .name = m->name, .address = m->path },
+        .asset = { .kind = "model", .name = m->name, .address = m->path ? m->path : m->url },
         .unit = "samples",
         .planned = w->count,
         .done = e->n,
@@ -318,7 +426,7 @@ static enum btz_err report(const struct work *w, const struct btz_evaluation *e)
     enum btz_err err;
 
     btz_figures_init(&f);
-    err = btz_figures_of(e, &w->gallery, (struct btz_box){ (float)m->low, (float)m->high },
+    err = btz_figures_of(e, &w->gallery, w->box,
                          info->classes >= e->classes ? info->class_names : NULL, &f);
     if (!err)
         err = btz_robust_findings(m, e, &f, w->sink);
@@ -326,6 +434,16 @@ static enum btz_err report(const struct work *w, const struct btz_evaluation *e)
         err = w->sink->coverage(w->sink, &coverage);
     btz_figures_release(&f);
     return err;
+}
+
+/* Columns have ranges of their own where all attacks know of columns. */
+static bool is_of_tables(const struct work *w)
+{
+    bool all = w->attack_count > 0;
+
+    for (size_t i = 0; i < w->attack_count; i++)
+        all = all && btz_attack_keeps_constraints(w->attacks[i].attack);
+    return all || w->unit->conf->constraints;
 }
 
 static enum btz_err attack_model(struct work *w)
@@ -338,9 +456,9 @@ static enum btz_err attack_model(struct work *w)
         .signs = w->conf->signs,
         .norm = (enum btz_norm)m->norm,
         .eps = m->eps,
-        .box = { (float)m->low, (float)m->high },
         .seed = w->ctx->seed,
-        .threads = w->ctx->threads,
+        /* One engine asks an address, so that pace and number of requests are those that were said. */
+        .threads = m->url ? 1 : w->ctx->threads,
         .memory_max = (size_t)w->conf->memory_mib << 20,
         .state = w->state,
         .stop = w->ctx->stop,
@@ -354,11 +472,26 @@ static enum btz_err attack_model(struct work *w)
     BTZ_TRY(open_samples(w));
     BTZ_TRY(open_model(w));
     BTZ_TRY(list_attacks(w, btz_samples_info(w->samples)->classes));
-    o.model = w->model;
+    w->box = (struct btz_box){ (float)m->low, (float)m->high };
+    if (is_of_tables(w)) {
+        BTZ_TRY(btz_columns_load(m->constraints, w->samples, &w->arena, &w->constraint, &w->box));
+        o.constraint = &w->constraint;
+    }
+    o.box = w->box;
+    o.samples.memory = (size_t)btz_samples_info(w->samples)->memory;
+    if (w->gradients)
+        o.model = w->model;
+    else {
+        o.oracle = btz_asked_open;
+        o.oracle_user = &w->asked;
+        o.identity = w->asked.identity;
+    }
     o.samples.n = w->count;
     o.attack_count = w->attack_count;
     BTZ_TRY(btz_evaluate(&o, &e));
     err = report(w, e);
+    if (!err && m->save)
+        err = btz_saved_write(&w->saved, m->save, &btz_samples_info(w->samples)->shape);
     btz_evaluation_free(e);
     return err;
 }
@@ -409,10 +542,14 @@ static enum btz_err run_unit(const struct plan *plan, const struct unit *u,
     w->conf = plan->conf;
     w->ctx = ctx;
     w->sink = sink;
+    btz_arena_init(&w->arena, (size_t)256 << 20);
+    btz_saved_init(&w->saved);
     err = place_state(w);
     if (!err)
         err = attack_model(w);
     btz_gallery_release(&w->gallery);
+    btz_saved_release(&w->saved);
+    btz_arena_release(&w->arena);
     free(w->chosen);
     btz_samples_close(w->samples);
     btz_model_free(w->model);

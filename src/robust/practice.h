@@ -7,15 +7,24 @@
 #include "base/conf.h"
 #include "finding/practice.h"
 #include "robust/evaluate.h"
+#include "sample/sample.h"
 
 struct btz_model_conf {
-    const char *name, *path, *url, *data, *labels, *label_column;
-    int norm; /* enum btz_norm: the first three */
+    const char *name, *path, *url, *data, *labels, *label_column, *constraints, *save;
+    int norm; /* enum btz_norm: the first four */
     double eps, low, high, robust_min;
+    int64_t classes; /* 0: as many as the data have */
+    /* Of addresses. */
+    const char *request, *scores_at, *labels_at, *input, *ca_file;
+    int protocol; /* of btz_asked_protocols */
+    struct btz_conf_list headers;
+    int64_t rows, concurrency, retries, timeout;
+    double rate;
+    bool insecure;
 };
 struct btz_robust_conf {
     struct btz_conf_list only, attacks, set;
-    int64_t samples, memory_mib;
+    int64_t samples, queries, memory_mib;
     bool alone, signs;
 };
 struct btz_robust_section {
@@ -24,6 +33,49 @@ struct btz_robust_section {
 };
 extern const struct btz_conf_key btz_robust_keys[];
 extern const size_t btz_robust_key_count;
+
+/* ---- models that only answer (asked.c) -------------------------------------------------------------------------------- */
+
+struct btz_asked {
+    const struct btz_model_conf *conf;
+    const struct btz_model *model; /* NULL: the address */
+    struct btz_shape shape;        /* of a sample of the data */
+    size_t classes;
+    uint64_t seed;
+    const volatile int *stop;
+    char identity[2 * BTZ_SHA256_LEN + 1]; /* see btz_evaluate_options */
+};
+extern const char *const btz_asked_protocols[];
+/* USAGE: what is missing to ask an address. */
+BTZ_CHECKED enum btz_err btz_asked_check(const struct btz_model_conf *m);
+/* Sets the identity: of the file's bytes, or of what an address is asked. Secrets are not in it. */
+BTZ_CHECKED enum btz_err btz_asked_identify(struct btz_asked *a);
+/* `user` is a struct btz_asked; for btz_evaluate_options. */
+BTZ_CHECKED enum btz_err btz_asked_open(void *user, struct btz_oracle **out);
+
+/* ---- constraints of tables (columns.c) -------------------------------------------------------------------------------- */
+
+/* Of a file's text. Ranges that it does not say are -1e30 to 1e30. Errors: INPUT, USAGE, LIMIT, with line or column. */
+BTZ_CHECKED enum btz_err btz_columns_parse(struct btz_slice text, const char *name, size_t features,
+                                           struct btz_arena *arena, struct btz_constraint *out);
+/* The same from a file (NULL: nothing is said), with the ranges of the data where none was said. box: holds them all. */
+BTZ_CHECKED enum btz_err btz_columns_load(const char *path, const struct btz_samples *s,
+                                          struct btz_arena *arena, struct btz_constraint *out,
+                                          struct btz_box *box);
+
+/* ---- what was broken, as files (saved.c) ------------------------------------------------------------------------------ */
+
+struct btz_saved {
+    struct btz_buf x, adv, index, label, said, distance;
+    size_t count;
+};
+void btz_saved_init(struct btz_saved *s);
+void btz_saved_release(struct btz_saved *s);
+BTZ_CHECKED enum btz_err btz_saved_add(struct btz_saved *s, size_t features,
+                                       const struct btz_evaluate_broken *b);
+/* original.npy and adversarial.npy (count x shape), index, label, predicted (int64) and distance (float64) of each. */
+BTZ_CHECKED enum btz_err btz_saved_write(const struct btz_saved *s, const char *folder,
+                                         const struct btz_sample_shape *shape);
 
 /* ---- what is shown of broken samples (gallery.c) ---------------------------------------------------------------------- */
 
