@@ -171,7 +171,17 @@ static enum btz_err checks(struct btz_figures *f, const struct btz_evaluation *e
                             "outcome", "what was found", "rows", rows));
 }
 
-/* Where a single black-box attack ran: the share that is broken after so many questions. */
+/* Are the questions of a sample those until it was broken? Not where an attack goes on with what an earlier one broke. */
+static bool has_questions(const struct btz_evaluation *e)
+{
+    for (size_t i = 0; i < e->attack_count; i++)
+        if (e->attacks[i].given.attack->access == BTZ_ATTACK_GRADIENT ||
+            (i && e->attacks[i - 1].broken && e->attacks[i].alone))
+            return false;
+    return e->attack_count > 0;
+}
+
+/* The share that is broken after so many questions, of all attacks together. */
 static enum btz_err questions(struct btz_figures *f, const struct btz_evaluation *e)
 {
     uint64_t most = 1;
@@ -195,7 +205,9 @@ static enum btz_err questions(struct btz_figures *f, const struct btz_evaluation
     return attach(f, "Broken samples over questions asked",
                   json_pack("{s:s, s:s, s:s, s:b, s:b, s:[{s:s, s:o}]}", "kind", "curve", "x",
                             "questions a sample", "y", "share broken", "percent", 1, "log", 1,
-                            "series", "name", e->attacks[0].given.attack->id, "points", points));
+                            "series", "name",
+                            e->attack_count == 1 ? e->attacks[0].given.attack->id : "all attacks",
+                            "points", points));
 }
 
 static enum btz_err picture(struct btz_figures *f, const struct btz_gallery *g, struct btz_box box)
@@ -242,7 +254,7 @@ enum btz_err btz_figures_of(const struct btz_evaluation *e, const struct btz_gal
         BTZ_TRY(pictured(f, e, g, names));
     if (e->curve_count)
         BTZ_TRY(curve(f, e));
-    if (e->attack_count == 1 && e->attacks[0].given.attack->access != BTZ_ATTACK_GRADIENT)
+    if (has_questions(e))
         BTZ_TRY(questions(f, e));
     BTZ_TRY(classes(f, e, names));
     if (e->confusion && e->classes <= CONFUSION_SHOW)

@@ -92,6 +92,8 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
                    .address = conf->path ? conf->path : conf->url },
         .sink = sink,
     };
+    const struct btz_attack *most = e->attack_count ? e->attacks[0].given.attack : NULL;
+    uint64_t broken = 0;
     bool gradients = false;
 
     for (size_t i = 0; i < e->attack_count; i++) {
@@ -99,6 +101,10 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
         bool only = e->attack_count == 1;
 
         gradients = gradients || a->given.attack->access == BTZ_ATTACK_GRADIENT;
+        if (a->broken > broken) {
+            broken = a->broken;
+            most = a->given.attack;
+        }
 
         /* The rate among survivors of others is no rate of the model. */
         if (a->alone && a->tried)
@@ -106,8 +112,7 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
                              only ? f : NULL));
     }
     if (e->attack_count > 1 && e->clean.k)
-        BTZ_TRY(say_rate(&s,
-                         gradients ? "redteam.evasion.gradient" : e->attacks[0].given.attack->rule,
+        BTZ_TRY(say_rate(&s, gradients ? "redteam.evasion.gradient" : most->rule,
                          "worst case of all attacks", e->clean.k - e->robust.k, e->clean.k, f));
     for (int i = 0; e->attack_count && i < BTZ_CHECK_COUNT; i++)
         BTZ_TRY(say_check(&s, (enum btz_check_id)i));
