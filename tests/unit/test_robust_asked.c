@@ -20,6 +20,8 @@
 
 #define FEATURES 4
 #define SAMPLES  12
+#define MANY     600 /* three units */
+#define FEW      20  /* questions */
 #define QUERIES  1500
 
 /* Class 1 where w x + b > 0. */
@@ -75,9 +77,9 @@ static void handle(struct test_conn *c, const struct test_request *r, void *user
 struct world {
     struct service service;
     struct test_server *server;
-    float x[SAMPLES * FEATURES];
-    uint32_t y[SAMPLES];
-    double away[SAMPLES]; /* to the boundary, L2 */
+    float x[MANY * FEATURES];
+    uint32_t y[MANY];
+    double away[MANY]; /* to the boundary, L2 */
     struct btz_model_conf conf;
     struct btz_conf_pair header;
     struct btz_asked asked;
@@ -94,7 +96,7 @@ static void start(struct world *o)
     btz_rng_init(&r, 4, 4);
     for (size_t k = 0; k < FEATURES; k++)
         norm += w[k] * w[k];
-    for (size_t i = 0; i < SAMPLES; i++) {
+    for (size_t i = 0; i < MANY; i++) {
         double x[FEATURES];
 
         for (size_t k = 0; k < FEATURES; k++) {
@@ -180,6 +182,31 @@ static void test_distance(void **state)
     test_server_stop(world.server);
 }
 
+/* Units on three threads, each with an oracle: the count is that of the server, and no sample costs more than it may. */
+static void test_budget(void **state)
+{
+    struct btz_evaluate_attack a = { .attack = btz_attack_find("hopskipjump") };
+    struct btz_evaluate_options o;
+    struct btz_evaluation *e = NULL;
+    struct world world;
+
+    (void)state;
+    start(&world);
+    btz_attack_defaults(a.attack, a.param);
+    a.param[btz_attack_param_find(a.attack, "queries")] = FEW;
+    o = options(&world, &a);
+    o.samples.n = MANY;
+    assert_int_equal(btz_evaluate(&o, &e), BTZ_OK);
+    assert_int_equal(e->threads, 3);
+    assert_int_equal(e->clean.k, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        assert_true(e->verdicts[i].queries <= FEW);
+    assert_int_equal(e->asked, world.service.rows);
+    assert_true(e->asked > MANY && e->asked <= MANY * (FEW + 4));
+    btz_evaluation_free(e);
+    test_server_stop(world.server);
+}
+
 static void test_secret(void **state)
 {
     struct btz_evaluate_attack a = { .attack = btz_attack_find("hopskipjump") };
@@ -226,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_budget),
         cmocka_unit_test(test_secret),
         cmocka_unit_test(test_what_is_missing),
     };
