@@ -1,5 +1,12 @@
 #include "cli/cli.h"
-#include "robust/robust.h"
+#include "robust/text.h"
+
+static void say(struct btz_cli *cli, const char *id, enum btz_err err, size_t *failed)
+{
+    *failed += err != BTZ_OK;
+    fprintf(cli->out, "%s %s%s%s\n", err ? "FAIL" : "ok  ", id, err ? ": " : "",
+            err ? btz_error_detail() : "");
+}
 
 static int run(struct btz_cli *cli, const void *args, const char *const *operands,
                size_t operand_count)
@@ -9,13 +16,10 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
     (void)args;
     (void)operands;
     (void)operand_count;
-    for (const struct btz_attack *const *a = btz_attacks; *a; a++, count++) {
-        enum btz_err err = (*a)->selftest();
-
-        failed += err != BTZ_OK;
-        fprintf(cli->out, "%s %s%s%s\n", err ? "FAIL" : "ok  ", (*a)->id, err ? ": " : "",
-                err ? btz_error_detail() : "");
-    }
+    for (const struct btz_attack *const *a = btz_attacks; *a; a++, count++)
+        say(cli, (*a)->id, (*a)->selftest(), &failed);
+    for (const struct btz_text_attack *const *a = btz_text_attacks; *a; a++, count++)
+        say(cli, (*a)->id, (*a)->selftest(), &failed);
     fprintf(cli->out, "%zu of %zu attacks give their known answers\n", count - failed, count);
     if (failed)
         return btz_cli_fail(cli, btz_fail(BTZ_INTERNAL,

@@ -5,8 +5,7 @@
 
 #include "robust/practice.h"
 
-/* As severe as the rule says where half or more is broken, less where it is less. */
-static enum btz_severity severity_of(const struct btz_rule *rule, double share)
+enum btz_severity btz_evasion_severity(const struct btz_rule *rule, double share)
 {
     enum btz_severity s = share >= 0.5   ? BTZ_SEVERITY_HIGH
                           : share >= 0.1 ? BTZ_SEVERITY_MEDIUM
@@ -40,7 +39,7 @@ static enum btz_err say_rate(const struct say *s, const char *rule, const char *
     finding.value = (double)k / (double)n;
     finding.ci_low = interval.low;
     finding.ci_high = interval.high;
-    finding.severity = severity_of(finding.rule, finding.value);
+    finding.severity = btz_evasion_severity(finding.rule, finding.value);
     finding.outcome = k ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
     if (s->conf->robust_min >= 0) {
         finding.outcome = robust < s->conf->robust_min ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;

@@ -118,6 +118,8 @@ BTZ_CHECKED enum btz_err btz_figures_of(const struct btz_evaluation *e, const st
 
 /* ---- findings (findings.c) ---------------------------------------------------------------------------------------------- */
 
+/* As severe as the rule says where half or more is broken, less where it is less. */
+enum btz_severity btz_evasion_severity(const struct btz_rule *rule, double share);
 /* All that an evaluation says. `where` is the asset; `conf` what was asked for. */
 BTZ_CHECKED enum btz_err btz_robust_findings(const struct btz_model_conf *conf,
                                              const struct btz_evaluation *e,
