@@ -87,9 +87,10 @@ struct btz_trail_call {
 };
 /* All of them durable on OK. For one thread at a time. Errors: IO (full disk), CONFLICT (put back to an older state),
  * LIMIT (more than BTZ_TRAIL_LOG_MAX; an entry too large), those of the store. After an error some may be in the
- * ledger: ask btz_trail_logged before trying again. */
+ * ledger: ask btz_trail_logged before trying again. `between` is called before each entry is made, and may sleep. */
 BTZ_CHECKED enum btz_err btz_trail_log(struct btz_trail *t, struct btz_store *s,
-                                       const struct btz_trail_call *calls, size_t count);
+                                       const struct btz_trail_call *calls, size_t count,
+                                       void (*between)(void *user, size_t i), void *user);
 /* Those in the ledger from index `from` on, in their order; `size` (may be NULL): of the ledger. */
 typedef void btz_trail_logged_fn(void *user, unsigned writer, uint64_t epoch, uint64_t sequence);
 BTZ_CHECKED enum btz_err btz_trail_logged(struct btz_trail *t, uint64_t from,

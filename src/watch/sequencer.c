@@ -10,7 +10,9 @@
 #include <time.h>
 
 #define GROUP      1024
-#define GATHER_MS  25
+#define GATHER_MS  50
+#define REST_EACH  4     /* entries */
+#define REST_NS    50000 /* and what the timer adds */
 #define RETRY_MS   200
 #define TURN_NS    UINT64_C(1000000000)
 #define MARK_NS    UINT64_C(5000000000)
@@ -56,6 +58,16 @@ struct btz_sequencer {
     struct btz_buf calls[LAST_CALLS]; /* JSON */
     size_t next_call;
 };
+
+/* Requests go first where processors are short: a group is some milliseconds of work, and a scheduler lets a worker that wakes
+ * up wait for much of it, whatever the priorities. So it is done in pieces of less than 0.1 ms, unless somebody waits for it. */
+static void give_way(void *user, size_t i)
+{
+    struct btz_sequencer *q = user;
+
+    if (i % REST_EACH == REST_EACH - 1 && !btz_journal_is_wanted(q->reader))
+        (void)nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
+}
 
 /* ---- a record becomes an entry ---- */
 
@@ -133,6 +145,7 @@ static size_t make_entries(struct btz_sequencer *q, size_t count)
     size_t made = 0;
 
     for (size_t i = 0; i < count; i++) {
+        give_way(q, i);
         if (is_logged(q, &q->fetched[i]))
             continue;
         if (to_entry(q, made, &q->fetched[i]) == BTZ_OK)
@@ -172,6 +185,7 @@ static void tell_logged(struct btz_sequencer *q, size_t made)
         const struct btz_record_view *v = &q->view[i];
         struct btz_slice phase;
 
+        give_way(q, i);
         note_logged(q, q->call[i].writer, q->call[i].epoch, q->call[i].sequence);
         late += is_late(v, now_ms);
         if (btz_record_text(v, "phase", &phase) && btz_slice_is(phase, "begin"))
@@ -376,7 +390,7 @@ static enum btz_err log_once(struct btz_sequencer *q, size_t count, bool must_lo
     if (must_look)
         BTZ_TRY(look_at_ledger(q));
     made = make_entries(q, count);
-    BTZ_TRY(btz_trail_log(t, q->store, q->call, made));
+    BTZ_TRY(btz_trail_log(t, q->store, q->call, made, give_way, q));
     if (made > 0)
         q->looked_from = btz_trail_log_size(t);
     tell_logged(q, made);
@@ -429,7 +443,7 @@ static void *sequence(void *user)
     bool well = true;
     size_t count;
 
-    /* Requests go first where processors are short: a group is some milliseconds of work. */
+    /* Less weight, too: it matters where no processor is ever free. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 5);
     while (well && !is_stopping(q)) {
         uint64_t now = btz_clock_ns();

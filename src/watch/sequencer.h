@@ -13,7 +13,7 @@ struct btz_sequencer_options {
     struct btz_access *access;
     const char *state_dir;
     struct btz_log *log;
-    unsigned gather_ms; /* a quiet gateway's entries wait that long for company; 0: 25 */
+    unsigned gather_ms; /* a quiet gateway's entries wait that long for company; 0: 50 */
     /* Each call once it is in the ledger; may be NULL. Must not block. */
     void (*logged)(void *user, const struct btz_record_view *call);
     void *user;

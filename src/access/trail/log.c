@@ -72,6 +72,8 @@ struct made {
     struct btz_store *s;
     const struct btz_trail_call *calls;
     size_t count;
+    void (*between)(void *user, size_t i);
+    void *user;
     uint64_t now, month_began;
     struct btz_buf content, sealed, evidence, rows;
     unsigned char place[BTZ_TRAIL_PARTS]; /* of the parts of the call at hand */
@@ -288,6 +290,7 @@ static enum btz_err append(struct made *m)
 
     btz_random_bytes(m->fresh, m->count * sizeof m->fresh[0]);
     for (size_t i = 0; i < m->count; i++) {
+        m->between(m->user, i);
         BTZ_TRY(build(m, &m->calls[i], &m->fresh[i]));
         m->end[i] = m->t->log_leaves.len;
     }
@@ -338,12 +341,15 @@ static enum btz_err log_or_reopen(struct btz_trail *t, void *user)
 }
 
 enum btz_err btz_trail_log(struct btz_trail *t, struct btz_store *s,
-                           const struct btz_trail_call *calls, size_t count)
+                           const struct btz_trail_call *calls, size_t count,
+                           void (*between)(void *user, size_t i), void *user)
 {
     struct made m = { .t = t,
                       .s = s,
                       .calls = calls,
                       .count = count,
+                      .between = between,
+                      .user = user,
                       .content = BTZ_BUF(BTZ_LEDGER_ENTRY_MAX),
                       .sealed = BTZ_BUF(BTZ_LEDGER_ENTRY_MAX),
                       .evidence = BTZ_BUF(BTZ_TRAIL_SECRET_MAX + 4096),

@@ -106,6 +106,8 @@ struct btz_journal_record {
 BTZ_CHECKED enum btz_err btz_journal_fetch(struct btz_journal_reader *r, unsigned wait_ms,
                                            struct btz_journal_record *out, size_t max,
                                            size_t *count);
+/* A writer in durable mode waits, or a ring is a quarter full. */
+bool btz_journal_is_wanted(struct btz_journal_reader *r);
 /* Everything fetched is in the ledger: rings move on, waiting writers are told. */
 void btz_journal_done(struct btz_journal_reader *r);
 /* After a restart, before the first fetch: what the ledger holds already is not handed out again. The ledger is to be

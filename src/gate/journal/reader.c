@@ -164,7 +164,7 @@ static uint64_t pending(struct btz_journal_reader *r, struct source *s)
     return 0;
 }
 
-static bool is_wanted(struct btz_journal_reader *r)
+bool btz_journal_is_wanted(struct btz_journal_reader *r)
 {
     for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++) {
         struct source *s = &r->source[n];
@@ -194,7 +194,7 @@ static void wait_for_records(struct btz_journal_reader *r, unsigned wait_ms)
         attach_new(r);
         atomic_store_explicit(&c->asleep, 1, memory_order_seq_cst);
         atomic_thread_fence(memory_order_seq_cst);
-        if (is_wanted(r))
+        if (btz_journal_is_wanted(r))
             break;
         sleep_on(c, until - now);
         now = btz_clock_ns();
@@ -250,7 +250,7 @@ enum btz_err btz_journal_fetch(struct btz_journal_reader *r, unsigned wait_ms,
 
     btz_journal_alive(r);
     attach_new(r);
-    if (!is_wanted(r))
+    if (!btz_journal_is_wanted(r))
         wait_for_records(r, wait_ms);
     for (unsigned i = 0; i < BTZ_JOURNAL_WRITERS; i++) {
         unsigned n = (r->turn + i) % BTZ_JOURNAL_WRITERS;
