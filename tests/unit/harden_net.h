@@ -169,10 +169,10 @@ static inline void net_begin(struct net_text *t, uint64_t seed)
 }
 
 /* Bytes of the model; the last node was named "y". */
-static inline enum btz_err net_end(struct net_text *t, const int64_t *sample, size_t rank,
-                                   int64_t classes, struct btz_buf *out)
+static inline enum btz_err net_end_of(struct net_text *t, uint8_t version, const int64_t *sample,
+                                      size_t rank, int64_t classes, struct btz_buf *out)
 {
-    static const uint8_t opset[] = { 0x10, 15 };
+    const uint8_t opset[] = { 0x10, version };
 
     net_must(t, btz_wire_put_text(&t->graph, 2, "net"));
     net_value(t, 11, "x", sample, rank);
@@ -182,6 +182,12 @@ static inline enum btz_err net_end(struct net_text *t, const int64_t *sample, si
     net_must(t, btz_wire_put_bytes(out, 8, btz_slice_of(opset, sizeof opset)));
     btz_buf_release(&t->graph);
     return t->failed ? BTZ_INTERNAL : BTZ_OK;
+}
+
+static inline enum btz_err net_end(struct net_text *t, const int64_t *sample, size_t rank,
+                                   int64_t classes, struct btz_buf *out)
+{
+    return net_end_of(t, 15, sample, rank, classes, out);
 }
 
 /* The network of locuslab/fast_adversarial for MNIST: 166,406 parameters. */
