@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "robust/corrupting.h"
-#include "robust/hunt.h"
+#include "robust/rows.h"
 
 static const struct {
     const char *name;
@@ -78,7 +78,7 @@ enum btz_err btz_corrupt_gaussian_noise(const struct btz_corrupting *c, float *x
                                         { 0.08, 0.12, 0.18, 0.26, 0.38 } };
 
     for (size_t k = 0; k < count_of(c); k++)
-        x[k] += (float)(sigma[c->large][c->severity] * btz_draw_normal(c->rng));
+        x[k] += (float)(sigma[c->large][c->severity] * btz_random_normal(c->rng));
     return BTZ_OK;
 }
 

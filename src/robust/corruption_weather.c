@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "robust/corrupting.h"
-#include "robust/hunt.h"
+#include "robust/rows.h"
 
 /* ---- plasma ------------------------------------------------------------------------------------------------------------ */
 
@@ -158,7 +158,7 @@ enum btz_err btz_corrupt_snow(const struct btz_corrupting *c, float *x)
     if (!flakes)
         return btz_fail(BTZ_LIMIT, "out of memory");
     for (size_t k = 0; k < plane; k++)
-        flakes[k] = (float)(v[0] + v[1] * btz_draw_normal(c->rng));
+        flakes[k] = (float)(v[0] + v[1] * btz_random_normal(c->rng));
     BTZ_TRY(btz_zoom(flakes, h, w, v[2]));
     for (size_t k = 0; k < plane; k++)
         flakes[k] = (double)flakes[k] < v[3] ? 0 : fminf(flakes[k], 1);

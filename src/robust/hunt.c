@@ -5,25 +5,9 @@
 #include <string.h>
 
 #include "robust/hunt.h"
+#include "robust/rows.h"
 
 #define ROWS_BYTES ((size_t)16 << 20)
-
-double btz_draw_normal(struct btz_rng *r)
-{
-    /* Box and Muller; 1 - u is never 0. */
-    double radius = sqrt(-2 * log(1 - btz_rng_unit(r)));
-
-    return radius * cos(6.283185307179586 * btz_rng_unit(r));
-}
-
-double btz_dot(const float *a, const float *b, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
-}
 
 void btz_draw_direction(struct btz_rng *r, size_t n, float *out)
 {
@@ -31,8 +15,8 @@ void btz_draw_direction(struct btz_rng *r, size_t n, float *out)
 
     do {
         for (size_t i = 0; i < n; i++)
-            out[i] = (float)btz_draw_normal(r);
-        length = sqrt(btz_dot(out, out, n));
+            out[i] = (float)btz_random_normal(r);
+        length = sqrt(btz_inner(out, out, n));
     } while (length < 1e-12);
     for (size_t i = 0; i < n; i++)
         out[i] = (float)((double)out[i] / length);

@@ -70,11 +70,7 @@ BTZ_CHECKED enum btz_err btz_hunt_normal(struct btz_hunt *h, const float *points
                                          const double *delta, const size_t *count, uint64_t part,
                                          const struct btz_hunt_draw *draw, float *normal);
 
-/* ---- draws ---- */
-
-double btz_draw_normal(struct btz_rng *r);
-/* n normals of length 1. */
+/* n normals, together of length 1. */
 void btz_draw_direction(struct btz_rng *r, size_t n, float *out);
-double btz_dot(const float *a, const float *b, size_t n);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "robust/hunt.h"
+#include "robust/rows.h"
 
 void btz_hunt_draw_normal(const struct btz_hunt_draw *d, struct btz_rng *r, size_t n, float *out)
 {
@@ -80,7 +81,7 @@ static void finish(const struct btz_hunt *h, const struct sums *s, float *normal
             mean = 0;
         for (size_t k = 0; k < f; k++)
             out[k] = s->signed_sum[i * f + k] - (float)mean * s->plain[i * f + k];
-        length = sqrt(btz_dot(out, out, f));
+        length = sqrt(btz_inner(out, out, f));
         for (size_t k = 0; k < f; k++)
             out[k] = length > 1e-12 ? (float)((double)out[k] / length) : 0;
     }

@@ -7,6 +7,7 @@
 
 #include "robust/hunt.h"
 #include "robust/known.h"
+#include "robust/rows.h"
 
 #define SIDE     4
 #define FEATURES (SIDE * SIDE)
@@ -70,7 +71,7 @@ static void make(struct linear *l, enum btz_norm norm)
     memset(l->b, 0, sizeof l->b);
     for (size_t f = 0; f < FEATURES; f++)
         for (size_t k = 0; k < CLASSES; k++) {
-            l->w[f * CLASSES + k] = (float)btz_draw_normal(&r);
+            l->w[f * CLASSES + k] = (float)btz_random_normal(&r);
             l->b[k] -= l->w[f * CLASSES + k] / 2;
         }
     for (size_t i = 0; i < SAMPLES; i++)

@@ -1,5 +1,5 @@
 /*
- * What gradient attacks share: the samples at work, packed; balls, boxes and planes; losses beside the cross entropy.
+ * What attacks share: the samples at work, packed; balls, boxes and planes; losses beside the cross entropy.
  */
 #ifndef BTZ_ROBUST_ROWS_H
 #define BTZ_ROBUST_ROWS_H
@@ -52,7 +52,7 @@ void btz_project_plane(enum btz_norm norm, struct btz_box box, const float *t, c
  * projected; then the box. */
 void btz_random_start(enum btz_norm norm, double eps, struct btz_box box, const float *x, size_t n,
                       struct btz_rng *rng, float *out);
-double btz_random_normal(struct btz_rng *rng);
+double btz_random_normal(struct btz_rng *rng); /* mean 0, deviation 1 */
 /* btz_norm_of, quickly. */
 double btz_distance(enum btz_norm norm, const float *a, const float *b, size_t n);
 double btz_inner(const float *a, const float *b, size_t n);

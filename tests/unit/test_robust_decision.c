@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "robust/hunt.h"
+#include "robust/rows.h"
 
 #define FEATURES 12
 #define CLASSES  3
@@ -67,7 +68,7 @@ static void toy_init(struct toy *t)
     btz_rng_init(&r, 21, 0);
     for (size_t k = 0; k < CLASSES; k++)
         for (size_t f = 0; f < FEATURES; f++)
-            t->w[k][f] = (float)btz_draw_normal(&r);
+            t->w[k][f] = (float)btz_random_normal(&r);
 }
 
 struct all {

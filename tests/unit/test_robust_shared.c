@@ -12,6 +12,7 @@
 #include "robust/constraint.h"
 #include "robust/evaluate.h"
 #include "robust/hunt.h"
+#include "robust/rows.h"
 
 #define FEATURES 16
 #define N        600 /* three units */
@@ -49,7 +50,7 @@ static void prepare(struct all *a, const char *id)
 
         for (size_t f = 0; f < FEATURES; f++) {
             /* All of class 0. */
-            double v = 0.5 + 0.05 * btz_draw_normal(&r) + (f % 2 ? 0.05 : -0.05);
+            double v = 0.5 + 0.05 * btz_random_normal(&r) + (f % 2 ? 0.05 : -0.05);
 
             a->x[i * FEATURES + f] = (float)fmin(fmax(v, 0.2), 0.8);
             z += (double)w[2 * f] * ((double)a->x[i * FEATURES + f] - 0.5);

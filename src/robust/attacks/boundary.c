@@ -4,6 +4,7 @@
 
 #include "robust/hunt.h"
 #include "robust/known.h"
+#include "robust/rows.h"
 
 extern const struct btz_attack btz_attack_boundary;
 
@@ -38,12 +39,12 @@ static void propose(const struct btz_hunt *h, size_t i, const struct walk *w, co
 
     btz_attack_rng(h->job, i, 0x10000 + w->steps, &rng);
     for (size_t k = 0; k < f; k++) {
-        side[k] = (float)btz_draw_normal(&rng);
+        side[k] = (float)btz_random_normal(&rng);
         along += (double)side[k] * ((double)x[k] - (double)at[k]) / distance;
     }
     for (size_t k = 0; k < f; k++)
         side[k] -= (float)(along * ((double)x[k] - (double)at[k]) / distance);
-    length = sqrt(btz_dot(side, side, f));
+    length = sqrt(btz_inner(side, side, f));
     for (size_t k = 0; k < f; k++) {
         double eta = length > 0 ? (double)side[k] * w->sphere * distance / length : 0;
         double v =

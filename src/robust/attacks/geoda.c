@@ -4,6 +4,7 @@
 
 #include "robust/hunt.h"
 #include "robust/known.h"
+#include "robust/rows.h"
 
 extern const struct btz_attack btz_attack_geoda;
 
@@ -48,7 +49,7 @@ static void draw_low(const struct btz_hunt_draw *d, struct btz_rng *r, size_t n,
         memset(half, 0, c->rows * c->width * sizeof *half);
         for (size_t k = 0; k < c->rows; k++)
             for (size_t q = 0; q < c->columns; q++) {
-                float a = (float)btz_draw_normal(r);
+                float a = (float)btz_random_normal(r);
 
                 for (size_t j = 0; j < c->width; j++)
                     half[k * c->width + j] += a * c->across[q * c->width + j];
@@ -59,7 +60,7 @@ static void draw_low(const struct btz_hunt_draw *d, struct btz_rng *r, size_t n,
                     out[first + i * c->width + j] +=
                         c->down[k * c->height + i] * half[k * c->width + j];
     }
-    length = sqrt(fmax(btz_dot(out, out, n), 1e-12));
+    length = sqrt(fmax(btz_inner(out, out, n), 1e-12));
     for (size_t k = 0; k < n; k++)
         out[k] = (float)((double)out[k] / length);
 }

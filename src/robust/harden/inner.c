@@ -5,23 +5,11 @@
 #include <stdlib.h>
 
 #include "robust/harden/inside.h"
+#include "robust/rows.h"
 
 static float unit(struct btz_rng *r)
 {
     return (float)(btz_rng_u32(r) >> 8) * 0x1p-24F;
-}
-
-/* Box and Muller. */
-static float normal(struct btz_rng *r)
-{
-    double u = 1 - (double)unit(r), v = (double)unit(r);
-
-    return (float)(sqrt(-2 * log(u)) * cos(2 * acos(-1.0) * v));
-}
-
-static float clamp(float v, float low, float high)
-{
-    return v < low ? low : v > high ? high : v;
 }
 
 static double length(const float *a, const float *b, size_t n)
@@ -42,7 +30,7 @@ static void into_ball(enum btz_norm norm, double eps, size_t features, const flo
 
     if (norm == BTZ_NORM_LINF)
         for (size_t i = 0; i < features; i++)
-            adv[i] = clamp(adv[i], x[i] - e, x[i] + e);
+            adv[i] = btz_clamp(adv[i], x[i] - e, x[i] + e);
     else {
         double l = length(adv, x, features);
 
@@ -54,7 +42,7 @@ static void into_ball(enum btz_norm norm, double eps, size_t features, const flo
 static void into_box(struct btz_box box, size_t features, float *adv)
 {
     for (size_t i = 0; i < features; i++)
-        adv[i] = clamp(adv[i], box.low, box.high);
+        adv[i] = btz_clamp(adv[i], box.low, box.high);
 }
 
 void btz_harden_project(enum btz_norm norm, double eps, struct btz_box box, size_t features,
@@ -76,7 +64,7 @@ static void random_start(const struct btz_inner *how, struct btz_rng *r, size_t 
         return;
     }
     for (size_t i = 0; i < features; i++)
-        adv[i] = normal(r);
+        adv[i] = (float)btz_random_normal(r);
     l = length(adv, NULL, features);
     radius = how->eps * pow((double)unit(r), 1 / (double)features);
     for (size_t i = 0; i < features; i++)
@@ -93,7 +81,7 @@ static void start(const struct btz_inner *how, struct btz_rng *r, size_t feature
         break;
     case BTZ_INNER_NEAR:
         for (size_t i = 0; i < features; i++)
-            adv[i] = x[i] + 0.001F * normal(r);
+            adv[i] = x[i] + 0.001F * (float)btz_random_normal(r);
         break;
     default:
         memcpy(adv, x, features * sizeof *adv);
