@@ -14,7 +14,8 @@
 struct args {
     const char *data, *labels, *label_column, *valid_data, *valid_labels, *out, *checkpoint;
     int method, norm, optimiser, schedule, format;
-    double eps, step, beta, clean_ratio, gamma, lr, momentum, decay, peak, drop, validation;
+    double eps, step, beta, clean_ratio, gamma, lr, momentum, decay, peak, drop, average,
+        validation;
     double edge, shift, mirror, corrupt, low, high;
     int64_t steps, replays, warmup, epochs, batch, part, seed, threads, every, measure, memory;
     struct btz_option_list drops;
@@ -97,6 +98,8 @@ static const struct btz_option options[] = {
       .metavar = "EPOCH",
       .help = "Epoch from which the rate is lower, of step; may be given several times." },
     REAL("drop", drop, 0, 1, "0.1", "Factor of the rate at each --drop-at."),
+    REAL("average", average, -1, 0.999999, "-1",
+         "Running mean of the weights, a share of it kept each step; -1: the method's."),
     FLAG("keep-on", keep_on, "Do not stop at catastrophic overfitting."),
     COUNT("seed", seed, 0, 9e15, "1", "Seed of all randomness."),
     COUNT("threads", threads, 0, 256, "0", "Worker threads; 0: one a processor."),
@@ -204,6 +207,7 @@ static enum btz_err read_options(struct job *j)
         o->schedule = (enum btz_harden_schedule)a->schedule;
     o->peak = a->peak;
     o->drop = a->drop;
+    say_real(a->average, &o->average);
     o->validation = a->validation;
     o->overfit_stop = o->overfit_stop && !a->keep_on;
     o->seed = (uint64_t)a->seed;

@@ -146,6 +146,7 @@ static void run_threads(enum btz_harden_method method, enum net_kind kind, bool 
         small(method, &o);
         o.threads = k + 1;
         o.awp = awp;
+        o.average = awp ? 0.9 : 0;
         if (method == BTZ_HARDEN_PGD) {
             o.clean_ratio = 0.3;
             o.augments[o.augment_count++] =
@@ -173,6 +174,32 @@ static void test_threads(void **state)
     run_threads(BTZ_HARDEN_TRADES, NORMED, true);
 }
 
+/* Means that keep nothing are the last weights; others are kept beside what is trained, and end as other weights. */
+static void test_means(void **state)
+{
+    const double average[] = { 0, 1e-12, 0.9 };
+    uint8_t digest[3][BTZ_SHA256_LEN];
+    double loss[3];
+
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct btz_model *m = make_model(NORMED);
+        struct btz_harden_options o;
+        struct btz_harden_result r;
+
+        small(BTZ_HARDEN_FGSM_RS, &o);
+        o.average = average[k];
+        r = train(m, &o);
+        loss[k] = r.epochs[1].loss;
+        digest_of(m, digest[k]);
+        btz_harden_result_release(&r);
+        btz_model_free(m);
+    }
+    assert_memory_equal(digest[0], digest[1], BTZ_SHA256_LEN);
+    assert_memory_not_equal(digest[0], digest[2], BTZ_SHA256_LEN);
+    assert_true(loss[0] == loss[1] && loss[0] == loss[2]);
+}
+
 /* Killed at moments that nobody chose, again and again, and continued. */
 static void run_kills(enum btz_harden_method method, enum net_kind kind)
 {
@@ -188,6 +215,7 @@ static void run_kills(enum btz_harden_method method, enum net_kind kind)
     snprintf(result, sizeof result, "%s/result", path);
     small(method, &o);
     o.threads = 2;
+    o.average = kind == NORMED ? 0.9 : 0;
     r = train(m, &o);
     digest_of(m, want);
     btz_harden_result_release(&r);
@@ -543,7 +571,7 @@ int main(void)
         cmocka_unit_test(test_stops),       cmocka_unit_test(test_signature),
         cmocka_unit_test(test_statistics),  cmocka_unit_test(test_hardens),
         cmocka_unit_test(test_overfitting), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_number),
+        cmocka_unit_test(test_no_number),   cmocka_unit_test(test_means),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,23 @@ static void test_optimisers(void **state)
     }
 }
 
+/* A constant is its own mean; the first step counts for 9/11 of what the mean then is, whatever the average; after many
+ * steps the mean of a ramp w(t) = t lags by average / (1 - average). */
+static void test_average(void **state)
+{
+    float w[2] = { 3, -5 }, mean[2] = { 3, 0 };
+
+    (void)state;
+    btz_harden_average(0.999, 1, 2, w, mean);
+    assert_true(mean[0] == 3 && fabs((double)mean[1] + 5 * 9.0 / 11) < 1e-6);
+    mean[0] = 0;
+    for (uint64_t t = 1; t <= 2000; t++) {
+        w[0] = (float)t;
+        btz_harden_average(0.98, t, 1, w, mean);
+    }
+    assert_true(fabs((double)mean[0] - (2000 - 49)) < 0.05);
+}
+
 /* ---- learning rates ------------------------------------------------------------------------------------------------------ */
 
 static void near(double a, double b)
@@ -279,7 +296,7 @@ static void test_shuffle(void **state)
 #define NUMBERS 5
 struct vectors {
     float weights[NUMBERS], stats[2], first[NUMBERS], second[NUMBERS], best[NUMBERS], best_stats[2];
-    float delta[3];
+    float delta[3], mean[NUMBERS], mean_stats[2];
     struct btz_harden_epoch curves[4];
 };
 
@@ -288,7 +305,7 @@ static void lay_out(struct btz_harden_state *s, struct vectors *v, float value)
     float *all = v->weights;
 
     memset(v, 0, sizeof *v);
-    for (size_t i = 0; i < NUMBERS * 4 + 7; i++)
+    for (size_t i = 0; i < NUMBERS * 5 + 9; i++)
         all[i] = value != 0 ? value + (float)i : 0;
     *s = (struct btz_harden_state){ .curves = v->curves,
                                     .weights = v->weights,
@@ -298,11 +315,14 @@ static void lay_out(struct btz_harden_state *s, struct vectors *v, float value)
                                     .best = v->best,
                                     .best_stats = v->best_stats,
                                     .delta = v->delta,
+                                    .mean = v->mean,
+                                    .mean_stats = v->mean_stats,
                                     .numbers = NUMBERS,
                                     .stat_numbers = 2,
                                     .second_numbers = NUMBERS,
                                     .best_numbers = NUMBERS,
-                                    .delta_numbers = 3 };
+                                    .delta_numbers = 3,
+                                    .mean_numbers = NUMBERS };
 }
 
 static void test_checkpoint(void **state)
@@ -348,7 +368,8 @@ int main(void)
         cmocka_unit_test(test_optimisers), cmocka_unit_test(test_schedules),
         cmocka_unit_test(test_recipes),    cmocka_unit_test(test_losses),
         cmocka_unit_test(test_awp),        cmocka_unit_test(test_augment),
-        cmocka_unit_test(test_shuffle),    cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_average),    cmocka_unit_test(test_shuffle),
+        cmocka_unit_test(test_checkpoint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

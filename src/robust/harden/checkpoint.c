@@ -7,7 +7,7 @@
 
 #include "robust/harden/inside.h"
 
-static const uint8_t magic[8] = { 'B', 'T', 'Z', 'H', 'A', 'R', 'D', '1' };
+static const uint8_t magic[8] = { 'B', 'T', 'Z', 'H', 'A', 'R', 'D', '2' };
 #define ORDER_MARK   UINT32_C(0x01020304)
 #define HEAD_NUMBERS 9
 #define CURVE_FIELDS 7
@@ -43,7 +43,7 @@ struct vector {
     float *data;
     size_t count;
 };
-#define VECTORS 7
+#define VECTORS 9
 
 static void vectors_of(const struct btz_harden_state *s, struct vector v[VECTORS])
 {
@@ -54,6 +54,8 @@ static void vectors_of(const struct btz_harden_state *s, struct vector v[VECTORS
     v[4] = (struct vector){ s->best, s->best_numbers };
     v[5] = (struct vector){ s->best_stats, s->best_numbers ? s->stat_numbers : 0 };
     v[6] = (struct vector){ s->delta, s->delta_numbers };
+    v[7] = (struct vector){ s->mean, s->mean_numbers };
+    v[8] = (struct vector){ s->mean_stats, s->mean_numbers ? s->stat_numbers : 0 };
 }
 
 size_t btz_harden_checkpoint_size(const struct btz_harden_state *s, uint32_t curves)

@@ -120,6 +120,8 @@ struct btz_harden_options {
     uint32_t drops[BTZ_HARDEN_DROPS_MAX];
     size_t drop_count;
     double drop;
+    double
+        average; /* weights that are kept: w' = average w' + (1 - average) w after each step; 0: the last ones */
 
     double validation;                   /* share of the data that is not trained on */
     const struct btz_harden_data *valid; /* instead of a share; NULL: none */

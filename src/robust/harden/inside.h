@@ -28,6 +28,9 @@ double btz_harden_rate(const struct btz_harden_options *o, uint32_t epoch, uint6
 void btz_harden_step(const struct btz_harden_options *o, double rate, uint64_t step, size_t n,
                      const float *grad, float *w, float *first, float *second);
 
+/* n numbers after step `step`, counted from 1, into their mean. The first steps weigh more: min(average, (1 + t) / (10 + t)). */
+void btz_harden_average(double average, uint64_t step, size_t n, const float *w, float *mean);
+
 /* ---- params.c -------------------------------------------------------------------------------------------------------- */
 
 struct btz_harden_param {
@@ -161,8 +164,8 @@ struct btz_harden_state {
     struct btz_harden_epoch *curves; /* epochs of them */
     uint32_t curve_count;
     /* Vectors; NULL with 0 numbers: not used. */
-    float *weights, *stats, *first, *second, *best, *best_stats, *delta;
-    size_t numbers, stat_numbers, second_numbers, best_numbers, delta_numbers;
+    float *weights, *stats, *first, *second, *best, *best_stats, *delta, *mean, *mean_stats;
+    size_t numbers, stat_numbers, second_numbers, best_numbers, delta_numbers, mean_numbers;
 };
 
 struct btz_harden_run {

@@ -35,6 +35,15 @@ static void adam(float rate, float beta1, float decay, float shrink, uint64_t st
     }
 }
 
+void btz_harden_average(double average, uint64_t step, size_t n, const float *w, float *mean)
+{
+    double t = (double)step, early = (1 + t) / (10 + t);
+    float take = (float)(1 - (early < average ? early : average));
+
+    for (size_t i = 0; i < n; i++)
+        mean[i] += take * (w[i] - mean[i]);
+}
+
 void btz_harden_step(const struct btz_harden_options *o, double rate, uint64_t step, size_t n,
                      const float *grad, float *w, float *first, float *second)
 {

@@ -113,6 +113,7 @@ static enum btz_err check(const struct btz_harden_options *o)
     BTZ_TRY(want(o->validation, 0, 0.9, "validation share"));
     BTZ_TRY(want(o->awp_gamma, 0, 1, "gamma of the weight perturbation"));
     BTZ_TRY(want(o->drop, 0, 1, "drop"));
+    BTZ_TRY(want(o->average, 0, 0.999999, "averaging of the weights"));
     BTZ_TRY(want(o->overfit_drop, 0, 1, "drop of accuracy that stops the run"));
     BTZ_TRY(want((double)o->drop_count, 0, BTZ_HARDEN_DROPS_MAX, "number of drops"));
     BTZ_TRY(want((double)o->augment_count, 0, BTZ_HARDEN_AUGMENTS_MAX, "number of augmentations"));
@@ -184,6 +185,7 @@ enum btz_err btz_harden_fingerprint(const struct btz_harden_options *o, struct b
         BTZ_TRY(btz_buf_printf(out, " %" PRIu32, o->drops[i]));
     for (size_t i = 0; i < o->augment_count; i++)
         BTZ_TRY(btz_buf_printf(out, "\naugment %s %a", o->augments[i].name, o->augments[i].share));
+    BTZ_TRY(btz_buf_printf(out, " average %a", o->average));
     return btz_buf_printf(
         out, "\nvalidation %a measure %" PRIu32 " %" PRIu32 " overfit %d %a seed %" PRIu64 "\n",
         o->validation, o->measure_max, o->measure_steps, o->overfit_stop, o->overfit_drop, o->seed);

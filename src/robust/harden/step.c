@@ -232,7 +232,7 @@ static enum btz_err gradient(void *user, size_t part, unsigned worker)
 
 struct numbers_job {
     struct btz_harden_run *r;
-    bool sum, step; /* what is to be done to each number */
+    bool sum, step, mean; /* what is to be done to each number */
     double rate;
 };
 
@@ -250,22 +250,24 @@ static enum btz_err numbers_unit(void *user, size_t unit, unsigned worker)
             for (size_t i = from; is_ours(r, p) && i < to; i++)
                 r->sum[i] += r->grads[p * all + i];
     }
-    for (size_t k = 0; j->step && k < r->params.count; k++) {
+    for (size_t k = 0; (j->step || j->mean) && k < r->params.count; k++) {
         const struct btz_harden_param *p = &r->params.list[k];
         size_t a = p->offset > from ? p->offset : from;
         size_t b = p->offset + p->count < to ? p->offset + p->count : to;
 
-        if (a < b)
+        if (a < b && j->step)
             btz_harden_step(&r->o, j->rate, r->state.step + 1, b - a, r->sum + a,
                             p->data + (a - p->offset), r->state.first + a,
                             r->state.second ? r->state.second + a : NULL);
+        if (a < b && j->mean)
+            btz_harden_average(r->o.average, r->state.step, b - a, p->data + (a - p->offset),
+                               r->state.mean + a);
     }
     return BTZ_OK;
 }
 
-static enum btz_err each_number(struct btz_harden_run *r, bool sum, bool step, double rate)
+static enum btz_err each_number(struct btz_harden_run *r, struct numbers_job job)
 {
-    struct numbers_job job = { r, sum, step, rate };
     const struct btz_pool_job pool = {
         .count = (r->params.numbers + CHUNK - 1) / CHUNK,
         .threads = r->params.numbers > 4 * CHUNK ? r->worker_count : 1,
@@ -321,10 +323,22 @@ static enum btz_err update(struct btz_harden_run *r, double rate)
     bool step = rate >= 0;
 
     if (!r->o.ranks)
-        return each_number(r, true, step, rate);
-    BTZ_TRY(each_number(r, true, false, 0));
+        return each_number(r, (struct numbers_job){ r, .sum = true, .step = step, .rate = rate });
+    BTZ_TRY(each_number(r, (struct numbers_job){ r, .sum = true }));
     BTZ_TRY(r->o.ranks->sum_floats(r->o.ranks, r->sum, r->params.numbers));
-    return step ? each_number(r, false, true, rate) : BTZ_OK;
+    return step ? each_number(r, (struct numbers_job){ r, .step = true, .rate = rate }) : BTZ_OK;
+}
+
+/* Weights and running statistics after the step into their means. */
+static enum btz_err average(struct btz_harden_run *r)
+{
+    if (!r->state.mean_numbers)
+        return BTZ_OK;
+    for (size_t i = 0; i < r->params.stat_count; i++)
+        btz_harden_average(r->o.average, r->state.step, r->params.stats[i].count,
+                           r->params.stats[i].data,
+                           r->state.mean_stats + r->params.stats[i].offset);
+    return each_number(r, (struct numbers_job){ r, .mean = true });
 }
 
 enum btz_err btz_harden_batch(struct btz_harden_run *r, const size_t *rows, size_t count,
@@ -355,6 +369,7 @@ enum btz_err btz_harden_batch(struct btz_harden_run *r, const size_t *rows, size
         r->state.step++;
         if (lift)
             btz_harden_awp_drop(r);
+        BTZ_TRY(average(r));
         r->version++;
     }
     return BTZ_OK;

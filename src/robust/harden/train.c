@@ -53,6 +53,7 @@ static enum btz_err make_vectors(struct btz_harden_run *r)
     s->second_numbers = r->o.optimiser == BTZ_HARDEN_SGD ? 0 : p->numbers;
     s->best_numbers = r->o.overfit_stop ? p->numbers : 0;
     s->delta_numbers = r->o.method == BTZ_HARDEN_FREE ? batch * p->features : 0;
+    s->mean_numbers = r->o.average > 0 ? p->numbers : 0;
     BTZ_TRY(floats(r, s->numbers, &s->weights));
     BTZ_TRY(floats(r, s->stat_numbers, &s->stats));
     BTZ_TRY(floats(r, s->numbers, &s->first));
@@ -61,6 +62,10 @@ static enum btz_err make_vectors(struct btz_harden_run *r)
     BTZ_TRY(floats(r, s->best_numbers, &s->best));
     BTZ_TRY(floats(r, s->best_numbers ? s->stat_numbers : 0, &s->best_stats));
     BTZ_TRY(floats(r, s->delta_numbers, &s->delta));
+    BTZ_TRY(floats(r, s->mean_numbers, &s->mean));
+    BTZ_TRY(floats(r, s->mean_numbers ? s->stat_numbers : 0, &s->mean_stats));
+    if (s->mean_numbers)
+        btz_harden_gather(p, s->mean, s->mean_stats);
     BTZ_TRY(floats(r, batch * p->features, &r->x));
     BTZ_TRY(floats(r, batch * p->features, &r->adv));
     BTZ_TRY(floats(r, r->parts * p->numbers, &r->grads));
@@ -151,9 +156,10 @@ static enum btz_err open_run(struct btz_harden_run *r, struct btz_model *m,
 static void close_run(struct btz_harden_run *r)
 {
     struct btz_harden_state *s = &r->state;
-    void *const all[] = { s->weights, s->stats,  s->first, s->second, s->best,      s->best_stats,
-                          s->delta,   s->curves, r->x,     r->adv,    r->grads,     r->next_stats,
-                          r->sum,     r->lift,   r->y,     r->order,  r->part_sums, r->train };
+    void *const all[] = { s->weights,    s->stats, s->first, s->second,     s->best,
+                          s->best_stats, s->delta, s->mean,  s->mean_stats, s->curves,
+                          r->x,          r->adv,   r->grads, r->next_stats, r->sum,
+                          r->lift,       r->y,     r->order, r->part_sums,  r->train };
 
     for (size_t i = 0; i < BTZ_COUNT(all); i++)
         free(all[i]);
@@ -326,6 +332,19 @@ static enum btz_err guard(struct btz_harden_run *r)
     return BTZ_OK;
 }
 
+/* The weights that are measured and kept: their means, where there are. `state.weights` holds the others meanwhile. */
+static void show_means(struct btz_harden_run *r, bool show)
+{
+    struct btz_harden_state *s = &r->state;
+
+    if (!s->mean_numbers)
+        return;
+    if (show)
+        btz_harden_gather(&r->params, s->weights, s->stats);
+    btz_harden_scatter(&r->params, show ? s->mean : s->weights, show ? s->mean_stats : s->stats);
+    r->version++;
+}
+
 static enum btz_err end_epoch(struct btz_harden_run *r, double seconds)
 {
     struct btz_harden_state *s = &r->state;
@@ -334,6 +353,7 @@ static enum btz_err end_epoch(struct btz_harden_run *r, double seconds)
     e->loss = s->sums.loss / s->sums.seen;
     e->lr = s->sums.rate / (double)r->batches;
     e->seconds = seconds;
+    show_means(r, true);
     BTZ_TRY(measure(r, e));
     BTZ_TRY(guard(r));
     s->curve_count = ++s->epoch;
@@ -341,6 +361,8 @@ static enum btz_err end_epoch(struct btz_harden_run *r, double seconds)
     s->sums = (struct btz_harden_sums){ 0 };
     if (s->epoch == r->o.epochs)
         s->over = true;
+    if (!s->over)
+        show_means(r, false);
     return save(r);
 }
 
