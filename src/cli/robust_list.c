@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 #include "base/json.h"
 #include "robust/robust.h"
+#include "robust/text.h"
 
 struct args {
     int format;
@@ -18,6 +19,13 @@ static const struct btz_option options[] = {
 
 static const char *const access_names[] = { "gradients", "scores", "labels" };
 
+static void print_params(FILE *out, const char *id, const struct btz_attack_param *p, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "    %s.%s = %g [%g to %g]  %s\n", id, p[i].name, p[i].fallback, p[i].min,
+                p[i].max, p[i].help);
+}
+
 static void print_attack(FILE *out, const struct btz_attack *a)
 {
     fprintf(out, "%s (%s", a->id, access_names[a->access]);
@@ -25,9 +33,14 @@ static void print_attack(FILE *out, const struct btz_attack *a)
         if (a->norms >> n & 1)
             fprintf(out, ", %s", btz_norm_name((enum btz_norm)n));
     fprintf(out, ")\n    %s\n", a->summary);
-    for (size_t i = 0; i < a->param_count; i++)
-        fprintf(out, "    %s.%s = %g [%g to %g]  %s\n", a->id, a->params[i].name,
-                a->params[i].fallback, a->params[i].min, a->params[i].max, a->params[i].help);
+    print_params(out, a->id, a->params, a->param_count);
+    fprintf(out, "    %s\n\n", a->source);
+}
+
+static void print_text_attack(FILE *out, const struct btz_text_attack *a)
+{
+    fprintf(out, "%s (scores or labels, texts)\n    %s\n", a->id, a->summary);
+    print_params(out, a->id, a->params, a->param_count);
     fprintf(out, "    %s\n\n", a->source);
 }
 
@@ -76,6 +89,9 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
     }
     for (const struct btz_attack *const *at = btz_attacks; *at; at++)
         print_attack(cli->out, *at);
+    fputs("Attacks on texts, for `bartizan robust text`:\n\n", cli->out);
+    for (const struct btz_text_attack *const *at = btz_text_attacks; *at; at++)
+        print_text_attack(cli->out, *at);
     fputs("AutoAttack, arXiv 2003.01690: standard, plus and rand stand for its sequences.\n",
           cli->out);
     return 0;

@@ -94,6 +94,8 @@ struct btz_rate {
     double value;                 /* k / n */
     struct btz_interval interval; /* Clopper-Pearson */
 };
+BTZ_CHECKED enum btz_err btz_rate_set(uint64_t k, uint64_t n, double confidence,
+                                      struct btz_rate *out);
 
 #define BTZ_NOT_BROKEN UINT32_MAX
 /* What became of one sample. */

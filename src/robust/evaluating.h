@@ -87,8 +87,6 @@ struct btz_attack_job btz_evaluating_job(const struct btz_evaluating *ev, struct
 /* Scores of rows; the worker's classifier or oracle. */
 BTZ_CHECKED enum btz_err btz_worker_scores(struct btz_worker *w, const float *x, size_t n,
                                            float *scores);
-BTZ_CHECKED enum btz_err btz_rate_set(uint64_t k, uint64_t n, double confidence,
-                                      struct btz_rate *out);
 
 /* evaluate_verify.c: from what an attack left in the worker to what is believed. */
 BTZ_CHECKED enum btz_err btz_verify_unit(struct btz_evaluating *ev, struct btz_worker *w,

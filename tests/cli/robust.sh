@@ -36,6 +36,15 @@ run 0 harden net.onnx --data digits/train-images.idx --labels digits/train-label
 run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --format json
 [ "$(jq '.clean.correct' .out)" -gt 270 ]
 ok $? "it has learned: $(jq -c .clean .out)"
+run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions --threads 2 --format json
+is "$(jq '[.corruptions.kinds[].severities[] | select(.samples == 300)] | length' .out)" 75 "fifteen corruptions, five severities"
+is "$(jq '.corruptions | ([.kinds[].severities[].accuracy] | add / 75) - .mean_accuracy | fabs < 1e-9' .out)" true "and their mean"
+jq -e '.corruptions.worst.correct <= ([.corruptions.kinds[].severities[].correct] | min)' .out >/dev/null
+ok $? "the worst case is no better than any"
+run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions
+says .out "mean corruption accuracy"
+run 3 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions --high 0.5
+says .err "say the range with --low and --high"
 
 attack 1 plain.onnx plain.json --attack pgd --samples 200 --threads 2 --fail-on low --report html=plain.html
 is "$(jq -r '[.findings[] | select(.rule == "redteam.evasion.gradient")][0] | .outcome' plain.json)" fail "it is broken by PGD"
