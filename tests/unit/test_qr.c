@@ -221,8 +221,10 @@ static void test_zbarimg(void **state)
     ssize_t n;
     (void)state;
     if (access("/usr/bin/zbarimg", X_OK) != 0) {
+        close(fd);
         unlink(path);
-        skip();
+        print_message("# zbarimg is not installed: only our own reader has read them back\n");
+        return;
     }
     encode(URI, &m);
     image = fdopen(fd, "w");
