@@ -2,7 +2,8 @@
  * Load for bench/gate.mjs, over keep-alive connections to 127.0.0.1.
  *
  *   gate_load rate  PORT RATE  CONNECTIONS SECONDS REQUEST   a fixed rate, whatever the server does (open loop): a request
- *                                                            that had to wait counts from when it was due
+ *                                                            that had to wait counts from when it was due; those of
+ *                                                            the first second, which open the connections, do not count
  *   gate_load count PORT COUNT CONNECTIONS 0 REQUEST         so many, as fast as they are answered (closed loop)
  *   gate_load first PORT COUNT 1 0 REQUEST                   one by one; times until the first event of the stream
  *   gate_load idle  PORT COUNT COUNT SECONDS REQUEST         so many streams; says "ready" when each gave its first event,
@@ -26,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WARM_UP_NS 1000000000u
+
 enum mode { MODE_RATE, MODE_COUNT, MODE_FIRST, MODE_IDLE };
 
 struct conn {
@@ -44,7 +47,7 @@ struct conn {
 static struct {
     enum mode mode;
     uint16_t port;
-    uint64_t number, answered, errors, started, first;
+    uint64_t number, answered, errors, started, first, count_from;
     size_t conns;
     double seconds;
     char *request;
@@ -71,10 +74,10 @@ static void die(const char *what)
     exit(4);
 }
 
-static void note(uint64_t ns)
+static void note(uint64_t due)
 {
-    if (run.time_count < run.time_cap)
-        run.times[run.time_count++] = (uint32_t)(ns / 100); /* tenths of a microsecond */
+    if (due >= run.count_from && run.time_count < run.time_cap)
+        run.times[run.time_count++] = (uint32_t)((now_ns() - due) / 100); /* tenths of a microsecond */
 }
 
 static void dial(struct conn *c)
@@ -128,7 +131,7 @@ static void done(struct conn *c)
     c->busy = false;
     run.answered++;
     if (run.mode != MODE_FIRST)
-        note(now_ns() - c->due);
+        note(c->due);
     if (c->ends)
         again(c);
     else
@@ -227,7 +230,7 @@ static void readable(struct conn *c)
         c->first = true;
         run.first++;
         if (run.mode == MODE_FIRST)
-            note(now_ns() - c->due);
+            note(c->due);
     }
     if ((len > 0 || (!c->chunked && c->left == 0)) && body(c, p, len))
         done(c);
@@ -247,7 +250,9 @@ static void turn(uint64_t until)
 static void fixed_rate(void)
 {
     uint64_t began = now_ns(), gap = 1000000000u / run.number, due = began;
-    uint64_t end = began + (uint64_t)(run.seconds * 1e9);
+    uint64_t end = began + WARM_UP_NS + (uint64_t)(run.seconds * 1e9);
+
+    run.count_from = began + WARM_UP_NS;
 
     while (due < end || run.answered + run.errors < run.started) {
         uint64_t now = now_ns();
