@@ -110,7 +110,8 @@ struct btz_finding {
 
 /*
  * Evidence that reports draw, JSON: {"kind","title", ...}, with "note", one sentence, where wanted.
- *   "curve": "x" and "y" (names of the axes), "log" (x), "percent" (y is a share), "series": [{"name","points":[[x,y], ...]}]
+ *   "curve": "x" and "y" (names of the axes), "log" (x), "whole" (x counts), "percent" (y is a share),
+ *            "series": [{"name","points":[[x,y], ...]}], a y that is null is a gap, "marks": [{"x","text"}]
  *   "table": "columns": [...], "rows": [[name, number or text, ...], ...]
  *   "counts": the same, of numbers: rows are shaded by share
  * Of type image/png a picture is shown as it is, under its label.

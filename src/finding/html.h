@@ -39,11 +39,13 @@ struct btz_html {
 /* ---- html_text.c: every byte that is not ours goes through here ---- */
 
 /*
- * Text for element content and quoted attributes, at most `max` bytes of it and then how much was left out. Control
+ * Text for element content, at most `max` bytes of it and then how much was left out, which is an element itself. Control
  * and invisible characters show as \x1b, \u202e; a line has its line ends as \n, a block keeps them.
  */
 BTZ_CHECKED enum btz_err btz_html_line(struct btz_buf *out, struct btz_slice text, size_t max);
 BTZ_CHECKED enum btz_err btz_html_block(struct btz_buf *out, struct btz_slice text, size_t max);
+/* The same for quoted attributes and the text of drawings, which hold no elements: what is cut ends with three dots. */
+BTZ_CHECKED enum btz_err btz_html_short(struct btz_buf *out, struct btz_slice text, size_t max);
 /* A block with [at, at + len) of the text inside <mark>; what is left out is far from it. */
 BTZ_CHECKED enum btz_err btz_html_marked(struct btz_buf *out, struct btz_slice text, size_t at,
                                          size_t len, size_t max);

@@ -127,7 +127,7 @@ static enum btz_err picture(struct btz_buf *out, struct btz_slice bytes,
         return digest(out, e);
     }
     ADD("<img class=\"picture\" alt=\"");
-    BTZ_TRY(btz_html_line(out, btz_str(e->label), BTZ_HTML_TEXT));
+    BTZ_TRY(btz_html_short(out, btz_str(e->label), BTZ_HTML_TEXT));
     ADD("\" src=\"data:image/png;base64,");
     BTZ_TRY(btz_base64_encode(bytes, out));
     ADD("\"><dl class=\"facts\">");

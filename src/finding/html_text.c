@@ -80,6 +80,14 @@ static enum btz_err clipped(struct btz_buf *out, struct btz_slice text, size_t m
     return left_out(out, text.len - end);
 }
 
+enum btz_err btz_html_short(struct btz_buf *out, struct btz_slice text, size_t max)
+{
+    size_t end = text.len > max ? whole(text, max) : text.len;
+
+    BTZ_TRY(visible(out, btz_slice_sub(text, 0, end), false));
+    return end < text.len ? btz_buf_add_str(out, "&hellip;") : BTZ_OK;
+}
+
 enum btz_err btz_html_line(struct btz_buf *out, struct btz_slice text, size_t max)
 {
     return clipped(out, text, max, false);

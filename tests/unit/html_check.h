@@ -292,8 +292,8 @@ static inline bool html_may_hold(const struct html_open *parent, const struct ht
 
     if (e->parents[0])
         return html_has_word(e->parents, btz_str(name));
-    if (strcmp(name, "svg") == 0)
-        return false;
+    if (strcmp(name, "svg") == 0 || strcmp(name, "text") == 0)
+        return false; /* nothing of HTML in a drawing */
     if (strcmp(name, "dl") == 0)
         return strcmp(e->name, "div") == 0;
     return kind == HTML_BLOCK ||

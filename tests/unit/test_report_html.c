@@ -436,6 +436,36 @@ static void test_figures(void **state)
         { "{\"kind\":\"counts\",\"columns\":[\"\",\"0\",\"1\"],\"rows\":[[\"0\",30,10],[\"1\",0,0]]"
           "}",
           "<td class=\"n heat7\">30</td><td class=\"n heat2\">10</td>" },
+        /* A gap is a gap; a point between two gaps is a dot, however many others there are. */
+        { "{\"kind\":\"curve\",\"percent\":true,\"whole\":true,\"series\":[{\"name\":\"g\","
+          "\"points\":"
+          "[[1,1],[2,0.5],[3,null],[4,0.5],[5,null]]}]}",
+          "d=\"M52.0 12.0L149.0 101.0M343.0 101.0\"/>" },
+        { "{\"kind\":\"curve\",\"percent\":true,\"series\":[{\"name\":\"g\",\"points\":[[1,1],[3,"
+          "null],"
+          "[5,0.5]]}]}",
+          "<tr><th scope=\"row\">3</th><td class=\"n\" data-t=\"g\">&ndash;</td></tr>" },
+        { "{\"kind\":\"curve\",\"whole\":true,\"series\":[{\"points\":[[1,1],[3,1]]}]}",
+          "y=\"207\">1</text><path class=\"axis\" d=\"M246.0 190v4\"/><text x=\"246.0\" "
+          "y=\"207\">2</text>" },
+        { "{\"kind\":\"curve\",\"series\":[{\"points\":[[1,1],[3,1]]}],\"marks\":[{\"x\":2,"
+          "\"text\":\"<b>\"},"
+          "{\"x\":7},{\"x\":\"y\"},4]}",
+          "<path class=\"mark\" d=\"M246.0 12V190\"/><text class=\"start\" x=\"250.0\" "
+          "y=\"184\">&lt;b&gt;</text><path" },
+        /* A drawing holds no elements of text: long names end with dots, the table has them whole. */
+        { "{\"kind\":\"curve\",\"series\":[{\"name\":\"a name that is longer than the room for "
+          "it\","
+          "\"points\":[[1,1],[3,1]]}]}",
+          ">a name that is longer than t&hellip;</text>" },
+        { "{\"kind\":\"curve\",\"series\":[{\"name\":\"a name that is longer than the room for "
+          "it\","
+          "\"points\":[[1,1],[3,1]]}]}",
+          "<th scope=\"col\" class=\"n\">a name that is longer than the room for it</th>" },
+        { "{\"kind\":\"curve\",\"x\":"
+          "\"0123456789012345678901234567890123456789012345678901234567890123\","
+          "\"series\":[{\"points\":[[1,1],[3,1]]}]}",
+          "01234567890123456789&hellip;</text></svg>" },
         { "{\"kind\":\"pie\"}", "<pre>{&quot;kind&quot;:&quot;pie&quot;}</pre>" },
         { "nonsense", "<pre>nonsense</pre>" },
     };
