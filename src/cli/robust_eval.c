@@ -1,4 +1,4 @@
-#include "cli/samples.h"
+#include "cli/robust_options.h"
 #include "base/json.h"
 #include "base/pool.h"
 #include "robust/corruption_table.h"
@@ -14,49 +14,17 @@ struct args {
 };
 static const char *const formats[] = { "text", "json", NULL };
 
-#define ARG(member) offsetof(struct args, member)
 static const struct btz_option options[] = {
     BTZ_SAMPLES_OPTIONS("Samples"),
-    { .name = "corruptions",
-      .kind = BTZ_OPTION_FLAG,
-      .offset = ARG(corruptions),
-      .help = "Also under each of fifteen common corruptions in five severities, and their mean; "
-              "samples must be pictures." },
-    { .name = "low",
-      .kind = BTZ_OPTION_REAL,
-      .offset = ARG(low),
-      .metavar = "VALUE",
-      .fallback = "0",
-      .min = -1e9,
-      .max = 1e9,
-      .help = "Least value an input may have, for --corruptions." },
-    { .name = "high",
-      .kind = BTZ_OPTION_REAL,
-      .offset = ARG(high),
-      .metavar = "VALUE",
-      .fallback = "1",
-      .min = -1e9,
-      .max = 1e9,
-      .help = "Largest value an input may have, for --corruptions." },
-    { .name = "seed",
-      .kind = BTZ_OPTION_INT,
-      .offset = ARG(seed),
-      .metavar = "N",
-      .fallback = "0",
-      .min = 0,
-      .max = 9007199254740992.0,
-      .help = "Of the draws of --corruptions." },
-    { .name = "threads",
-      .kind = BTZ_OPTION_INT,
-      .offset = ARG(threads),
-      .metavar = "N",
-      .fallback = "0",
-      .min = 0,
-      .max = 256,
-      .help = "Worker threads; 0: one a processor." },
+    { BTZ_FLAG_ROW("corruptions", corruptions,
+                   "Also under each of fifteen common corruptions in five severities, and their "
+                   "mean; samples must be pictures.") },
+    BTZ_RANGE_OPTIONS(", for --corruptions"),
+    { BTZ_COUNT_ROW("seed", seed, 0, 9007199254740992.0, "0", "Of the draws of --corruptions.") },
+    { BTZ_COUNT_ROW("threads", threads, 0, 256, "0", "Worker threads; 0: one a processor.") },
     { .name = "format",
       .kind = BTZ_OPTION_CHOICE,
-      .offset = ARG(format),
+      .offset = offsetof(struct args, format),
       .metavar = "FORMAT",
       .fallback = "text",
       .choices = formats,

@@ -11,14 +11,16 @@ const char *const btz_asked_protocols[] = { "none", "kserve", "instances", NULL 
 
 enum btz_err btz_asked_check(const struct btz_model_conf *m)
 {
-    if (strncmp(m->url, "http://", 7) != 0 && strncmp(m->url, "https://", 8) != 0)
+    const struct btz_address_conf *a = &m->address;
+
+    if (!btz_is_address(m->url))
         return btz_fail(BTZ_USAGE, "model \"%s\": `url` begins with http:// or https://", m->name);
-    if (!m->protocol && !(m->request && (m->scores_at || m->labels_at)))
+    if (!m->protocol && !(a->request && (a->scores_at || a->labels_at)))
         return btz_fail(BTZ_USAGE,
                         "model \"%s\": say how the address is asked: `protocol` (kserve, "
                         "instances), or `request` with `scores_at` or `labels_at`",
                         m->name);
-    if (m->scores_at && m->labels_at)
+    if (a->scores_at && a->labels_at)
         return btz_fail(BTZ_USAGE, "model \"%s\": `scores_at` or `labels_at`, not both", m->name);
     return BTZ_OK;
 }
@@ -26,35 +28,23 @@ enum btz_err btz_asked_check(const struct btz_model_conf *m)
 static enum btz_err of_address(const struct btz_asked *a, struct btz_oracle **out)
 {
     const struct btz_model_conf *m = a->conf;
-    const struct btz_conf_pair *pairs = m->headers.items;
-    BTZ_FREE struct btz_http_header *headers = calloc(m->headers.count + 1, sizeof *headers);
-    const struct btz_http_opts http = {
-        .max_in_flight = (unsigned)m->concurrency,
-        .rate_per_second = m->rate,
-        .max_retries = (unsigned)m->retries,
-        .request_timeout_ms = (uint32_t)m->timeout,
-        .ca_file = m->ca_file,
-        .insecure = m->insecure,
-        .seed = a->seed,
-    };
+    const struct btz_http_opts http = btz_address_http(&m->address, 1, a->seed);
+    BTZ_FREE struct btz_http_header *headers = NULL;
 
-    if (!headers)
-        return btz_fail(BTZ_LIMIT, "out of memory");
-    for (size_t i = 0; i < m->headers.count; i++)
-        headers[i] = (struct btz_http_header){ pairs[i].name, pairs[i].value };
+    BTZ_TRY(btz_address_headers(&m->address, &headers));
     return btz_oracle_of_http(
         &(struct btz_oracle_http){
             .url = m->url,
             .headers = headers,
-            .header_count = m->headers.count,
-            .request = m->request,
-            .scores = m->scores_at,
-            .labels = m->labels_at,
+            .header_count = m->address.headers.count,
+            .request = m->address.request,
+            .scores = m->address.scores_at,
+            .labels = m->address.labels_at,
             .protocol = m->protocol ? btz_asked_protocols[m->protocol] : NULL,
             .input = m->input,
             .sample = a->shape,
             .classes = a->classes,
-            .rows = (uint32_t)m->rows,
+            .rows = (uint32_t)m->address.rows,
             .http = &http,
             .stop = a->stop,
         },
@@ -93,9 +83,9 @@ enum btz_err btz_asked_identify(struct btz_asked *a)
         btz_sha256_add(&h, btz_buf_slice(&file));
     } else {
         add(&h, m->url);
-        add(&h, m->request);
-        add(&h, m->scores_at);
-        add(&h, m->labels_at);
+        add(&h, m->address.request);
+        add(&h, m->address.scores_at);
+        add(&h, m->address.labels_at);
         add(&h, m->input);
         add(&h, btz_asked_protocols[m->protocol]);
     }

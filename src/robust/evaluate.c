@@ -159,7 +159,7 @@ static enum btz_err clean_unit(void *user, size_t unit, unsigned worker)
         size_t class = btz_argmax(w->scores + i * classes, classes);
         uint32_t predicted = class == SIZE_MAX ? UINT32_MAX : (uint32_t) class;
 
-        ev->e->verdicts[first + i] = (struct btz_verdict){
+        ev->e->verdicts[first + i] = (struct btz_sample_verdict){
             .y = w->y[i],
             .clean = predicted,
             .attack = BTZ_NOT_BROKEN,
@@ -200,7 +200,7 @@ static void list_samples(struct btz_evaluating *ev)
 {
     ev->list_count = 0;
     for (uint64_t i = 0; i < ev->e->n; i++) {
-        const struct btz_verdict *v = &ev->e->verdicts[i];
+        const struct btz_sample_verdict *v = &ev->e->verdicts[i];
 
         if (v->clean == v->y && (ev->o->alone || v->attack == BTZ_NOT_BROKEN))
             ev->list[ev->list_count++] = i;
@@ -234,7 +234,7 @@ static enum btz_err tell(struct btz_evaluating *ev, const struct btz_unit_result
 static void note_sample(struct btz_evaluating *ev, const struct btz_unit_sample *s,
                         struct btz_evaluate_attacked *a)
 {
-    struct btz_verdict *v = &ev->e->verdicts[s->index];
+    struct btz_sample_verdict *v = &ev->e->verdicts[s->index];
 
     v->queries += s->queries;
     v->gradients += s->gradients;
@@ -312,10 +312,10 @@ static enum btz_err attack_unit(void *user, size_t number, unsigned worker)
     BTZ_TRY(btz_evaluating_read(ev, w->index, count, w->x, w->y));
     job = btz_evaluating_job(ev, w, a, count);
     err = a->attack->run(&job);
+    if (btz_evaluating_stopped(ev)) /* perhaps ended early: not a result, and no failure */
+        return BTZ_OK;
     if (err)
         return btz_fail_context(err, "%s", a->attack->id);
-    if (btz_evaluating_stopped(ev)) /* perhaps ended early: not a result */
-        return BTZ_OK;
     err = btz_verify_unit(ev, w, &r);
     if (err) {
         btz_unit_result_release(&r);
@@ -596,7 +596,7 @@ static enum btz_err by_class(struct btz_evaluating *ev)
     struct btz_evaluation *e = ev->e;
 
     for (uint64_t i = 0; i < e->n; i++) {
-        const struct btz_verdict *v = &e->verdicts[i];
+        const struct btz_sample_verdict *v = &e->verdicts[i];
         bool clean = v->clean == v->y;
 
         e->clean_by_class[v->y].n++;

@@ -99,7 +99,7 @@ BTZ_CHECKED enum btz_err btz_rate_set(uint64_t k, uint64_t n, double confidence,
 
 #define BTZ_NOT_BROKEN UINT32_MAX
 /* What became of one sample. */
-struct btz_verdict {
+struct btz_sample_verdict {
     uint32_t y, clean;  /* label, and class of the clean input; UINT32_MAX: none, a score is NaN */
     uint32_t attack;    /* the first in the list that broke it; BTZ_NOT_BROKEN */
     uint32_t predicted; /* under that attack; else `clean` */
@@ -161,7 +161,7 @@ struct btz_evaluation {
     uint64_t n;
     size_t features, classes;
     struct btz_shape shape;
-    struct btz_verdict *verdicts;                      /* n */
+    struct btz_sample_verdict *verdicts;               /* n */
     struct btz_rate clean, robust;                     /* robust: worst case over all attacks */
     struct btz_rate *clean_by_class, *robust_by_class; /* classes */
     uint64_t *

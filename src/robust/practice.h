@@ -4,8 +4,8 @@
 #ifndef BTZ_ROBUST_PRACTICE_H
 #define BTZ_ROBUST_PRACTICE_H
 
-#include "base/conf.h"
 #include "finding/practice.h"
+#include "robust/address.h"
 #include "robust/evaluate.h"
 #include "sample/sample.h"
 
@@ -15,12 +15,9 @@ struct btz_model_conf {
     double eps, low, high, robust_min;
     int64_t classes; /* 0: as many as the data have */
     /* Of addresses. */
-    const char *request, *scores_at, *labels_at, *input, *ca_file;
+    struct btz_address_conf address;
+    const char *input;
     int protocol; /* of btz_asked_protocols */
-    struct btz_conf_list headers;
-    int64_t rows, concurrency, retries, timeout;
-    double rate;
-    bool insecure;
 };
 struct btz_robust_conf {
     struct btz_conf_list only, attacks, set;

@@ -3,8 +3,8 @@
  * the gateway's own classifier of injections.
  */
 #include <math.h>
-#include <strings.h>
 
+#include "robust/address.h"
 #include "robust/text_findings.h"
 #include "watch/text_guard.h"
 #include "watch/watch.h"
@@ -12,10 +12,10 @@
 #define ATTACKS_MAX 16
 
 struct conf {
-    const char *name, *target, *data, *text_column, *label_column, *request, *scores_at, *labels_at;
-    const char *synonyms, *key;
-    struct btz_conf_list headers, attacks, set, keep;
-    int64_t classes, samples, least, edits, distance, queries, batch;
+    const char *name, *target, *data, *text_column, *label_column, *synonyms;
+    struct btz_address_conf address;
+    struct btz_conf_list attacks, set, keep;
+    int64_t classes, samples, least, edits, distance, queries;
     double words, robust_min;
     bool ascii, stop_words;
 };
@@ -36,16 +36,11 @@ static const struct btz_conf_key text_keys[] = {
       .fallback = "label" },
     { KEY(classes, BTZ_CONF_INT, "How many classes the service has; 0: as many as the data."),
       .fallback = "0", .max = 1000 },
-    { KEY(request, BTZ_CONF_STRING,
-          "JSON sent to the service: \"{{texts}}\" stands for a list of texts, \"{{text}}\" for "
-          "one. Left out: {\"inputs\":\"{{texts}}\"}.") },
-    { KEY(scores_at, BTZ_CONF_STRING, "JSONPath of the scores in its answer.") },
-    { KEY(labels_at, BTZ_CONF_STRING,
-          "JSONPath of the labels, where there are no scores; numbers, or names as in the data.") },
-    { KEY(headers, BTZ_CONF_PAIRS, "More request headers.") },
-    { KEY(key, BTZ_CONF_SECRET,
-          "Sent as `Authorization: Bearer`; write ${NAME} to take it from the environment.") },
-    { KEY(batch, BTZ_CONF_INT, "Texts a request."), .fallback = "32", .min = 1, .max = 1024 },
+    BTZ_ADDRESS_KEYS(
+        struct conf,
+        "JSON that is sent: \"{{texts}}\" stands for a list of texts, \"{{text}}\" for one. Left "
+        "out: {\"inputs\":\"{{texts}}\"}.",
+        "; numbers, or names as in the data."),
     { KEY(attacks, BTZ_CONF_STRINGS,
           "Attacks: beam, deepwordbug, pwws, textbugger, textfooler. Left out: textbugger.") },
     { KEY(set, BTZ_CONF_PAIRS, "Parameters of attacks, such as `beam.width: 8`.") },
@@ -161,12 +156,11 @@ static enum btz_err make_plan(const void *conf, const struct btz_context *ctx,
         p->guard = "";
     else if (strncmp(c->target, "guard:", 6) == 0 && c->target[6])
         p->guard = c->target + 6;
-    else if (strncasecmp(c->target, "http://", 7) != 0 &&
-             strncasecmp(c->target, "https://", 8) != 0)
+    else if (!btz_is_address(c->target))
         return btz_fail(BTZ_USAGE,
                         "robust_text.target \"%s\": expected guard, guard:FILE or an address",
                         c->target);
-    else if (!c->scores_at == !c->labels_at)
+    else if (!c->address.scores_at == !c->address.labels_at)
         return btz_fail(BTZ_USAGE, "robust_text: an address needs a path to either `scores_at` or "
                                    "`labels_at` in its answer");
     BTZ_TRY(list_attacks(p));
@@ -191,56 +185,35 @@ struct work {
     uint32_t *label;
     size_t count, classes;
     struct btz_synonyms *synonyms;
-    const struct btz_http_header *headers;
-    size_t header_count;
+    unsigned threads;
 };
 
 static enum btz_err open_oracle(void *user, struct btz_text_oracle **out)
 {
     const struct work *w = user;
     const struct conf *c = w->plan->conf;
-    const struct btz_http_opts http = { .max_in_flight = 8,
-                                        .max_retries = 3,
-                                        .seed = w->ctx->seed };
+    const struct btz_address_conf *a = &c->address;
+    const struct btz_http_opts http = btz_address_http(a, w->threads, w->ctx->seed);
+    BTZ_FREE struct btz_http_header *headers = NULL;
 
     if (w->plan->guard)
         return btz_text_oracle_of_guard(w->plan->guard, out);
+    BTZ_TRY(btz_address_headers(a, &headers));
     return btz_text_oracle_of_http(
         &(struct btz_text_http){
             .url = c->target,
-            .headers = w->headers,
-            .header_count = w->header_count,
-            .request = c->request && *c->request ? c->request : "{\"inputs\":\"{{texts}}\"}",
-            .scores = c->scores_at,
-            .labels = c->labels_at,
+            .headers = headers,
+            .header_count = a->headers.count,
+            .request = a->request && *a->request ? a->request : "{\"inputs\":\"{{texts}}\"}",
+            .scores = a->scores_at,
+            .labels = a->labels_at,
             .names = w->classes == w->data.classes ? w->data.names : NULL,
             .classes = w->classes,
-            .rows = (uint32_t)c->batch,
+            .rows = (uint32_t)a->rows,
             .http = &http,
+            .stop = w->ctx->stop,
         },
         out);
-}
-
-static enum btz_err list_headers(struct work *w)
-{
-    const struct conf *c = w->plan->conf;
-    const struct btz_conf_pair *pairs = c->headers.items;
-    struct btz_http_header *list =
-        btz_arena_array(&w->data.arena, c->headers.count + 1, sizeof *list);
-
-    if (!list)
-        return BTZ_LIMIT;
-    for (size_t i = 0; i < c->headers.count; i++)
-        list[w->header_count++] = (struct btz_http_header){ pairs[i].name, pairs[i].value };
-    if (c->key && *c->key) {
-        const char *bearer = btz_arena_printf(&w->data.arena, "Bearer %s", c->key);
-
-        if (!bearer)
-            return BTZ_LIMIT;
-        list[w->header_count++] = (struct btz_http_header){ "Authorization", bearer };
-    }
-    w->headers = list;
-    return BTZ_OK;
 }
 
 /* Every n-th text, so that a sorted file gives all its classes. */
@@ -285,7 +258,7 @@ static enum btz_err attack(struct work *w, struct btz_sink *sink)
                     .keep_count = c->keep.count },
         .seed = w->ctx->seed,
         .query_max = (uint64_t)c->queries,
-        .threads = w->ctx->threads,
+        .threads = w->threads,
         .stop = w->ctx->stop,
         .progress = sink,
     };
@@ -298,7 +271,6 @@ static enum btz_err attack(struct work *w, struct btz_sink *sink)
     struct btz_text_evaluation *e = NULL;
     enum btz_err err;
 
-    BTZ_TRY(list_headers(w));
     BTZ_TRY(choose(w));
     BTZ_TRY(btz_synonyms_read(c->synonyms && *c->synonyms ? c->synonyms : NULL, &w->synonyms));
     report.text = o.text = w->text;
@@ -321,6 +293,8 @@ static enum btz_err run(void *plan, const struct btz_context *ctx, struct btz_si
     const struct btz_text_columns columns = { c->text_column, c->label_column };
     enum btz_err err;
 
+    /* The guard is of this process; the threads that ask an address share what it allows. */
+    w.threads = w.plan->guard ? ctx->threads : btz_address_engines(&c->address, ctx->threads);
     BTZ_TRY(btz_text_data_read(c->data, &columns, &w.data));
     err = attack(&w, sink);
     btz_synonyms_free(w.synonyms);

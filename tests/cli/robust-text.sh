@@ -53,10 +53,84 @@ says .err 'expected guard, guard:FILE or an address'
 attack 2 x.json http://127.0.0.1:1/ --data texts.jsonl
 attack 2 x.json guard --data texts.jsonl --attack textbuger
 attack 2 x.json guard --data texts.jsonl --set beam.width=2
-attack 2 x.json guard --data texts.jsonl --header none
+attack 2 x.json http://127.0.0.1:9/ --data texts.jsonl --scores-at '$.s' --header none
+says .err 'expected NAME: VALUE'
+attack 2 x.json http://127.0.0.1:9/ --data texts.jsonl --scores-at '$.s' --header 'Authorization: Bearer in-the-open'
+says .err 'put it into a variable'
+silent .err in-the-open
+attack 2 x.json http://127.0.0.1:9/ --data texts.jsonl --scores-at '$.s' --header 'Authorization: Bearer ${BTZ_TEXT_KEY_NOT_SET}'
+says .err BTZ_TEXT_KEY_NOT_SET
 printf '{"text":"a","label":2}\n' >third.jsonl
 attack 3 x.json guard --data third.jsonl
 printf 'good: two words\n' >words.txt
 attack 3 x.json guard --data texts.jsonl --synonyms words.txt
 says .err 'words.txt:1'
+
+# ---- an address: the key, the pace, an interruption ----
+if command -v node >/dev/null; then
+    cat >server.js <<'S'
+let now = 0, most = 0, asked = 0;
+const server = require("http").createServer((q, r) => {
+    let body = "";
+    if (q.headers.authorization !== "Bearer hush-hush" || q.headers["x-team"] !== "red: one") {
+        r.writeHead(401);
+        return r.end();
+    }
+    most = Math.max(most, ++now);
+    q.on("data", (d) => (body += d));
+    q.on("end", () => setTimeout(() => {
+        now--;
+        const texts = JSON.parse(body).inputs;
+        asked += texts.length;
+        r.writeHead(200, { "Content-Type": "application/json" });
+        r.end(JSON.stringify({ s: texts.map((t) => /ignore|disregard|forget/i.test(t) ? [0.1, 0.9] : [0.8, 0.2]), most, asked }));
+        require("fs").writeFileSync("most", String(most));
+    }, Number(process.argv[2])));
+});
+server.listen(0, "127.0.0.1", () => require("fs").writeFileSync("port", String(server.address().port)));
+S
+    serve() { # MILLISECONDS an answer takes
+        rm -f port
+        node server.js "$1" &
+        server=$!
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            [ -s port ] && break
+            sleep 0.3
+        done
+        url="http://127.0.0.1:$(cat port)/"
+    }
+    BTZ_TEXT_KEY=hush-hush
+    export BTZ_TEXT_KEY
+    serve 20
+    far() { # STATUS OUT OPTION...
+        status=$1 out=$2
+        shift 2
+        attack "$status" "$out" "$url" --data texts.jsonl --scores-at '$.s' --header 'X-Team: red: one' "$@"
+    }
+    far 0 far.json --header 'Authorization: Bearer ${BTZ_TEXT_KEY}' --threads 8 --concurrency 2 --fail-on critical --words 1
+    is "$(jq -r "$found[0] | [.k, .n] | @csv" far.json)" 3,6 "an address is asked with the key of the environment, and what looks at one word is broken"
+    is "$(cat most)" 2 "eight threads keep to two requests at a time"
+    ! grep -rq hush-hush .err .out far.json state
+    ok $? "the key is nowhere"
+    far 5 x.json --header 'Authorization: Bearer wrong-${BTZ_TEXT_KEY}'
+    kill "$server"
+    wait "$server" 2>/dev/null
+    serve 600000
+    # A shell without job control starts programs in the background with SIGINT ignored.
+    env --default-signal=INT "$bartizan" --state state robust text "$url" --data texts.jsonl --scores-at '$.s' --header 'X-Team: red: one' \
+        --header 'Authorization: Bearer ${BTZ_TEXT_KEY}' --threads 2 -o cut.txt 2>.err &
+    cut=$!
+    sleep 1.5
+    kill -INT "$cut"
+    before=$(date +%s)
+    wait "$cut"
+    is "$?" 4 "an interruption while an answer is awaited"
+    [ $(($(date +%s) - before)) -lt 20 ]
+    ok $? "does not wait for it"
+    says .err 'stopped before the end'
+    kill "$server"
+    wait "$server" 2>/dev/null
+else
+    skip "an address" "needs node"
+fi
 done_testing

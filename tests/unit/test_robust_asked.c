@@ -109,14 +109,13 @@ static void start(struct world *o)
     o->server = test_server_start(handle, &o->service, &plain);
     snprintf(o->url, sizeof o->url, "http://127.0.0.1:%u/v1", test_server_port(o->server));
     o->header = (struct btz_conf_pair){ "Authorization", "Bearer hush" };
-    o->conf = (struct btz_model_conf){ .name = "far",
-                                       .url = o->url,
-                                       .data = "-",
-                                       .protocol = 2,
-                                       .headers = { &o->header, 1 },
-                                       .rows = 64,
-                                       .concurrency = 4,
-                                       .timeout = 20000 };
+    o->conf = (struct btz_model_conf){
+        .name = "far",
+        .url = o->url,
+        .data = "-",
+        .protocol = 2,
+        .address = { .headers = { &o->header, 1 }, .rows = 64, .concurrency = 4, .timeout = 20000 }
+    };
     o->asked = (struct btz_asked){ .conf = &o->conf, .shape = { 1, { FEATURES } }, .classes = 2 };
 }
 
@@ -237,13 +236,13 @@ static void test_what_is_missing(void **state)
     start(&world);
     world.conf.protocol = 0;
     assert_int_equal(btz_asked_check(&world.conf), BTZ_USAGE);
-    world.conf.request = "{\"x\":\"{{rows}}\"}";
+    world.conf.address.request = "{\"x\":\"{{rows}}\"}";
     assert_int_equal(btz_asked_check(&world.conf), BTZ_USAGE);
-    world.conf.scores_at = "$.y";
+    world.conf.address.scores_at = "$.y";
     assert_int_equal(btz_asked_check(&world.conf), BTZ_OK);
-    world.conf.labels_at = "$.y";
+    world.conf.address.labels_at = "$.y";
     assert_int_equal(btz_asked_check(&world.conf), BTZ_USAGE);
-    world.conf.labels_at = NULL;
+    world.conf.address.labels_at = NULL;
     world.conf.url = "ftp://h/m";
     assert_int_equal(btz_asked_check(&world.conf), BTZ_USAGE);
     test_server_stop(world.server);

@@ -121,7 +121,7 @@ static void assert_same(const struct btz_evaluation *a, const struct btz_evaluat
 {
     assert_int_equal(a->n, b->n);
     for (uint64_t i = 0; i < a->n; i++) {
-        const struct btz_verdict *v = &a->verdicts[i], *w = &b->verdicts[i];
+        const struct btz_sample_verdict *v = &a->verdicts[i], *w = &b->verdicts[i];
 
         assert_true(v->y == w->y && v->clean == w->clean && v->attack == w->attack &&
                     v->predicted == w->predicted && v->queries == w->queries &&
@@ -192,7 +192,7 @@ static void test_figures(void **state)
     assert_true(!e->attacks[1].alone && e->attacks[1].robust_alone.n == 0);
     assert_true(e->distance_max <= 0.06 + 1e-6 && e->distance_max > 0.05);
     for (uint64_t i = 0; i < SAMPLES; i++) {
-        const struct btz_verdict *v = &e->verdicts[i];
+        const struct btz_sample_verdict *v = &e->verdicts[i];
 
         assert_true((v->attack == BTZ_NOT_BROKEN) == (isnan(v->distance) != 0));
         assert_true(v->attack == BTZ_NOT_BROKEN || v->predicted != v->y);

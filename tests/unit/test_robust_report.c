@@ -22,7 +22,7 @@
 
 struct made {
     struct btz_evaluation e;
-    struct btz_verdict verdicts[N];
+    struct btz_sample_verdict verdicts[N];
     struct btz_rate clean[CLASSES], robust[CLASSES];
     uint64_t confusion[CLASSES * CLASSES];
     struct btz_evaluate_attacked attacks[2];
@@ -67,7 +67,7 @@ static void make(struct made *m, size_t attacks)
     }
     for (size_t i = 0; i < N; i++)
         m->verdicts[i] =
-            (struct btz_verdict){ .attack = i < 12 ? 0 : BTZ_NOT_BROKEN, .queries = 1 + i };
+            (struct btz_sample_verdict){ .attack = i < 12 ? 0 : BTZ_NOT_BROKEN, .queries = 1 + i };
     for (int i = 0; i < BTZ_CHECK_COUNT; i++) {
         m->e.checks[i].outcome = i == BTZ_CHECK_SQUARE   ? BTZ_OUTCOME_FAIL
                                  : i == BTZ_CHECK_RANDOM ? BTZ_OUTCOME_PASS
