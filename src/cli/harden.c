@@ -247,16 +247,14 @@ static enum btz_err open_ranks(struct job *j)
     j->module = dlopen(folder ? folder : name, RTLD_NOW | RTLD_GLOBAL);
     if (!j->module)
         return btz_fail(BTZ_UNSUPPORTED,
-                        "--mpi: the module is not there (%s); it is built with meson's "
-                        "-Dmpi=enabled",
+                        "--mpi: the module is not there (%s); it is built where meson finds an "
+                        "MPI (libopenmpi-dev); BTZ_MPI_MODULE names another place",
                         dlerror());
     *(void **)&open_ranks_of = dlsym(j->module, BTZ_RANKS_OPEN_SYMBOL);
     if (!open_ranks_of)
         return btz_fail(BTZ_UNSUPPORTED, "--mpi: %s is no module of this program",
                         folder ? folder : name);
-    if (open_ranks_of(&j->ranks) != BTZ_OK)
-        return btz_fail(BTZ_UNSUPPORTED, "--mpi: MPI does not start");
-    return BTZ_OK;
+    return open_ranks_of(btz_error_set, &j->ranks);
 }
 
 static enum btz_err open_job(struct job *j, const char *model)
@@ -283,7 +281,7 @@ static enum btz_err open_job(struct job *j, const char *model)
     return BTZ_OK;
 }
 
-static void close_job(struct job *j, bool failed)
+static void close_job(struct job *j, int failed)
 {
     free(j->checkpoint);
     btz_samples_close(j->samples);
@@ -464,7 +462,8 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
     int status = err != BTZ_OK ? btz_cli_fail(cli, err) : stopped ? 4 : 0;
 
     (void)operand_count;
-    close_job(&j, err != BTZ_OK);
+    /* A rank that was interrupted is with all the others, one that failed is alone. */
+    close_job(&j, err != BTZ_OK ? status : 0);
     return status;
 }
 

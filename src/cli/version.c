@@ -20,7 +20,7 @@ static const struct btz_option options[] = {
     { .name = "features",
       .kind = BTZ_OPTION_FLAG,
       .offset = offsetof(struct args, features),
-      .help = "List the libraries in use and the commands of this build too." },
+      .help = "List the libraries in use, the optional parts and the commands of this build too." },
     { .name = "format",
       .kind = BTZ_OPTION_CHOICE,
       .offset = offsetof(struct args, format),
@@ -37,6 +37,12 @@ static json_t *libraries(void)
                      "libmicrohttpd", MHD_get_version(), "libsodium", sodium_version_string(),
                      "libyaml", yaml_get_version_string(), "openssl",
                      OpenSSL_version(OPENSSL_VERSION));
+}
+
+/* What meson builds only where its library is. */
+static json_t *features(void)
+{
+    return json_pack("{s:b}", "mpi", BTZ_WITH_MPI);
 }
 
 static json_t *commands(void)
@@ -60,6 +66,7 @@ static int print_json(struct btz_cli *cli, const struct args *args)
 
     if (args->features) {
         json_object_set_new(all, "libraries", libraries());
+        json_object_set_new(all, "features", features());
         json_object_set_new(all, "commands", commands());
     }
     err = btz_json_write(all, true, &text);
@@ -74,6 +81,7 @@ static int run(struct btz_cli *cli, const void *arguments, const char *const *op
 {
     const struct args *args = arguments;
     BTZ_JSON json_t *versions = NULL;
+    BTZ_JSON json_t *parts = NULL;
     const char *name;
     json_t *value;
 
@@ -88,6 +96,10 @@ static int run(struct btz_cli *cli, const void *arguments, const char *const *op
     versions = libraries();
     json_object_foreach(versions, name, value)
         fprintf(cli->out, "  %-14s %s\n", name, json_string_value(value));
+    fprintf(cli->out, "\nfeatures:\n");
+    parts = features();
+    json_object_foreach(parts, name, value)
+        fprintf(cli->out, "  %-14s %s\n", name, json_is_true(value) ? "on" : "off");
     fprintf(cli->out, "\ncommands:\n");
     for (size_t i = 0; btz_commands()[i]; i++)
         fprintf(cli->out, "  %s%s%s\n", btz_commands()[i]->noun, btz_commands()[i]->verb ? " " : "",

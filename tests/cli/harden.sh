@@ -87,23 +87,6 @@ run 3 harden net.onnx --data rows.csv $long --epochs 4000 -o kept.onnx
 says .err "damaged"
 run 0 harden net.onnx --data rows.csv $few --restart -o kept.onnx
 
-# Ranks: the weights of one to float tolerance, which the accuracies show.
-module=${BTZ_BUILD:-.}/src/robust/harden/bartizan-mpi.so
-if [ -e "$module" ] && command -v mpirun >/dev/null; then
-    for ranks in 2 4; do
-        OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 BTZ_MPI_MODULE=$module \
-            mpirun --oversubscribe -n $ranks "$bartizan" harden net.onnx --data rows.csv $few --threads 1 --mpi -o mpi$ranks.onnx >.out 2>.err
-        ok $? "$ranks ranks"
-        od -An -v -tfF -w4 -j100 -N600 hard.onnx >want.txt
-        od -An -v -tfF -w4 -j100 -N600 mpi$ranks.onnx >got.txt
-        is "$(wc -c <mpi$ranks.onnx)" "$(wc -c <hard.onnx)" "a file of the same size"
-        paste want.txt got.txt | awk '{ d = $1 - $2; if (d < 0) d = -d; s = $1 < 0 ? -$1 : $1; if (d > 1e-4 * (1 + s)) bad++ } END { exit bad > 0 }'
-        ok $? "with the weights of one process"
-    done
-else
-    skip "ranks" "built without mpi, or no mpirun"
-fi
-
 # What it refuses.
 run 2 harden net.onnx --data rows.csv
 run 2 harden net.onnx --data rows.csv --method fgsm -o x.onnx

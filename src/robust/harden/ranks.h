@@ -13,11 +13,15 @@ struct btz_ranks {
     enum btz_err (*sum_doubles)(struct btz_ranks *, double *v, size_t n);
     /* Rank 0's bytes for all. */
     enum btz_err (*share)(struct btz_ranks *, void *bytes, size_t n);
-    void (*close)(struct btz_ranks *, bool failed); /* failed: all ranks end */
+    void (*close)(struct btz_ranks *, int status); /* not 0: all ranks end, with this exit status */
 };
 
-/* What the module of MPI exports (mpi.c); it is loaded only when it is asked for. */
+/*
+ * What the module of MPI exports (mpi.c); it is loaded only when it is asked for. `say` is btz_error_set(): the module is linked
+ * with nothing of the library.
+ */
 #define BTZ_RANKS_OPEN_SYMBOL "btz_ranks_mpi_open"
-typedef enum btz_err btz_ranks_open_fn(struct btz_ranks **out);
+typedef void btz_ranks_say_fn(const char *fmt, ...) BTZ_PRINTF(1, 2);
+typedef enum btz_err btz_ranks_open_fn(btz_ranks_say_fn *say, struct btz_ranks **out);
 
 #endif

@@ -195,6 +195,23 @@ static enum btz_err read_file(const struct btz_harden_run *r, struct btz_buf *by
     return bytes->len ? r->o.ranks->share(r->o.ranks, bytes->ptr, bytes->len) : BTZ_OK;
 }
 
+/* A rank that trains on something else would spoil the sums, or wait for ever in one that the others do not make. */
+static enum btz_err compare_ranks(struct btz_harden_run *r)
+{
+    uint8_t first[BTZ_SHA256_LEN];
+
+    if (!r->o.ranks)
+        return BTZ_OK;
+    memcpy(first, r->fingerprint, sizeof first);
+    BTZ_TRY(r->o.ranks->share(r->o.ranks, first, sizeof first));
+    if (memcmp(first, r->fingerprint, sizeof first) != 0)
+        return btz_fail(BTZ_INPUT,
+                        "rank %u has another model, other data or other options than rank 0: give "
+                        "all ranks the same command and the same files",
+                        r->o.ranks->rank);
+    return BTZ_OK;
+}
+
 static enum btz_err resume(struct btz_harden_run *r)
 {
     BTZ_BUF_RELEASE struct btz_buf bytes =
@@ -491,6 +508,8 @@ enum btz_err btz_harden(struct btz_model *model, const struct btz_harden_data *d
     bool stopped = false;
     enum btz_err err = open_run(&r, model, data, options);
 
+    if (!err)
+        err = compare_ranks(&r);
     if (!err)
         err = resume(&r);
     if (!err) {
