@@ -20,7 +20,8 @@ static const struct btz_option options[] = {
                    "Also under each of fifteen common corruptions in five severities, and their "
                    "mean; samples must be pictures.") },
     BTZ_RANGE_OPTIONS(", for --corruptions"),
-    { BTZ_COUNT_ROW("seed", seed, 0, 9007199254740992.0, "0", "Of the draws of --corruptions.") },
+    { BTZ_COUNT_ROW("seed", seed, 0, 9007199254740992.0, "1",
+                    "Of the draws of --corruptions: same seed, same pictures.") },
     { BTZ_COUNT_ROW("threads", threads, 0, 256, "0", "Worker threads; 0: one a processor.") },
     { .name = "format",
       .kind = BTZ_OPTION_CHOICE,
@@ -123,12 +124,20 @@ static enum btz_err print(FILE *out, const struct btz_evaluation *e,
     return BTZ_OK;
 }
 
+static enum btz_err stopped(uint64_t done, uint64_t n)
+{
+    return btz_fail(
+        BTZ_IO, "stopped after %" PRIu64 " of %" PRIu64 " samples; there is no accuracy of a part",
+        done, n);
+}
+
 static enum btz_err corruptions(const struct args *a, const struct btz_evaluate_options *o,
-                                struct btz_corruption_table *out)
+                                const struct btz_evaluation *e, struct btz_corruption_table *out)
 {
     const struct btz_corruption_table_options to = {
         .model = o->model,
         .samples = o->samples,
+        .clean = e->verdicts,
         .box = { (float)a->low, (float)a->high },
         .seed = (uint64_t)a->seed,
         .threads = o->threads,
@@ -136,11 +145,7 @@ static enum btz_err corruptions(const struct args *a, const struct btz_evaluate_
     };
 
     BTZ_TRY(btz_corruption_table(&to, out));
-    return out->stopped ? btz_fail(BTZ_IO,
-                                   "stopped after %" PRIu64 " of %" PRIu64
-                                   " samples; there is no table of a part",
-                                   out->n, to.samples.n)
-                        : BTZ_OK;
+    return out->stopped ? stopped(out->n, to.samples.n) : BTZ_OK;
 }
 
 static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, const char *path)
@@ -170,8 +175,10 @@ static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, const ch
         o.samples.user = s;
         err = btz_evaluate(&o, &e);
     }
+    if (!err && e->stopped)
+        err = stopped(e->n, o.samples.n);
     if (!err && a->corruptions)
-        err = corruptions(a, &o, &table);
+        err = corruptions(a, &o, e, &table);
     if (!err)
         err = print(cli->out, e, a->corruptions ? &table : NULL, a->format == 1);
     btz_evaluation_free(e);
@@ -198,7 +205,8 @@ const struct btz_command btz_command_robust_eval = {
         "  bartizan robust eval model.onnx --data images.gz --labels labels.gz\n"
         "  bartizan robust eval model.onnx --data images.gz --labels labels.gz --corruptions\n\n"
         "--corruptions is the protocol of Hendrycks and Dietterich 2019 (arXiv 1903.12261) in "
-        "accuracies. Their mCE needs the errors of a reference model and is not given.",
+        "accuracies. Their mCE needs the errors of a reference model and is not given.\n\n"
+        "Interrupted it prints no figures and exits with 4.",
     .operands = "MODEL",
     .min_operands = 1,
     .max_operands = 1,

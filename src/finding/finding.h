@@ -259,7 +259,8 @@ BTZ_CHECKED enum btz_err btz_past_run_read(struct btz_slice report, struct btz_p
 struct btz_run {
     const char *id, *title, *version; /* of bartizan */
     uint64_t started_ms, finished_ms, seed;
-    bool complete; /* false: interrupted, the report says so at its top */
+    bool complete;       /* false: the report says so at its top */
+    const char *failure; /* not complete: what failed; NULL: it was interrupted */
     const struct btz_results *results;
     const struct btz_past_run *past; /* oldest first */
     size_t past_count;

@@ -146,7 +146,12 @@ static enum btz_err intro(struct btz_buf *out, const struct btz_run *run)
         TEXT(run->version);
     }
     ADD("</p>\n");
-    if (!run->complete)
+    if (!run->complete && run->failure) {
+        ADD("<p class=\"card warn\"><strong>This run failed.</strong> What was not asked is listed "
+            "as not evaluated, never as passed. ");
+        TEXT(run->failure);
+        ADD("</p>\n");
+    } else if (!run->complete)
         ADD("<p class=\"card warn\"><strong>This run did not finish.</strong> What was not asked "
             "is "
             "listed as not evaluated, never as passed, and the score may still rise. Continue with "

@@ -150,14 +150,18 @@ static enum btz_err write_head(const struct btz_run *run, struct btz_buf *out)
                            count + errors, failures, errors, skipped, ms / 1000, ms % 1000));
     if (run->complete)
         return BTZ_OK;
-    return btz_buf_add_str(
+    BTZ_TRY(btz_buf_add_str(
         out, "  <testsuite name=\"run\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" "
              "time=\"0\">\n"
              "    <testcase classname=\"bartizan\" name=\"the run was complete\" time=\"0\">\n"
-             "      <error type=\"incomplete\" message=\"The run was interrupted: its results are "
-             "partial.\"/>\n"
-             "    </testcase>\n"
-             "  </testsuite>\n");
+             "      <error type=\"incomplete\""));
+    BTZ_TRY(attribute(
+        "message",
+        btz_str(run->failure ? run->failure : "The run was interrupted: its results are partial."),
+        out));
+    return btz_buf_add_str(out, "/>\n"
+                                "    </testcase>\n"
+                                "  </testsuite>\n");
 }
 
 static enum btz_err write_junit(const struct btz_run *run, struct btz_buf *out)

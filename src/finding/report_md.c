@@ -26,7 +26,11 @@ static enum btz_err write_head(const struct btz_run *run, const struct btz_risk 
     BTZ_TRY(btz_buf_add_str(out, "# "));
     BTZ_TRY(md(run->title ? run->title : "bartizan report", out));
     BTZ_TRY(btz_buf_add_str(out, "\n\n"));
-    if (!run->complete)
+    if (!run->complete && run->failure) {
+        BTZ_TRY(btz_buf_add_str(out, "> **The run failed: these results are partial.** "));
+        BTZ_TRY(md(run->failure, out));
+        BTZ_TRY(btz_buf_add_str(out, "\n\n"));
+    } else if (!run->complete)
         BTZ_TRY(
             btz_buf_add_str(out, "> **The run was interrupted: these results are partial.**\n\n"));
     BTZ_TRY(btz_buf_add_str(out, "**Risk "));

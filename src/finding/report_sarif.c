@@ -372,8 +372,10 @@ static json_t *invocation_json(const struct btz_run *run)
         bad |= json_object_set_new(o, "toolExecutionNotifications", notes);
         bad |= json_array_append_new(notes, note);
         bad |= json_object_set_new(note, "level", json_string("error"));
-        bad |= json_object_set_new(note, "message",
-                                   message("The run was interrupted: its results are partial."));
+        bad |= json_object_set_new(
+            note, "message",
+            message(run->failure ? run->failure
+                                 : "The run was interrupted: its results are partial."));
     }
     return done(o, bad);
 }

@@ -66,8 +66,13 @@ static enum btz_err write_head(const struct page *p, const struct btz_risk *risk
         BTZ_TRY(btz_buf_printf(&text, ", bartizan %s", run->version));
     BTZ_TRY(wrapped(p, 0, btz_buf_slice(&text)));
     if (!run->complete) {
-        BTZ_TRY(styled(p, "1;31", "INTERRUPTED: these results are partial.", 0));
+        BTZ_TRY(styled(p, "1;31",
+                       run->failure ? "FAILED: these results are partial."
+                                    : "INTERRUPTED: these results are partial.",
+                       0));
         BTZ_TRY(btz_buf_add_byte(p->out, '\n'));
+        if (run->failure)
+            BTZ_TRY(wrapped(p, 0, btz_str(run->failure)));
     }
     btz_buf_clear(&text);
     BTZ_TRY(btz_buf_add_str(&text, "Risk "));

@@ -81,6 +81,7 @@ enum btz_err btz_asked_identify(struct btz_asked *a)
     if (a->model) {
         BTZ_TRY(btz_file_read(m->path, file.max, &file));
         btz_sha256_add(&h, btz_buf_slice(&file));
+        btz_evaluate_digest(a->model, &h); /* weights may stand in files of their own */
     } else {
         add(&h, m->url);
         add(&h, m->address.request);

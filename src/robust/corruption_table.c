@@ -91,6 +91,20 @@ static enum btz_err judge(const struct table *t, struct worker *w, const float *
     return BTZ_OK;
 }
 
+/* The samples as they are: from the pass that was made, or by one. */
+static enum btz_err judge_clean(const struct table *t, struct worker *w, uint64_t first,
+                                size_t count, uint64_t *correct)
+{
+    memset(w->survives, true, count * sizeof *w->survives);
+    if (!t->o->clean)
+        return judge(t, w, w->x, count, correct);
+    for (size_t i = 0; i < count; i++) {
+        w->survives[i] = t->o->clean[first + i].clean == w->y[i];
+        *correct += w->survives[i];
+    }
+    return BTZ_OK;
+}
+
 /* The pictures of the attack: its streams, its numbering of draws. */
 static enum btz_err corrupt(const struct table *t, struct worker *w, uint64_t first, size_t count,
                             enum btz_corruption kind, int severity)
@@ -124,8 +138,7 @@ static enum btz_err run_unit(void *user, size_t number, unsigned worker)
 
     BTZ_TRY(read_rows(t, w, first, count));
     BTZ_TRY(check_rows(t, w, first, count));
-    memset(w->survives, true, count * sizeof *w->survives);
-    BTZ_TRY(judge(t, w, w->x, count, &c->clean));
+    BTZ_TRY(judge_clean(t, w, first, count, &c->clean));
     for (int cell = 0; cell < CELLS; cell++) {
         if (stopped(t)) /* half a unit is not a result: n stays 0 */
             return BTZ_OK;

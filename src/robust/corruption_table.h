@@ -13,11 +13,12 @@
 struct btz_corruption_table_options {
     const struct btz_model *model; /* a classifier of pictures */
     struct btz_evaluate_samples samples;
-    struct btz_box box; /* of the inputs; a value outside is INPUT */
-    uint64_t seed;      /* with that of the attack the pictures are the attack's */
-    unsigned threads;   /* 0: 1 */
-    size_t memory_max;  /* of all workers; fewer threads are used to keep it; 0: 8 GiB */
-    double confidence;  /* 0: 0.95 */
+    const struct btz_sample_verdict *clean; /* samples.n of a clean pass; NULL: it is made here */
+    struct btz_box box;                     /* of the inputs; a value outside is INPUT */
+    uint64_t seed;     /* with that of the attack the pictures are the attack's */
+    unsigned threads;  /* 0: 1 */
+    size_t memory_max; /* of all workers; fewer threads are used to keep it; 0: 8 GiB */
+    double confidence; /* 0: 0.95 */
     const volatile int *stop;
 };
 struct btz_corruption_table {

@@ -62,7 +62,8 @@ struct btz_evaluate_options {
     /* For models that are no classifiers with gradients, and for endpoints: an oracle for each worker, freed at the end. */
     enum btz_err (*oracle)(void *user, struct btz_oracle **out);
     void *oracle_user;
-    const char *identity; /* what the oracle asks, for the state; NULL: the model says it all */
+    const char *
+        identity; /* what is attacked, for the state, beyond operators and weights of the model; or NULL */
     const struct btz_shape *sample; /* see btz_classifier_options */
     uint32_t batch;                 /* the same */
     struct btz_evaluate_samples samples;
@@ -194,6 +195,8 @@ struct btz_evaluation {
 BTZ_CHECKED enum btz_err btz_evaluate(const struct btz_evaluate_options *options,
                                       struct btz_evaluation **out);
 void btz_evaluation_free(struct btz_evaluation *e);
+/* Adds the operators and the weights of a model, wherever they were read from. What attributes say is not in it. */
+void btz_evaluate_digest(const struct btz_model *m, struct btz_sha256 *h);
 /* Bytes of one worker, as planned: nets, and what attacks hold for a unit. */
 BTZ_CHECKED enum btz_err btz_evaluate_memory(const struct btz_evaluate_options *options,
                                              size_t *out);

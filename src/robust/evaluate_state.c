@@ -213,7 +213,7 @@ static void add_text(struct btz_sha256 *h, const char *text)
     btz_sha256_add(h, btz_slice_of(text, strlen(text) + 1));
 }
 
-static void add_model(struct btz_sha256 *h, const struct btz_model *m)
+void btz_evaluate_digest(const struct btz_model *m, struct btz_sha256 *h)
 {
     for (uint32_t i = 0; i < m->node_count; i++)
         add_text(h, m->nodes[i].type);
@@ -249,7 +249,7 @@ static void fingerprint(const struct btz_evaluating *ev, uint8_t out[BTZ_SHA256_
     btz_sha256_init(&h);
     btz_sha256_add(&h, btz_slice_of(ev->digest, sizeof ev->digest));
     if (o->model)
-        add_model(&h, o->model);
+        btz_evaluate_digest(o->model, &h);
     add_text(&h, o->identity ? o->identity : "");
     add_number(&h, o->constraint != NULL);
     if (o->constraint)

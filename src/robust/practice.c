@@ -368,11 +368,9 @@ static enum btz_err look_at_answers(struct work *w, struct btz_shape *shape)
 {
     struct btz_oracle *o = NULL;
 
-    w->asked.model = w->model;
     if (w->model)
         btz_log(w->ctx->log, BTZ_LOG_INFO, "%s: attacked by questions, it has no gradients: %s",
                 w->unit->conf->name, btz_error_detail());
-    BTZ_TRY(btz_asked_identify(&w->asked));
     BTZ_TRY(btz_asked_open(&w->asked, &o));
     *shape = o->shape;
     w->scores = o->has_scores;
@@ -395,6 +393,8 @@ static enum btz_err open_model(struct work *w)
                                    .stop = w->ctx->stop };
     if (m->path)
         BTZ_TRY(look_at_file(w, &shape));
+    w->asked.model = w->model;
+    BTZ_TRY(btz_asked_identify(&w->asked));
     if (!w->gradients)
         BTZ_TRY(look_at_answers(w, &shape));
     BTZ_TRY(btz_shape_count(&shape, &features));
@@ -454,6 +454,7 @@ static enum btz_err attack_model(struct work *w)
         .attacks = w->attacks,
         .alone = w->conf->alone,
         .signs = w->conf->signs,
+        .identity = w->asked.identity,
         .norm = (enum btz_norm)m->norm,
         .eps = m->eps,
         .seed = w->ctx->seed,
@@ -484,7 +485,6 @@ static enum btz_err attack_model(struct work *w)
     else {
         o.oracle = btz_asked_open;
         o.oracle_user = &w->asked;
-        o.identity = w->asked.identity;
     }
     o.samples.n = w->count;
     o.attack_count = w->attack_count;

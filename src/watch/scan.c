@@ -354,6 +354,11 @@ static enum btz_err write_each(struct scan *s, const struct btz_run *run)
     return first == BTZ_OK ? BTZ_OK : btz_fail(first, "%s", detail);
 }
 
+static bool interrupted(const struct scan *s)
+{
+    return s->o->stop && *s->o->stop;
+}
+
 static enum btz_err write_reports(struct scan *s)
 {
     struct btz_hash root = { { 0 } };
@@ -365,6 +370,9 @@ static enum btz_err write_reports(struct scan *s)
                            .finished_ms = btz_clock_unix_ms(),
                            .seed = s->ctx.seed,
                            .complete = s->out->complete,
+                           .failure = interrupted(s) || s->out->practice == BTZ_OK
+                                          ? NULL
+                                          : s->out->practice_detail,
                            .results = s->results,
                            .past = s->past,
                            .past_count = s->past_count,
@@ -465,7 +473,7 @@ static enum btz_err finish(struct scan *s)
 {
     BTZ_BUF_RELEASE struct btz_buf details = BTZ_BUF(4096);
 
-    s->out->complete = !(s->o->stop && *s->o->stop) && s->out->practice == BTZ_OK;
+    s->out->complete = !interrupted(s) && s->out->practice == BTZ_OK;
     BTZ_TRY(btz_ledger_sink_flush(&s->to_ledger));
     BTZ_TRY(judge_results(s));
     BTZ_TRY(btz_buf_printf(&details, "{\"complete\":%s,\"risk\":%.2f,\"failed\":%" PRIu64 "}",

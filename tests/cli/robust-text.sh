@@ -48,6 +48,10 @@ printf '{"text":"a","label":1}\n{"text":2}\n' >bad.jsonl
 attack 3 x.json guard --data bad.jsonl
 says .err 'bad.jsonl:2'
 attack 4 x.json guard --data none.jsonl
+run 4 --state state robust text guard --data none.jsonl
+silent .out INTERRUPTED
+says .out 'FAILED: these results are partial'
+says .out none.jsonl
 attack 2 x.json model.onnx --data texts.jsonl
 says .err 'expected guard, guard:FILE or an address'
 attack 2 x.json http://127.0.0.1:1/ --data texts.jsonl

@@ -43,6 +43,31 @@ jq -e '.corruptions.worst.correct <= ([.corruptions.kinds[].severities[].correct
 ok $? "the worst case is no better than any"
 run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions
 says .out "mean corruption accuracy"
+run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions --seed 1
+cp .out seeded
+run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions
+cmp -s .out seeded
+ok $? "seed 1 is the default, as elsewhere"
+cat >slow.yaml <<'Y'
+input: [1, 16, 16]
+layers:
+  - conv: {out: 128, kernel: 5, stride: 1, pad: 2}
+  - relu
+  - conv: {out: 256, kernel: 5, stride: 1, pad: 2}
+  - relu
+  - flatten
+  - linear: {out: 10}
+Y
+run 0 robust build --arch slow.yaml -o slow.onnx
+# A shell without job control starts programs in the background with SIGINT ignored.
+env --default-signal=INT "$bartizan" robust eval slow.onnx --data digits/test-images.idx --labels digits/test-labels.idx --threads 1 >.out 2>.err &
+slow=$!
+sleep 1
+kill -INT "$slow"
+wait "$slow"
+is "$?" 4 "an interrupted evaluation exits as other commands do"
+says .err "of 300 samples"
+empty .out
 run 3 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions --high 0.5
 says .err "say the range with --low and --high"
 

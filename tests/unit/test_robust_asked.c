@@ -228,6 +228,162 @@ static void test_secret(void **state)
     test_server_stop(world.server);
 }
 
+/* ---- a model whose weights stand in a file of their own: x w -> ArgMax ---------------------------------------------------- */
+
+static void number(struct btz_buf *out, unsigned field, unsigned value)
+{
+    assert_true(value < 128);
+    assert_int_equal(btz_buf_add_byte(out, (uint8_t)(field << 3)), BTZ_OK);
+    assert_int_equal(btz_buf_add_byte(out, (uint8_t)value), BTZ_OK);
+}
+
+static void bytes(struct btz_buf *out, unsigned field, const void *what, size_t len)
+{
+    unsigned key = field << 3 | 2;
+
+    if (key > 127) {
+        assert_int_equal(btz_buf_add_byte(out, (uint8_t)(key | 128)), BTZ_OK);
+        key >>= 7;
+    }
+    assert_int_equal(btz_buf_add_byte(out, (uint8_t)key), BTZ_OK);
+    if (len > 127)
+        assert_int_equal(btz_buf_add_byte(out, (uint8_t)(len | 128)), BTZ_OK);
+    assert_int_equal(btz_buf_add_byte(out, (uint8_t)(len > 127 ? len >> 7 : len)), BTZ_OK);
+    assert_int_equal(btz_buf_add(out, what, len), BTZ_OK);
+}
+
+static void words(struct btz_buf *out, unsigned field, const char *text)
+{
+    bytes(out, field, text, strlen(text));
+}
+
+/* The buffer becomes a field of the other, and empty. */
+static void nest(struct btz_buf *out, unsigned field, struct btz_buf *in)
+{
+    bytes(out, field, in->ptr, in->len);
+    btz_buf_clear(in);
+}
+
+static void put_info(struct btz_buf *graph, unsigned field, const char *name, unsigned type,
+                     unsigned columns)
+{
+    struct btz_buf dim = BTZ_BUF(100), shape = BTZ_BUF(100), tensor = BTZ_BUF(100);
+    struct btz_buf kind = BTZ_BUF(100), info = BTZ_BUF(100);
+
+    words(&dim, 2, "n");
+    nest(&shape, 1, &dim);
+    if (columns) {
+        number(&dim, 1, columns);
+        nest(&shape, 1, &dim);
+    }
+    number(&tensor, 1, type);
+    nest(&tensor, 2, &shape);
+    nest(&kind, 1, &tensor);
+    words(&info, 1, name);
+    nest(&info, 2, &kind);
+    nest(graph, field, &info);
+    btz_buf_release(&dim);
+    btz_buf_release(&shape);
+    btz_buf_release(&tensor);
+    btz_buf_release(&kind);
+    btz_buf_release(&info);
+}
+
+static void put_labels_model(struct btz_buf *out)
+{
+    static const char *const attributes[] = { "axis", "keepdims" };
+    BTZ_BUF_RELEASE struct btz_buf graph = BTZ_BUF(4096), part = BTZ_BUF(4096), in = BTZ_BUF(4096);
+
+    words(&part, 1, "x");
+    words(&part, 1, "w");
+    words(&part, 2, "z");
+    words(&part, 4, "MatMul");
+    nest(&graph, 1, &part);
+    words(&part, 1, "z");
+    words(&part, 2, "label");
+    words(&part, 4, "ArgMax");
+    for (unsigned i = 0; i < 2; i++) {
+        words(&in, 1, attributes[i]);
+        number(&in, 3, 1 - i);
+        assert_int_equal(btz_buf_add(&in, "\xa0\x01\x02", 3), BTZ_OK); /* type 20: INT */
+        nest(&part, 5, &in);
+    }
+    nest(&graph, 1, &part);
+    words(&graph, 2, "g");
+    number(&part, 1, FEATURES);
+    number(&part, 1, 2);
+    number(&part, 2, 1);
+    words(&part, 8, "w");
+    words(&in, 1, "location");
+    words(&in, 2, "w.bin");
+    nest(&part, 13, &in);
+    number(&part, 14, 1);
+    nest(&graph, 5, &part);
+    put_info(&graph, 11, "x", 1, FEATURES);
+    put_info(&graph, 12, "label", 7, 0);
+    number(out, 1, 8);
+    nest(out, 7, &graph);
+    number(&part, 2, 13);
+    nest(out, 8, &part);
+}
+
+/* What an interrupted run has found belongs to the weights it was found with. */
+static void test_external_weights(void **state)
+{
+    char folder[] = "/tmp/btz-asked-XXXXXX", path[64], weights[64], file[64];
+    struct btz_evaluate_attack a = { .attack = btz_attack_find("hopskipjump") };
+    BTZ_BUF_RELEASE struct btz_buf model = BTZ_BUF(1 << 16);
+    float columns[2 * FEATURES];
+    struct world world;
+
+    (void)state;
+    start(&world);
+    btz_attack_defaults(a.attack, a.param);
+    a.param[btz_attack_param_find(a.attack, "queries")] = FEW;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/m.onnx", folder);
+    snprintf(weights, sizeof weights, "%s/w.bin", folder);
+    snprintf(file, sizeof file, "%s/state", folder);
+    put_labels_model(&model);
+    assert_int_equal(btz_file_write(path, btz_buf_slice(&model), 0600), BTZ_OK);
+    world.conf.url = NULL;
+    world.conf.path = path;
+    for (int run = 0; run < 3; run++) { /* the same weights again, then others */
+        struct btz_evaluate_options o;
+        struct btz_evaluation *e = NULL;
+        struct btz_model *m = NULL;
+
+        for (size_t k = 0; k < FEATURES; k++) {
+            columns[2 * k] = 0;
+            columns[2 * k + 1] = (float)w[k] * (run == 2 ? 2.0F : 1.0F);
+        }
+        assert_int_equal(btz_file_write(weights, btz_slice_of(columns, sizeof columns), 0600),
+                         BTZ_OK);
+        assert_int_equal(btz_model_read(path, NULL, &m), BTZ_OK);
+        world.asked.model = m;
+        assert_int_equal(btz_asked_identify(&world.asked), BTZ_OK);
+        o = (struct btz_evaluate_options){
+            .oracle = btz_asked_open,
+            .oracle_user = &world.asked,
+            .identity = world.asked.identity,
+            .samples = { .n = SAMPLES, .x = world.x, .y = world.y },
+            .attacks = &a,
+            .attack_count = 1,
+            .norm = BTZ_NORM_L2,
+            .eps = 2,
+            .box = { -1, 2 },
+            .state = file,
+        };
+        assert_int_equal(btz_evaluate(&o, &e), run == 2 ? BTZ_INPUT : BTZ_OK);
+        if (run == 1) /* all of it from the file: the clean pass and checks alone are asked */
+            assert_true(e->asked < SAMPLES * FEW);
+        btz_evaluation_free(e);
+        btz_model_free(m);
+    }
+    assert_int_equal(remove(path) | remove(weights) | remove(file) | rmdir(folder), 0);
+    test_server_stop(world.server);
+}
+
 static void test_what_is_missing(void **state)
 {
     struct world world;
@@ -251,9 +407,8 @@ static void test_what_is_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_distance),        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_secret),          cmocka_unit_test(test_external_weights),
         cmocka_unit_test(test_what_is_missing),
     };
 

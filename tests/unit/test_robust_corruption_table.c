@@ -69,6 +69,35 @@ static struct btz_corruption_table_options options_of(uint64_t n, unsigned threa
     };
 }
 
+/* A clean pass that was made is taken as it is, and changes nothing else. */
+static void test_given_clean(void **state)
+{
+    struct btz_corruption_table_options o = options_of(40, 2);
+    struct btz_sample_verdict verdicts[40];
+    struct btz_classifier *c = NULL;
+    struct btz_corruption_table own, given;
+
+    (void)state;
+    must(btz_corruption_table(&o, &own));
+    must(btz_classifier_new(model, NULL, &c));
+    for (size_t i = 0; i < 40; i++) {
+        float z[CLASSES];
+
+        must(btz_classifier_logits(c, x + i * FEATURES, 1, z));
+        verdicts[i] = (struct btz_sample_verdict){ .clean = (uint32_t)btz_argmax(z, CLASSES) };
+    }
+    btz_classifier_free(c);
+    o.clean = verdicts;
+    must(btz_corruption_table(&o, &given));
+    assert_memory_equal(&own, &given, sizeof own);
+    for (size_t i = 0; i < 40; i++)
+        verdicts[i].clean = (y[i] + 1) % CLASSES;
+    must(btz_corruption_table(&o, &given));
+    assert_int_equal(given.clean.k, 0);
+    assert_int_equal(given.worst.k, 0);
+    assert_memory_equal(own.cell, given.cell, sizeof own.cell);
+}
+
 static void test_brute_force(void **state)
 {
     const struct btz_corruption_table_options o = options_of(40, 1);
@@ -182,9 +211,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_brute_force),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_worst_is_the_attack),
+        cmocka_unit_test(test_given_clean), cmocka_unit_test(test_brute_force),
+        cmocka_unit_test(test_threads),     cmocka_unit_test(test_worst_is_the_attack),
         cmocka_unit_test(test_refused),
     };
 
