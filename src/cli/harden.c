@@ -13,7 +13,7 @@
 
 struct args {
     const char *data, *labels, *label_column, *valid_data, *valid_labels, *out, *checkpoint;
-    int method, norm, optimiser, schedule, format;
+    int method, norm, optimiser, schedule, keep, format;
     double eps, step, beta, clean_ratio, gamma, lr, momentum, decay, peak, drop, average,
         validation;
     double edge, shift, mirror, corrupt, low, high;
@@ -100,6 +100,9 @@ static const struct btz_option options[] = {
     REAL("drop", drop, 0, 1, "0.1", "Factor of the rate at each --drop-at."),
     REAL("average", average, -1, 0.999999, "-1",
          "Running mean of the weights, a share of it kept each step; -1: the method's."),
+    CHOICE("keep", keep, btz_harden_keep_names, "last",
+           "Weights that are written: those of the last epoch, or of the epoch with the best "
+           "robust accuracy on the validation data."),
     FLAG("keep-on", keep_on, "Do not stop at catastrophic overfitting."),
     COUNT("seed", seed, 0, 9e15, "1", "Seed of all randomness."),
     COUNT("threads", threads, 0, 256, "0", "Worker threads; 0: one a processor."),
@@ -210,6 +213,7 @@ static enum btz_err read_options(struct job *j)
     say_real(a->average, &o->average);
     o->validation = a->validation;
     o->overfit_stop = o->overfit_stop && !a->keep_on;
+    o->keep = (enum btz_harden_keep)a->keep;
     o->seed = (uint64_t)a->seed;
     o->threads = a->threads ? (unsigned)a->threads : btz_pool_processors();
     o->measure_max = (uint32_t)a->measure;
@@ -351,6 +355,9 @@ static void print_text(struct job *j, const struct btz_harden_result *r, const s
     fprintf(out, "%s, eps %g in %s, %" PRIu64 " batches in %.1f s (%s)\n",
             btz_harden_method_names[j->o.method], j->o.eps, btz_norm_name(j->o.norm), r->batches,
             r->seconds, btz_harden_end_names[r->end]);
+    if (j->o.keep == BTZ_HARDEN_KEEP_BEST)
+        fprintf(out, "kept: the weights after epoch %" PRIu32 ", the best on the validation data\n",
+                r->kept);
     if (r->resumed)
         fprintf(out, "continued at batch %" PRIu64 "\n", r->resumed);
     fprintf(out, "%-8s %8s %12s  (%zu samples%s)\n", "", "clean", "PGD-40 x 2", f->after.n,
@@ -376,10 +383,12 @@ static void print_json(struct job *j, const struct btz_harden_result *r, const s
 
     fprintf(out,
             "{\"method\": \"%s\", \"norm\": \"%s\", \"eps\": %.9g, \"seed\": %" PRIu64
-            ", \"end\": \"%s\", \"batches\": %" PRIu64 ", \"resumed\": %" PRIu64
+            ", \"end\": \"%s\", \"kept_epoch\": %" PRIu32 ", \"batches\": %" PRIu64
+            ", \"resumed\": %" PRIu64
             ", \"parameters\": %zu, \"memory\": %zu, \"seconds\": %.3f, \"epochs\": [",
             btz_harden_method_names[j->o.method], btz_norm_name(j->o.norm), j->o.eps, j->o.seed,
-            btz_harden_end_names[r->end], r->batches, r->resumed, r->params, r->memory, r->seconds);
+            btz_harden_end_names[r->end], r->kept, r->batches, r->resumed, r->params, r->memory,
+            r->seconds);
     for (size_t i = 0; i < r->epoch_count; i++) {
         const struct btz_harden_epoch *e = &r->epochs[i];
 
@@ -422,9 +431,9 @@ static enum btz_err finish(struct job *j, const struct btz_harden_result *r, str
     (j->a->format == 1 ? print_json : print_text)(j, r, f);
     if (r->end == BTZ_HARDEN_OVERFITTED)
         fprintf(j->cli->err,
-                "bartizan: catastrophic overfitting in epoch %zu; the weights of the epoch before "
-                "are written\n",
-                r->epoch_count);
+                "bartizan: catastrophic overfitting in epoch %zu; the weights after epoch %" PRIu32
+                " are written\n",
+                r->epoch_count, r->kept);
     return BTZ_OK;
 }
 

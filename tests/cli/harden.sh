@@ -53,14 +53,16 @@ if command -v jq >/dev/null; then
 fi
 
 # Killed again and again, and continued.
-long="--method pgd --steps 5 --epochs 40 --batch 40 --eps 0.05 --measure 50"
+long="--method pgd --steps 5 --epochs 40 --batch 40 --eps 0.05 --measure 50 --keep best"
 run 0 harden net.onnx --data rows.csv $long -o want.onnx
+says .out "kept: the weights after epoch"
 tries=0 kills=0
 while [ ! -e got.onnx ] && [ $tries -lt 200 ]; do
     tries=$((tries + 1))
     "$bartizan" harden net.onnx --data rows.csv $long --checkpoint-every 0s -o got.onnx >.out 2>.err &
     pid=$!
-    sleep "0.$((1 + tries % 5))$((tries % 10))"
+    # Longer and longer, so that a busy machine gets there, too.
+    sleep "$((tries / 12)).$((1 + tries % 5))$((tries % 10))"
     kill -9 $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null
 done
@@ -92,6 +94,8 @@ run 2 harden net.onnx --data rows.csv
 run 2 harden net.onnx --data rows.csv --method fgsm -o x.onnx
 run 4 harden nothere.onnx --data rows.csv -o x.onnx
 run 3 harden rows.csv --data rows.csv -o x.onnx
+run 2 harden net.onnx --data rows.csv --keep best --validation 0 -o x.onnx
+says .err "validation data"
 run 2 harden net.onnx --data rows.csv --method mart --clean-ratio 0.5 -o x.onnx
 says .err "clean ratio"
 cut -d, -f1-9,17 rows.csv >narrow.csv

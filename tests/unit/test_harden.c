@@ -216,6 +216,7 @@ static void run_kills(enum btz_harden_method method, enum net_kind kind)
     small(method, &o);
     o.threads = 2;
     o.average = kind == NORMED ? 0.9 : 0;
+    o.keep = kind == NORMED ? BTZ_HARDEN_KEEP_BEST : BTZ_HARDEN_KEEP_LAST;
     r = train(m, &o);
     digest_of(m, want);
     btz_harden_result_release(&r);
@@ -320,6 +321,88 @@ static void test_stops(void **state)
     assert_int_equal(btz_harden(m, &data, &o, &r), BTZ_INPUT);
     assert_non_null(strstr(btz_error_detail(), "another run"));
     btz_model_free(m);
+    unlink(file);
+}
+
+/* A run whose weights get worse again, at a rate that does not depend on its length. */
+static void wavering(struct btz_harden_options *o, uint32_t epochs, enum btz_harden_keep keep)
+{
+    small(BTZ_HARDEN_PGD, o);
+    o->eps = 0.15;
+    o->lr = 0.05;
+    o->schedule = BTZ_HARDEN_FLAT;
+    o->average = 0.5;
+    o->validation = 0.25;
+    o->epochs = epochs;
+    o->keep = keep;
+}
+
+static void run_to(uint32_t epochs, enum btz_harden_keep keep, const char *checkpoint,
+                   struct btz_harden_result *r, uint8_t digest[BTZ_SHA256_LEN])
+{
+    struct btz_model *m = make_model(NORMED);
+    struct btz_harden_options o;
+    struct stopper s = { 0 };
+
+    wavering(&o, epochs, keep);
+    if (checkpoint) {
+        o.checkpoint = checkpoint;
+        o.progress = stop_soon;
+        o.user = &s;
+        o.stop = &s.flag;
+    }
+    *r = train(m, &o);
+    while (r->end == BTZ_HARDEN_STOPPED) {
+        assert_int_equal(r->kept, 0);
+        btz_harden_result_release(r);
+        btz_model_free(m);
+        m = make_model(NORMED);
+        s.flag = 0;
+        *r = train(m, &o);
+    }
+    digest_of(m, digest);
+    btz_model_free(m);
+}
+
+/* The weights that are kept are those of a run that ends with the best epoch; through stops as well. */
+static void test_best(void **state)
+{
+    enum { EPOCHS = 8 };
+    char file[] = "/tmp/btz-harden-XXXXXX";
+    uint8_t best[BTZ_SHA256_LEN], other[BTZ_SHA256_LEN];
+    struct btz_harden_result r;
+    int fd = mkstemp(file);
+    uint32_t kept;
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(file);
+    run_to(EPOCHS, BTZ_HARDEN_KEEP_BEST, NULL, &r, best);
+    kept = r.kept;
+    assert_int_equal(r.epoch_count, EPOCHS);
+    assert_true(kept > 1 && kept < EPOCHS);
+    for (uint32_t i = 0; i < EPOCHS; i++)
+        assert_true(i + 1 < kept ? r.epochs[i].valid_robust < r.epochs[kept - 1].valid_robust
+                                 : r.epochs[i].valid_robust <= r.epochs[kept - 1].valid_robust);
+    btz_harden_result_release(&r);
+    run_to(kept, BTZ_HARDEN_KEEP_LAST, NULL, &r, other);
+    assert_int_equal(r.kept, kept);
+    assert_memory_equal(best, other, BTZ_SHA256_LEN);
+    btz_harden_result_release(&r);
+    run_to(EPOCHS, BTZ_HARDEN_KEEP_LAST, NULL, &r, other);
+    assert_int_equal(r.kept, EPOCHS);
+    assert_memory_not_equal(best, other, BTZ_SHA256_LEN);
+    btz_harden_result_release(&r);
+    run_to(EPOCHS, BTZ_HARDEN_KEEP_BEST, file, &r, other);
+    assert_int_equal(r.kept, kept);
+    assert_memory_equal(best, other, BTZ_SHA256_LEN);
+    btz_harden_result_release(&r);
+    /* Once over, the checkpoint has them, too. */
+    run_to(EPOCHS, BTZ_HARDEN_KEEP_BEST, file, &r, other);
+    assert_int_equal(r.kept, kept);
+    assert_memory_equal(best, other, BTZ_SHA256_LEN);
+    btz_harden_result_release(&r);
     unlink(file);
 }
 
@@ -497,6 +580,7 @@ static void test_overfitting(void **state)
     r = train(m, &o);
     assert_int_equal(r.end, BTZ_HARDEN_OVERFITTED);
     assert_true(r.epoch_count < 30 && r.epoch_count >= 2);
+    assert_int_equal(r.kept, r.epoch_count - 1);
     {
         struct btz_harden_data data = data_of(&set);
         struct btz_harden_accuracy a;
@@ -530,6 +614,10 @@ static void test_refused(void **state)
     struct btz_harden_options o;
 
     (void)state;
+    small(BTZ_HARDEN_PGD, &o);
+    o.keep = BTZ_HARDEN_KEEP_BEST;
+    o.validation = 0.001;
+    refused(&o, &data, BTZ_USAGE, "validation data");
     small(BTZ_HARDEN_PGD, &o);
     set.bad_label = 4;
     refused(&o, &data, BTZ_INPUT, "label 4");
@@ -572,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_statistics),  cmocka_unit_test(test_hardens),
         cmocka_unit_test(test_overfitting), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_no_number),   cmocka_unit_test(test_means),
+        cmocka_unit_test(test_best),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

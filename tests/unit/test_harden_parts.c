@@ -296,7 +296,7 @@ static void test_shuffle(void **state)
 #define NUMBERS 5
 struct vectors {
     float weights[NUMBERS], stats[2], first[NUMBERS], second[NUMBERS], best[NUMBERS], best_stats[2];
-    float delta[3], mean[NUMBERS], mean_stats[2];
+    float delta[3], mean[NUMBERS], mean_stats[2], kept[NUMBERS], kept_stats[2];
     struct btz_harden_epoch curves[4];
 };
 
@@ -305,7 +305,7 @@ static void lay_out(struct btz_harden_state *s, struct vectors *v, float value)
     float *all = v->weights;
 
     memset(v, 0, sizeof *v);
-    for (size_t i = 0; i < NUMBERS * 5 + 9; i++)
+    for (size_t i = 0; i < NUMBERS * 6 + 11; i++)
         all[i] = value != 0 ? value + (float)i : 0;
     *s = (struct btz_harden_state){ .curves = v->curves,
                                     .weights = v->weights,
@@ -317,12 +317,15 @@ static void lay_out(struct btz_harden_state *s, struct vectors *v, float value)
                                     .delta = v->delta,
                                     .mean = v->mean,
                                     .mean_stats = v->mean_stats,
+                                    .kept = v->kept,
+                                    .kept_stats = v->kept_stats,
                                     .numbers = NUMBERS,
                                     .stat_numbers = 2,
                                     .second_numbers = NUMBERS,
                                     .best_numbers = NUMBERS,
                                     .delta_numbers = 3,
-                                    .mean_numbers = NUMBERS };
+                                    .mean_numbers = NUMBERS,
+                                    .kept_numbers = NUMBERS };
 }
 
 static void test_checkpoint(void **state)
@@ -335,6 +338,7 @@ static void test_checkpoint(void **state)
     (void)state;
     lay_out(&s, &v, 0.5F);
     s.epoch = 2, s.batch = 7, s.step = 99, s.samples = 1234, s.guard = 0.75, s.has_best = true;
+    s.kept_epoch = 1;
     s.sums.loss = 3.25, s.sums.rate = 0.5;
     s.curve_count = 2;
     v.curves[1] = (struct btz_harden_epoch){ 1, 2, 3, 4, NAN, 6, 7 };
@@ -345,12 +349,16 @@ static void test_checkpoint(void **state)
     assert_memory_equal(&v, &w, sizeof v);
     assert_true(t.epoch == 2 && t.batch == 7 && t.step == 99 && t.samples == 1234 &&
                 t.guard == 0.75 && t.has_best && !t.over && t.sums.loss == 3.25 &&
-                t.sums.rate == 0.5 && t.curve_count == 2);
+                t.sums.rate == 0.5 && t.curve_count == 2 && t.kept_epoch == 1);
     /* Of another run, for fewer epochs, for fewer batches. */
     assert_int_equal(btz_harden_checkpoint_decode(btz_buf_slice(&b), 4, 8, other, &t), BTZ_INPUT);
     assert_non_null(strstr(btz_error_detail(), "another run"));
     assert_int_equal(btz_harden_checkpoint_decode(btz_buf_slice(&b), 1, 8, mine, &t), BTZ_INPUT);
     assert_int_equal(btz_harden_checkpoint_decode(btz_buf_slice(&b), 4, 7, mine, &t), BTZ_INPUT);
+    /* For a run that keeps the last weights. */
+    t.kept_numbers = 0;
+    assert_int_equal(btz_harden_checkpoint_decode(btz_buf_slice(&b), 4, 8, mine, &t), BTZ_INPUT);
+    t.kept_numbers = NUMBERS;
     /* Any byte changed, any length. */
     for (size_t i = 0; i < b.len; i++) {
         b.ptr[i] ^= 0x10;

@@ -7,9 +7,9 @@
 
 #include "robust/harden/inside.h"
 
-static const uint8_t magic[8] = { 'B', 'T', 'Z', 'H', 'A', 'R', 'D', '2' };
+static const uint8_t magic[8] = { 'B', 'T', 'Z', 'H', 'A', 'R', 'D', '3' };
 #define ORDER_MARK   UINT32_C(0x01020304)
-#define HEAD_NUMBERS 9
+#define HEAD_NUMBERS 10
 #define CURVE_FIELDS 7
 
 static enum btz_err put_u64(struct btz_buf *b, uint64_t v)
@@ -43,7 +43,7 @@ struct vector {
     float *data;
     size_t count;
 };
-#define VECTORS 9
+#define VECTORS 11
 
 static void vectors_of(const struct btz_harden_state *s, struct vector v[VECTORS])
 {
@@ -56,6 +56,8 @@ static void vectors_of(const struct btz_harden_state *s, struct vector v[VECTORS
     v[6] = (struct vector){ s->delta, s->delta_numbers };
     v[7] = (struct vector){ s->mean, s->mean_numbers };
     v[8] = (struct vector){ s->mean_stats, s->mean_numbers ? s->stat_numbers : 0 };
+    v[9] = (struct vector){ s->kept, s->kept_numbers };
+    v[10] = (struct vector){ s->kept_stats, s->kept_numbers ? s->stat_numbers : 0 };
 }
 
 size_t btz_harden_checkpoint_size(const struct btz_harden_state *s, uint32_t curves)
@@ -91,8 +93,9 @@ enum btz_err btz_harden_checkpoint_encode(const struct btz_harden_state *s,
                                           const uint8_t fingerprint[BTZ_SHA256_LEN],
                                           struct btz_buf *out)
 {
-    const uint64_t head[HEAD_NUMBERS] = { s->epoch, s->batch,    s->step,        s->samples, s->end,
-                                          s->over,  s->has_best, s->curve_count, s->numbers };
+    const uint64_t head[HEAD_NUMBERS] = { s->epoch,   s->batch,     s->step,     s->samples,
+                                          s->end,     s->over,      s->has_best, s->curve_count,
+                                          s->numbers, s->kept_epoch };
     struct btz_harden_sums sums = s->sums;
     double *field[BTZ_HARDEN_SUMS], *part[CURVE_FIELDS];
     uint32_t mark = ORDER_MARK;
@@ -152,7 +155,8 @@ static enum btz_err check_head(const uint64_t head[HEAD_NUMBERS], uint32_t epoch
 {
     if (head[0] > epochs || head[1] >= (batches ? batches : 1) || head[4] >= BTZ_HARDEN_ENDS ||
         head[5] > 1 || head[6] > 1 || head[7] > epochs || head[7] < head[0] ||
-        head[8] != s->numbers || (head[6] && !s->best_numbers))
+        head[8] != s->numbers || (head[6] && !s->best_numbers) || head[9] > head[7] ||
+        (head[9] && !s->kept_numbers))
         return btz_fail(BTZ_INPUT,
                         "the checkpoint does not fit this run: epoch %" PRIu64 ", batch %" PRIu64
                         ", %" PRIu64 " numbers",
@@ -208,6 +212,7 @@ enum btz_err btz_harden_checkpoint_decode(struct btz_slice in, uint32_t epochs, 
     s->over = head[5];
     s->has_best = head[6];
     s->curve_count = (uint32_t)head[7];
+    s->kept_epoch = (uint32_t)head[9];
     s->guard = guard;
     s->sums = sums;
     return BTZ_OK;

@@ -85,6 +85,15 @@ extern const char *const btz_harden_method_names[];
 extern const char *const btz_harden_optimiser_names[];
 extern const char *const btz_harden_schedule_names[];
 
+/* Which weights are the result. */
+enum btz_harden_keep {
+    BTZ_HARDEN_KEEP_LAST,
+    BTZ_HARDEN_KEEP_BEST, /* those after the epoch of the highest robust accuracy on the validation data, the first of equals:
+                           * Rice, Wong, Kolter 2020, arXiv 2002.11569 */
+    BTZ_HARDEN_KEEPS,
+};
+extern const char *const btz_harden_keep_names[];
+
 #define BTZ_HARDEN_DROPS_MAX 8
 struct btz_harden_progress {
     uint32_t epoch, epochs;
@@ -131,6 +140,7 @@ struct btz_harden_options {
         overfit_stop; /* stop where PGD-5 accuracy on a training batch falls by more than `overfit_drop` from one epoch to
                         * the next: the weights of the epoch before are the result */
     double overfit_drop;
+    enum btz_harden_keep keep; /* BEST needs validation data */
 
     uint64_t seed;
     unsigned threads;       /* >= 1 */
@@ -167,6 +177,8 @@ struct btz_harden_result {
     enum btz_harden_end end;
     struct btz_harden_epoch *epochs; /* on the heap */
     size_t epoch_count;
+    uint32_t
+        kept; /* epoch after which the weights were as they are now, from 1; 0: stopped before an end */
     uint64_t batches, samples, resumed; /* gone through in all; batches found in the checkpoint */
     uint64_t gradients, forwards;       /* of samples, in this process */
     size_t train_count, valid_count, params; /* numbers trained */

@@ -159,13 +159,16 @@ struct btz_harden_state {
     uint64_t batch, step, samples;
     struct btz_harden_sums sums; /* of the epoch so far */
     double guard;                /* PGD-5 accuracy at the end of the epoch before; < 0: none yet */
-    uint32_t end;                /* enum btz_harden_end, once it is over */
+    uint32_t kept_epoch; /* after which the weights were as in `kept`, from 1; 0: none yet */
+    uint32_t end;        /* enum btz_harden_end, once it is over */
     bool over, has_best;
     struct btz_harden_epoch *curves; /* epochs of them */
     uint32_t curve_count;
     /* Vectors; NULL with 0 numbers: not used. */
-    float *weights, *stats, *first, *second, *best, *best_stats, *delta, *mean, *mean_stats;
-    size_t numbers, stat_numbers, second_numbers, best_numbers, delta_numbers, mean_numbers;
+    float *weights, *stats, *first, *second, *best, *best_stats, *delta, *mean, *mean_stats, *kept,
+        *kept_stats;
+    size_t numbers, stat_numbers, second_numbers, best_numbers, delta_numbers, mean_numbers,
+        kept_numbers;
 };
 
 struct btz_harden_run {

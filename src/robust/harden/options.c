@@ -9,6 +9,7 @@ const char *const btz_harden_method_names[] = { "plain",  "fgsm-rs", "pgd", "fre
                                                 "trades", "mart",    NULL };
 const char *const btz_harden_optimiser_names[] = { "sgd", "adam", "adamw", NULL };
 const char *const btz_harden_schedule_names[] = { "flat", "cyclic", "step", "cosine", NULL };
+const char *const btz_harden_keep_names[] = { "last", "best", NULL };
 const char *const btz_harden_end_names[] = { "done", "catastrophic overfitting", "stopped", NULL };
 
 /* Sources: the repositories of the authors, docs/harden.md. */
@@ -98,6 +99,7 @@ static enum btz_err check(const struct btz_harden_options *o)
     BTZ_TRY(want(o->method, 0, BTZ_HARDEN_METHODS - 1, "method"));
     BTZ_TRY(want(o->optimiser, 0, BTZ_HARDEN_OPTIMISERS - 1, "optimiser"));
     BTZ_TRY(want(o->schedule, 0, BTZ_HARDEN_SCHEDULES - 1, "schedule"));
+    BTZ_TRY(want(o->keep, 0, BTZ_HARDEN_KEEPS - 1, "which weights are kept"));
     BTZ_TRY(want(o->eps, 0, 1e6, "eps"));
     BTZ_TRY(want(o->step, 0, 1e6, "step"));
     BTZ_TRY(want(o->steps, 1, 100000, "steps"));
@@ -185,7 +187,7 @@ enum btz_err btz_harden_fingerprint(const struct btz_harden_options *o, struct b
         BTZ_TRY(btz_buf_printf(out, " %" PRIu32, o->drops[i]));
     for (size_t i = 0; i < o->augment_count; i++)
         BTZ_TRY(btz_buf_printf(out, "\naugment %s %a", o->augments[i].name, o->augments[i].share));
-    BTZ_TRY(btz_buf_printf(out, " average %a", o->average));
+    BTZ_TRY(btz_buf_printf(out, " average %a keep %d", o->average, o->keep));
     return btz_buf_printf(
         out, "\nvalidation %a measure %" PRIu32 " %" PRIu32 " overfit %d %a seed %" PRIu64 "\n",
         o->validation, o->measure_max, o->measure_steps, o->overfit_stop, o->overfit_drop, o->seed);

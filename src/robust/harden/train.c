@@ -31,6 +31,11 @@ static enum btz_err split(struct btz_harden_run *r)
     r->valid = all;
     r->valid_count = kept;
     r->train_count = n - kept;
+    if (r->o.keep == BTZ_HARDEN_KEEP_BEST && !(r->o.valid ? r->o.valid->count : kept))
+        return btz_fail(BTZ_USAGE,
+                        "to keep the best weights takes validation data, and of %zu "
+                        "samples none are kept apart: give some, or a larger share",
+                        n);
     r->batches = (r->train_count + r->o.batch - 1) / r->o.batch;
     return BTZ_OK;
 }
@@ -54,6 +59,7 @@ static enum btz_err make_vectors(struct btz_harden_run *r)
     s->best_numbers = r->o.overfit_stop ? p->numbers : 0;
     s->delta_numbers = r->o.method == BTZ_HARDEN_FREE ? batch * p->features : 0;
     s->mean_numbers = r->o.average > 0 ? p->numbers : 0;
+    s->kept_numbers = r->o.keep == BTZ_HARDEN_KEEP_BEST ? p->numbers : 0;
     BTZ_TRY(floats(r, s->numbers, &s->weights));
     BTZ_TRY(floats(r, s->stat_numbers, &s->stats));
     BTZ_TRY(floats(r, s->numbers, &s->first));
@@ -64,6 +70,8 @@ static enum btz_err make_vectors(struct btz_harden_run *r)
     BTZ_TRY(floats(r, s->delta_numbers, &s->delta));
     BTZ_TRY(floats(r, s->mean_numbers, &s->mean));
     BTZ_TRY(floats(r, s->mean_numbers ? s->stat_numbers : 0, &s->mean_stats));
+    BTZ_TRY(floats(r, s->kept_numbers, &s->kept));
+    BTZ_TRY(floats(r, s->kept_numbers ? s->stat_numbers : 0, &s->kept_stats));
     if (s->mean_numbers)
         btz_harden_gather(p, s->mean, s->mean_stats);
     BTZ_TRY(floats(r, batch * p->features, &r->x));
@@ -156,10 +164,11 @@ static enum btz_err open_run(struct btz_harden_run *r, struct btz_model *m,
 static void close_run(struct btz_harden_run *r)
 {
     struct btz_harden_state *s = &r->state;
-    void *const all[] = { s->weights,    s->stats, s->first, s->second,     s->best,
-                          s->best_stats, s->delta, s->mean,  s->mean_stats, s->curves,
-                          r->x,          r->adv,   r->grads, r->next_stats, r->sum,
-                          r->lift,       r->y,     r->order, r->part_sums,  r->train };
+    void *const all[] = { s->weights,    s->stats,     s->first, s->second,     s->best,
+                          s->best_stats, s->delta,     s->mean,  s->mean_stats, s->curves,
+                          r->x,          r->adv,       r->grads, r->next_stats, r->sum,
+                          r->lift,       r->y,         r->order, r->part_sums,  r->train,
+                          s->kept,       s->kept_stats };
 
     for (size_t i = 0; i < BTZ_COUNT(all); i++)
         free(all[i]);
@@ -362,6 +371,38 @@ static void show_means(struct btz_harden_run *r, bool show)
     r->version++;
 }
 
+/* What the validation data say of the epoch that ends; its weights are shown. */
+static void keep_best(struct btz_harden_run *r)
+{
+    struct btz_harden_state *s = &r->state;
+
+    if (!s->kept_numbers || (s->kept_epoch && s->curves[s->epoch].valid_robust <=
+                                                  s->curves[s->kept_epoch - 1].valid_robust))
+        return;
+    btz_harden_gather(&r->params, s->kept, s->kept_stats);
+    s->kept_epoch = s->epoch + 1;
+}
+
+/* The weights that are the result, once the run is over. */
+static void choose(struct btz_harden_run *r)
+{
+    struct btz_harden_state *s = &r->state;
+
+    if (!s->kept_numbers)
+        return;
+    btz_harden_scatter(&r->params, s->kept, s->kept_stats);
+    r->version++;
+}
+
+static uint32_t chosen(const struct btz_harden_state *s)
+{
+    if (!s->over)
+        return 0;
+    if (s->kept_numbers)
+        return s->kept_epoch;
+    return s->end == BTZ_HARDEN_OVERFITTED ? s->epoch - 1 : s->epoch;
+}
+
 static enum btz_err end_epoch(struct btz_harden_run *r, double seconds)
 {
     struct btz_harden_state *s = &r->state;
@@ -372,13 +413,16 @@ static enum btz_err end_epoch(struct btz_harden_run *r, double seconds)
     e->seconds = seconds;
     show_means(r, true);
     BTZ_TRY(measure(r, e));
+    keep_best(r);
     BTZ_TRY(guard(r));
     s->curve_count = ++s->epoch;
     s->batch = 0;
     s->sums = (struct btz_harden_sums){ 0 };
     if (s->epoch == r->o.epochs)
         s->over = true;
-    if (!s->over)
+    if (s->over)
+        choose(r);
+    else
         show_means(r, false);
     return save(r);
 }
@@ -487,6 +531,7 @@ static void hand_over(struct btz_harden_run *r, bool stopped, double seconds,
     out->epochs = r->state.curves;
     r->state.curves = NULL;
     out->epoch_count = r->state.curve_count;
+    out->kept = chosen(&r->state);
     out->batches = r->state.epoch * r->batches + r->state.batch;
     out->samples = r->state.samples;
     for (unsigned i = 0; i < r->worker_count; i++) {
