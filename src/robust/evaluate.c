@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/pool.h"
 #include "robust/evaluating.h"
@@ -620,6 +621,13 @@ static enum btz_err by_class(struct btz_evaluating *ev)
     return BTZ_OK;
 }
 
+static size_t peak_memory(void)
+{
+    struct rusage use;
+
+    return getrusage(RUSAGE_SELF, &use) == 0 ? (size_t)use.ru_maxrss << 10 : 0;
+}
+
 static enum btz_err evaluate(struct btz_evaluating *ev)
 {
     struct btz_evaluation *e = ev->e;
@@ -645,6 +653,7 @@ static enum btz_err evaluate(struct btz_evaluating *ev)
     for (unsigned i = 0; i < ev->threads && !ev->o->model; i++)
         e->asked += ev->workers[i].oracle->queries;
     e->stopped = ev->stopped;
+    e->peak = peak_memory();
     return BTZ_OK;
 }
 

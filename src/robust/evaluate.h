@@ -179,6 +179,7 @@ struct btz_evaluation {
     uint64_t
         asked; /* of black boxes: rows that were put to the oracles by this process, for whatever reason */
     size_t memory;    /* predicted: all workers, samples and verdicts */
+    size_t peak;      /* of the process at the end, as the system counts it; 0: unknown */
     unsigned threads; /* used */
     double seconds;
     bool

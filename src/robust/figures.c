@@ -89,13 +89,14 @@ static enum btz_err attacks(struct btz_figures *f, const struct btz_evaluation *
                  e->asked);
     return attach(
         f, "Attacks, in the order they ran",
-        json_pack("{s:s, s:[s, s, s, s, s, s, s, s], s:o, s:s+}", "kind", "table", "columns",
-                  "attack", "samples tried", "broken", "accuracy under it alone",
-                  "accuracy after it", "forward passes", "gradients", "time", "rows",
-                  attack_rows(e), "note",
-                  "Intervals are exact (Clopper-Pearson), 95 %. A sample counts as broken from the "
-                  "first attack on that breaks it; the last row is the worst case.",
-                  asked));
+        json_pack(
+            "{s:s, s:[s, s, s, s, s, s, s, s], s:o, s:s+}", "kind", "table", "columns", "attack",
+            "samples tried", "broken", "accuracy under it alone", "accuracy after it",
+            "passes until broken", "gradients until broken", "time", "rows", attack_rows(e), "note",
+            "Intervals are exact (Clopper-Pearson), 95 %. A sample counts as broken from the "
+            "first attack on that breaks it; the last row is the worst case. Attacks that go on to "
+            "look for a smaller change ask more than is counted here.",
+            asked));
 }
 
 static enum btz_err curve(struct btz_figures *f, const struct btz_evaluation *e)
@@ -245,6 +246,23 @@ static enum btz_err pictured(struct btz_figures *f, const struct btz_evaluation 
                             "is", "said to be", "by", "distance", "rows", rows));
 }
 
+static enum btz_err cost(struct btz_figures *f, const struct btz_evaluation *e)
+{
+    char threads[24], predicted[40], peak[40] = "unknown", seconds[40];
+
+    snprintf(threads, sizeof threads, "%u", e->threads);
+    snprintf(predicted, sizeof predicted, "%.1f MB", (double)e->memory / 1e6);
+    if (e->peak)
+        snprintf(peak, sizeof peak, "%.1f MB", (double)e->peak / 1e6);
+    snprintf(seconds, sizeof seconds, "%.1f s", e->seconds);
+    return attach(f, "What it took",
+                  json_pack("{s:s, s:[s, s], s:[[s, s], [s, s], [s, s], [s, s]]}", "kind", "table",
+                            "columns", "what", "how much", "rows", "threads", threads,
+                            "memory of networks, attacks and samples, predicted", predicted,
+                            "memory of the process at its peak", peak, "time of this run",
+                            seconds));
+}
+
 enum btz_err btz_figures_of(const struct btz_evaluation *e, const struct btz_gallery *g,
                             struct btz_box box, const char *const *names, struct btz_figures *f)
 {
@@ -259,5 +277,6 @@ enum btz_err btz_figures_of(const struct btz_evaluation *e, const struct btz_gal
     BTZ_TRY(classes(f, e, names));
     if (e->confusion && e->classes <= CONFUSION_SHOW)
         BTZ_TRY(confusion(f, e, names));
-    return checks(f, e);
+    BTZ_TRY(checks(f, e));
+    return cost(f, e);
 }

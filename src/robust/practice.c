@@ -489,8 +489,13 @@ static enum btz_err attack_model(struct work *w)
     o.samples.n = w->count;
     o.attack_count = w->attack_count;
     BTZ_TRY(btz_evaluate(&o, &e));
+    btz_log(w->ctx->log, BTZ_LOG_INFO,
+            "%s: memory predicted %.1f MB for %u threads, %" PRId64
+            " MiB allowed; the process took %.1f MB at its peak",
+            m->name, (double)e->memory / 1e6, e->threads, w->conf->memory_mib,
+            (double)e->peak / 1e6);
     err = report(w, e);
-    if (!err && m->save)
+    if (!err && m->save && !e->stopped) /* of a part nothing is saved: --resume saves all */
         err = btz_saved_write(&w->saved, m->save, &btz_samples_info(w->samples)->shape);
     btz_evaluation_free(e);
     return err;

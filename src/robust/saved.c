@@ -1,7 +1,9 @@
 /*
  * What was broken, as arrays for whoever wants to look or to train with it.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "robust/practice.h"
 
@@ -41,22 +43,27 @@ enum btz_err btz_saved_add(struct btz_saved *s, size_t features,
     return BTZ_OK;
 }
 
+static enum btz_err path_of(const char *folder, const char *name, char out[4096])
+{
+    int n = snprintf(out, 4096, "%s/%s.npy", folder, name);
+
+    return n < 0 || n >= 4096 ? btz_fail(BTZ_USAGE, "%s: path is too long", folder) : BTZ_OK;
+}
+
 static enum btz_err write_one(const char *folder, const char *name, struct btz_sample_array *a,
                               const struct btz_buf *data)
 {
     BTZ_BUF_RELEASE struct btz_buf file = BTZ_BUF(ARRAY_MAX);
     char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s.npy", folder, name);
 
-    if (n < 0 || (size_t)n >= sizeof path)
-        return btz_fail(BTZ_USAGE, "%s: path is too long", folder);
+    BTZ_TRY(path_of(folder, name, path));
     a->data = data->ptr;
     BTZ_TRY(btz_npy_encode(a, &file));
     return btz_file_write(path, btz_buf_slice(&file), 0600);
 }
 
-enum btz_err btz_saved_write(const struct btz_saved *s, const char *folder,
-                             const struct btz_sample_shape *shape)
+static enum btz_err write_all(const struct btz_saved *s, const char *folder,
+                              const struct btz_sample_shape *shape)
 {
     struct btz_sample_array rows = { .type = BTZ_SAMPLE_F32,
                                      .rank = shape->rank + 1,
@@ -65,7 +72,6 @@ enum btz_err btz_saved_write(const struct btz_saved *s, const char *folder,
 
     for (uint32_t k = 0; k < shape->rank; k++)
         rows.dim[k + 1] = shape->dim[k];
-    BTZ_TRY(btz_file_mkdirs(folder, 0700));
     BTZ_TRY(write_one(folder, "original", &rows, &s->x));
     BTZ_TRY(write_one(folder, "adversarial", &rows, &s->adv));
     BTZ_TRY(write_one(folder, "index", &one, &s->index));
@@ -73,4 +79,35 @@ enum btz_err btz_saved_write(const struct btz_saved *s, const char *folder,
     BTZ_TRY(write_one(folder, "predicted", &one, &s->said));
     one.type = BTZ_SAMPLE_F64;
     return write_one(folder, "distance", &one, &s->distance);
+}
+
+static enum btz_err remove_all(const char *folder)
+{
+    static const char *const names[] = { "original", "adversarial", "index",
+                                         "label",    "predicted",   "distance" };
+    char path[4096];
+
+    for (size_t i = 0; i < BTZ_COUNT(names); i++) {
+        BTZ_TRY(path_of(folder, names[i], path));
+        if (unlink(path) != 0 && errno != ENOENT)
+            return btz_fail_errno(BTZ_IO, "remove %s", path);
+    }
+    return BTZ_OK;
+}
+
+/* The files are of one run or not there: those of an earlier one go first, and all go when one cannot be written. */
+enum btz_err btz_saved_write(const struct btz_saved *s, const char *folder,
+                             const struct btz_sample_shape *shape)
+{
+    char detail[1024];
+    enum btz_err err;
+
+    BTZ_TRY(btz_file_mkdirs(folder, 0700));
+    BTZ_TRY(remove_all(folder));
+    err = write_all(s, folder, shape);
+    if (!err)
+        return BTZ_OK;
+    snprintf(detail, sizeof detail, "%s", btz_error_detail());
+    return remove_all(folder) ? btz_fail(err, "%s; files of a part are left in %s", detail, folder)
+                              : btz_fail(err, "%s", detail);
 }

@@ -65,6 +65,59 @@ printf 'columns:\n  - {name: age, column: 9}\n' >wide.yaml
 table 2 --norm l0 --eps 1 --constraints wide.yaml
 says .err "the model has 3 inputs"
 
+# ---- killed in the middle, again and again, and resumed: what comes out is what one run finds ----
+awk 'NR == 1 { print } NR > 1 { row[NR] = $0 } END { for (k = 0; k < 20; k++) for (i = 2; i <= NR; i++) print row[i] }' table.csv >long.csv
+long() { # STATE OUT OPTION...
+    state=$1 out=$2
+    shift 2
+    $as "$bartizan" --state "$state" robust attack "$trees" --data long.csv --label-column late --norm l2 --eps 30 --high 100 --no-signs \
+        --samples 0 --queries 900 --attack hopskipjump --alone --fail-on critical --threads 2 --format json -o "$out" "$@" >.out 2>.err
+}
+as=
+long whole whole.json --save whole.npy
+is "$?" 0 "one run"
+kills=0
+as=exec # in a process of its own, to be killed by its number
+for pause in 0.2 0.4 0.6 0.8 1.2 1.8 2.7 4 6 9 14 20 60; do
+    again=
+    [ ! -e parts/runs/r ] || again=--resume
+    long parts parts.json --save parts.npy --run r $again &
+    attacker=$!
+    sleep "$pause"
+    kill -9 $attacker 2>/dev/null
+    wait $attacker
+    status=$?
+    [ $status -eq 137 ] || break
+    [ ! -e parts.json ] && [ ! -e parts.npy ] || break
+    kills=$((kills + 1))
+done
+is "$status" 0 "the last one ends ($kills were killed)"
+[ $kills -gt 0 ]
+ok $? "some were killed, and left neither report nor samples"
+counts='[.findings[] | {rule, location, outcome, k, n, value}]'
+is "$(jq -c "$counts" parts.json)" "$(jq -c "$counts" whole.json)" "the same findings"
+[ -s whole.npy/adversarial.npy ] && cmp -s whole.npy/adversarial.npy parts.npy/adversarial.npy && cmp -s whole.npy/index.npy parts.npy/index.npy
+ok $? "the same samples, to the bit"
+
+# ---- a full disk ----
+run 4 --state state robust attack "$trees" --data table.csv --label-column late --norm l2 --eps 30 --high 100 --no-signs -o /dev/full
+says .err "No space left on device"
+if mkdir small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+    trap 'cd /; umount "$work/small"; rm -rf "$work"' EXIT
+    mkdir small/broken
+    cp whole.npy/*.npy small/broken 2>/dev/null
+    rm -f small/broken/adversarial.npy
+    head -c 70000 /dev/zero >small/fill 2>/dev/null
+    run 4 --state state robust attack "$trees" --data long.csv --label-column late --norm l2 --eps 30 --high 100 --no-signs \
+        --samples 0 --queries 100 --attack hopskipjump --save small/broken
+    says .err "No space left on device"
+    is "$(ls small/broken | wc -l)" 0 "no part of the samples stays, nor any of an earlier run"
+    run 4 --state small/state robust attack "$trees" --data table.csv --label-column late --norm l2 --eps 30 --high 100 --no-signs -o none.json
+    ok "$([ ! -e none.json ]; echo $?)" "no report of a run that could not be kept"
+else
+    skip "a full disk" "needs the right to mount"
+fi
+
 # ---- addresses ----
 run 2 robust attack http://127.0.0.1:9/m --data table.csv --label-column late --norm l2 --eps 1
 says .err "say how the address is asked"

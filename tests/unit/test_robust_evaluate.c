@@ -598,6 +598,7 @@ static void test_bad_input(void **state)
     e = run(&o);
     assert_int_equal(e->threads, 2);
     assert_true(e->memory <= o.memory_max);
+    assert_true(e->peak > 1 << 20); /* this program alone is that large */
     btz_evaluation_free(e);
     o = options(&black, 1);
     o.model = NULL;

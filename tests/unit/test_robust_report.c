@@ -198,9 +198,14 @@ static void test_figures(void **state)
     (void)state;
     btz_figures_init(&f);
     make(&m, 2);
+    m.e.memory = 12500000;
+    m.e.peak = 20000000;
     fill(&g, 0, 3);
     assert_int_equal(btz_figures_of(&m.e, &g, (struct btz_box){ 0, 1 }, names, &f), BTZ_OK);
     assert_true(f.count >= 7 && f.count <= BTZ_FIGURES_MAX);
+    assert_string_equal(f.list[f.count - 1].label, "What it took");
+    assert_non_null(strstr((const char *)f.list[f.count - 1].bytes.ptr, "\"12.5 MB\""));
+    assert_non_null(strstr((const char *)f.list[f.count - 1].bytes.ptr, "\"20.0 MB\""));
     for (size_t i = 0; i < f.count; i++) {
         BTZ_JSON json_t *figure = NULL;
 
