@@ -3,7 +3,7 @@
  * and with the test's process if that dies.
  *
  *     struct postgres p;
- *     if (!postgres_start(&p)) { print_message("skipped: %s\n", p.why); skip(); }
+ *     if (!postgres_start(&p)) { print_message("# skipped: %s\n", p.why); skip(); }
  *     char *url = postgres_fresh(&p);    // an empty schema of its own
  *     ...
  *     postgres_stop(&p);

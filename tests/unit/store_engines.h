@@ -80,7 +80,7 @@ static inline void engine_missing(void **state)
 {
     struct engine *e = *state;
 
-    print_message("skipped: %s\n", e->postgres.why);
+    print_message("# skipped: %s\n", e->postgres.why);
     skip();
 }
 

@@ -11,7 +11,7 @@ static int start(void **state)
 {
     (void)state;
     if (!postgres_start(&server))
-        print_message("skipped: %s\n", server.why);
+        print_message("# skipped: %s\n", server.why);
     return 0;
 }
 

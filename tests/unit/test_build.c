@@ -365,7 +365,7 @@ static void test_checker(void **state)
     (void)state;
     snprintf(command, sizeof command, "%s -c 'import onnx' 2>/dev/null", pythons[0]);
     if (access(pythons[0], X_OK) != 0 || system(command) != 0) {
-        print_message("skipped: no onnx of Python\n");
+        print_message("# skipped: no onnx of Python\n");
         skip();
     }
     assert_int_equal(btz_build(btz_str(all_layers), "n", NULL, 3, &bytes), BTZ_OK);

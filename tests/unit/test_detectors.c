@@ -321,7 +321,7 @@ static void test_real_replies(void **state)
             "%s/../shared/data/redteam/xstest/model_completions/xstest_v2_completions_gpt4.csv",
             source ? source : ".");
     if (btz_file_read(path, 1 << 23, &file) != BTZ_OK) {
-        print_message("skipped: %s\n", btz_error_detail());
+        print_message("# skipped: %s\n", btz_error_detail());
         skip();
     }
     while (csv_field(btz_buf_slice(&file), &at, &field, &last)) {

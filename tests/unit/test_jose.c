@@ -269,7 +269,7 @@ static void test_round_trips(void **state)
         snprintf(path, sizeof path, "access/jose/jwk/%s", files[i].file);
         one = shared(path);
         if (!one) {
-            print_message("skipped: no %s below $BTZ_DATA\n", path);
+            print_message("# skipped: no %s below $BTZ_DATA\n", path);
             skip();
         }
         check_round_trip(one);
@@ -363,7 +363,7 @@ static void test_cookbook(void **state)
         snprintf(path, sizeof path, "access/jose/%s", files[i]);
         vector = shared(path);
         if (!vector) {
-            print_message("skipped: no %s below $BTZ_DATA\n", path);
+            print_message("# skipped: no %s below $BTZ_DATA\n", path);
             skip();
         }
         keys = json_object_get(json_object_get(vector, "input"), "key");
@@ -393,7 +393,7 @@ static void test_cookbook_without_crit(void **state)
     struct btz_jws jws;
     (void)state;
     if (!vector) {
-        print_message("skipped: no access/jose/rfc7797 below $BTZ_DATA\n");
+        print_message("# skipped: no access/jose/rfc7797 below $BTZ_DATA\n");
         skip();
     }
     btz_arena_init(&arena, 1 << 20);
@@ -417,7 +417,7 @@ static void test_cookbook_nested(void **state)
     struct btz_jwk *key;
     (void)state;
     if (!file) {
-        print_message("skipped: no access/jose below $BTZ_DATA\n");
+        print_message("# skipped: no access/jose below $BTZ_DATA\n");
         skip();
     }
     vector = json_object_get(file, "sign");

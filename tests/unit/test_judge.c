@@ -53,7 +53,7 @@ static int unload(void **state)
 #define NEED_CORPUS()                                                                              \
     do {                                                                                           \
         if (!have_corpus) {                                                                        \
-            print_message("skipped: no XSTest completions below $BTZ_DATA/redteam/xstest\n");      \
+            print_message("# skipped: no XSTest completions below $BTZ_DATA/redteam/xstest\n");    \
             skip();                                                                                \
         }                                                                                          \
     } while (0)

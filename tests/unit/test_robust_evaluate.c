@@ -714,7 +714,7 @@ static void test_digits(void **state)
     (void)state;
 
     if (!m || !mnist_samples(200, &x, &y)) {
-        print_message("skipped: %s\n", btz_error_detail());
+        print_message("# skipped: %s\n", btz_error_detail());
         btz_model_free(m);
         skip();
     }

@@ -72,7 +72,7 @@ static void test_all(void **state)
     struct reply r;
     (void)state;
     if (!postgres_start(&p)) {
-        print_message("skipped: %s\n", p.why);
+        print_message("# skipped: %s\n", p.why);
         skip();
     }
     url = postgres_fresh(&p);

@@ -296,7 +296,7 @@ static bool there(void)
 {
     if (POSTGRES->postgres.pid > 0)
         return true;
-    print_message("skipped: %s\n", POSTGRES->postgres.why);
+    print_message("# skipped: %s\n", POSTGRES->postgres.why);
     skip();
     return false;
 }
@@ -533,7 +533,7 @@ static void test_full_postgres(void **state)
     assert_true(asprintf(&disk, "%s/disk", p->folder) > 0);
     assert_int_equal(mkdir(disk, 0700), 0);
     if (mount("tmpfs", disk, "tmpfs", 0, "size=2m,mode=0700") < 0) {
-        print_message("skipped: no right to mount a small disk\n");
+        print_message("# skipped: no right to mount a small disk\n");
         skip();
     }
     if (user && geteuid() == 0)
