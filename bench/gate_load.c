@@ -77,7 +77,8 @@ static void die(const char *what)
 static void note(uint64_t due)
 {
     if (due >= run.count_from && run.time_count < run.time_cap)
-        run.times[run.time_count++] = (uint32_t)((now_ns() - due) / 100); /* tenths of a microsecond */
+        run.times[run.time_count++] =
+            (uint32_t)((now_ns() - due) / 100); /* tenths of a microsecond */
 }
 
 static void dial(struct conn *c)
