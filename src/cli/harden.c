@@ -6,9 +6,10 @@
 
 #include "base/pool.h"
 #include "cli/progress.h"
+#include "cli/reports.h"
 #include "cli/samples.h"
-#include "robust/harden/harden.h"
 #include "robust/harden/ranks.h"
+#include "robust/harden/report.h"
 #include "sample/sample.h"
 
 struct args {
@@ -18,7 +19,7 @@ struct args {
         validation;
     double edge, shift, mirror, corrupt, low, high;
     int64_t steps, replays, warmup, epochs, batch, part, seed, threads, every, measure, memory;
-    struct btz_option_list drops;
+    struct btz_option_list drops, reports;
     bool awp, mpi, keep_on, forget;
 };
 
@@ -120,6 +121,12 @@ static const struct btz_option options[] = {
     FLAG("restart", forget, "Begin anew although there is a checkpoint."),
     FLAG("mpi", mpi, "Share the work with the other ranks of mpirun."),
     CHOICE("format", format, formats, "text", "How the result is printed."),
+    { .name = "report",
+      .kind = BTZ_OPTION_STRINGS,
+      .offset = ARG(reports),
+      .metavar = "FORMAT=FILE",
+      .help = "A report, such as html=FILE or json=FILE with curves, settings and digests; may be "
+              "given several times." },
 };
 
 struct job {
@@ -132,6 +139,11 @@ struct job {
     struct btz_ranks *ranks;
     void *module;
     char *checkpoint;
+    struct btz_arena arena;
+    struct btz_report_wish *reports;
+    struct btz_harden_held held;
+    struct btz_harden_account account; /* filled on the way, where there are reports to write */
+    uint64_t started_ms;
     struct btz_progress_view view;
     uint64_t began, first; /* of the progress: time, and batches of before */
     char stage[96];
@@ -261,12 +273,66 @@ static enum btz_err open_ranks(struct job *j)
     return open_ranks_of(btz_error_set, &j->ranks);
 }
 
+static bool leads(const struct job *j)
+{
+    return !j->ranks || !j->ranks->rank;
+}
+
+/* The result may take the place of the original: its digest is taken while it is there. */
+static enum btz_err digest(const char *path, struct btz_harden_file *out)
+{
+    BTZ_CLOSE_FILE FILE *file = fopen(path, "rbe");
+    struct btz_sha256 hash;
+    uint8_t block[65536];
+    size_t n;
+
+    if (!file)
+        return btz_fail_errno(BTZ_IO, "open %s", path);
+    *out = (struct btz_harden_file){ .path = path };
+    btz_sha256_init(&hash);
+    while ((n = fread(block, 1, sizeof block, file)) > 0) {
+        btz_sha256_add(&hash, btz_slice_of(block, n));
+        out->bytes += n;
+    }
+    if (ferror(file))
+        return btz_fail_errno(BTZ_IO, "read %s", path);
+    btz_sha256_end(&hash, out->sha256);
+    return BTZ_OK;
+}
+
+/* On which samples the model is measured for a report: those of their own, or those held out, and those trained on. */
+static enum btz_err open_account(struct job *j, const char *model)
+{
+    struct btz_harden_account *c = &j->account;
+    const struct args *a = j->a;
+    size_t n = 0;
+
+    if (!a->reports.count)
+        return BTZ_OK;
+    BTZ_TRY(digest(model, &c->original));
+    c->data = a->data;
+    c->labels = a->labels;
+    c->valid_data = a->valid_data;
+    c->valid_labels = a->valid_labels;
+    c->options = &j->o;
+    if (!j->o.valid)
+        BTZ_TRY(btz_harden_held_open(&j->data, &j->o, &j->held));
+    if (!j->o.valid && j->held.data.count)
+        c->measured[n++].samples = "held out, not trained on";
+    c->measured[n++].samples =
+        j->o.valid ? "validation data" : "training data, held-out ones among them";
+    c->measured_count = n;
+    return BTZ_OK;
+}
+
 static enum btz_err open_job(struct job *j, const char *model)
 {
     const struct args *a = j->a;
 
+    j->started_ms = btz_clock_unix_ms();
     BTZ_TRY(open_ranks(j));
     BTZ_TRY(read_options(j));
+    BTZ_TRY(btz_cli_report_wishes(&a->reports, leads(j), &j->arena, &j->reports));
     BTZ_TRY(btz_model_read(model, NULL, &j->model));
     BTZ_TRY(open_set(a->data, a->labels, a->label_column, &j->samples, &j->data));
     if (a->valid_data) {
@@ -280,14 +346,16 @@ static enum btz_err open_job(struct job *j, const char *model)
         return btz_fail(BTZ_LIMIT, "out of memory");
     }
     j->o.checkpoint = j->checkpoint;
-    if (a->forget && (!j->ranks || !j->ranks->rank))
+    if (a->forget && leads(j))
         unlink(j->checkpoint);
-    return BTZ_OK;
+    return open_account(j, model);
 }
 
 static void close_job(struct job *j, int failed)
 {
     free(j->checkpoint);
+    btz_harden_held_release(&j->held);
+    btz_arena_release(&j->arena);
     btz_samples_close(j->samples);
     btz_samples_close(j->valid_samples);
     btz_model_free(j->model);
@@ -319,10 +387,23 @@ struct figures {
     struct btz_harden_accuracy before, after;
 };
 
-static enum btz_err measure(struct job *j, struct btz_harden_accuracy *out)
+static enum btz_err measure_on(struct job *j, const struct btz_harden_data *data,
+                               struct btz_harden_accuracy *out)
 {
-    return btz_harden_measure(j->model, j->o.valid ? j->o.valid : &j->data, j->o.measure_max, &j->o,
-                              40, 2.5 * j->o.eps / 40, 2, out);
+    return btz_harden_measure(j->model, data, j->o.measure_max, &j->o, BTZ_HARDEN_FINAL_STEPS,
+                              2.5 * j->o.eps / BTZ_HARDEN_FINAL_STEPS, BTZ_HARDEN_FINAL_RESTARTS,
+                              out);
+}
+
+static enum btz_err measure(struct job *j, bool after, struct btz_harden_accuracy *out)
+{
+    struct btz_harden_measured *m = j->account.measured;
+    size_t n = j->account.measured_count;
+
+    BTZ_TRY(measure_on(j, j->o.valid ? j->o.valid : &j->data, out));
+    if (n)
+        *(after ? &m[n - 1].after : &m[n - 1].before) = *out;
+    return n > 1 ? measure_on(j, &j->held.data, after ? &m[0].after : &m[0].before) : BTZ_OK;
 }
 
 static double share(size_t k, size_t n)
@@ -416,15 +497,41 @@ static enum btz_err write_model(struct job *j)
     BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(SIZE_MAX / 4);
 
     BTZ_TRY(btz_model_write(j->model, &bytes));
+    j->account.hardened.path = j->a->out;
+    j->account.hardened.bytes = bytes.len;
+    btz_sha256(btz_buf_slice(&bytes), j->account.hardened.sha256);
     return btz_file_write(j->a->out, btz_buf_slice(&bytes), 0644);
+}
+
+static enum btz_err write_reports(struct job *j, const struct btz_harden_result *r)
+{
+    BTZ_BUF_RELEASE struct btz_buf title = BTZ_BUF(4096);
+    struct btz_results *results;
+    struct btz_run run = { .version = btz_version(),
+                           .started_ms = j->started_ms,
+                           .finished_ms = btz_clock_unix_ms(),
+                           .seed = j->o.seed,
+                           .complete = true };
+    enum btz_err err;
+
+    j->account.result = r;
+    BTZ_TRY(btz_buf_printf(&title, "Hardening of %s", j->account.original.path));
+    BTZ_TRY(btz_buf_cstr(&title, &run.title));
+    BTZ_TRY(btz_results_new(&results));
+    run.results = results;
+    err = btz_harden_tell(&j->account, results);
+    if (err == BTZ_OK)
+        err = btz_cli_report_write(j->cli, j->reports, j->a->reports.count, &run);
+    btz_results_free(results);
+    return err == BTZ_OK
+               ? BTZ_OK
+               : btz_fail_context(err, "the model is in %s, but a report is missing", j->a->out);
 }
 
 static enum btz_err finish(struct job *j, const struct btz_harden_result *r, struct figures *f)
 {
-    bool leads = !j->ranks || !j->ranks->rank;
-
-    BTZ_TRY(measure(j, &f->after));
-    if (!leads)
+    BTZ_TRY(measure(j, true, &f->after));
+    if (!leads(j))
         return BTZ_OK;
     BTZ_TRY(write_model(j));
     unlink(j->checkpoint);
@@ -434,7 +541,7 @@ static enum btz_err finish(struct job *j, const struct btz_harden_result *r, str
                 "bartizan: catastrophic overfitting in epoch %zu; the weights after epoch %" PRIu32
                 " are written\n",
                 r->epoch_count, r->kept);
-    return BTZ_OK;
+    return j->a->reports.count ? write_reports(j, r) : BTZ_OK;
 }
 
 static enum btz_err harden(struct job *j, const char *model, bool *stopped)
@@ -444,7 +551,7 @@ static enum btz_err harden(struct job *j, const char *model, bool *stopped)
     enum btz_err err;
 
     BTZ_TRY(open_job(j, model));
-    BTZ_TRY(measure(j, &f.before));
+    BTZ_TRY(measure(j, false, &f.before));
     j->o.progress = show;
     j->o.user = j;
     j->began = btz_clock_ns();
@@ -467,10 +574,13 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 {
     struct job j = { .cli = cli, .a = args };
     bool stopped = false;
-    enum btz_err err = harden(&j, operands[0], &stopped);
-    int status = err != BTZ_OK ? btz_cli_fail(cli, err) : stopped ? 4 : 0;
+    enum btz_err err;
+    int status;
 
     (void)operand_count;
+    btz_arena_init(&j.arena, (size_t)1 << 20);
+    err = harden(&j, operands[0], &stopped);
+    status = err != BTZ_OK ? btz_cli_fail(cli, err) : stopped ? 4 : 0;
     /* A rank that was interrupted is with all the others, one that failed is alone. */
     close_job(&j, err != BTZ_OK ? status : 0);
     return status;
@@ -489,7 +599,7 @@ const struct btz_command btz_command_harden = {
         "interrupted it exits with 4. docs/harden.md says what each method costs.\n\n"
         "  bartizan harden model.onnx --data images.gz --labels labels.gz --eps 0.3 -o hard.onnx\n"
         "  bartizan harden model.onnx -d images.gz -l labels.gz --method trades --beta 6 --awp "
-        "-o hard.onnx",
+        "-o hard.onnx --report html=hard.html",
     .operands = "MODEL",
     .min_operands = 1,
     .max_operands = 1,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/progress.h"
+#include "cli/reports.h"
 
 const char *const btz_scan_severities[] = { "info", "low", "medium", "high", "critical", NULL };
 const char *const btz_scan_formats[] = { "text",  "json", "jsonl", "sarif",
@@ -39,25 +40,6 @@ static enum btz_err print(void *user, struct btz_slice text)
     return BTZ_OK;
 }
 
-static enum btz_err take_report(const char *wish, struct btz_arena *arena,
-                                struct btz_report_wish *out)
-{
-    const char *equals = strchr(wish, '=');
-
-    if (!equals || equals[1] == '\0')
-        return btz_fail(BTZ_USAGE, "--report %s: expected FORMAT=FILE, such as html=report.html",
-                        wish);
-    out->format = btz_arena_str(arena, btz_slice_of(wish, (size_t)(equals - wish)));
-    out->path = equals + 1;
-    if (!out->format)
-        return BTZ_LIMIT;
-    if (!btz_report_format_find(out->format))
-        return btz_fail(
-            BTZ_USAGE,
-            "--report %s: unknown format; one of text, json, jsonl, sarif, junit, html, md", wish);
-    return BTZ_OK;
-}
-
 static enum btz_err scan(struct btz_cli *cli, const struct btz_scan_args *a,
                          struct btz_settings *settings, struct btz_arena *arena,
                          struct btz_scan_outcome *outcome)
@@ -80,7 +62,7 @@ static enum btz_err scan(struct btz_cli *cli, const struct btz_scan_args *a,
     if (!reports)
         return BTZ_LIMIT;
     for (size_t i = 0; i < a->reports.count; i++)
-        BTZ_TRY(take_report(a->reports.items[i], arena, &reports[o.report_count++]));
+        BTZ_TRY(btz_cli_report_wish(a->reports.items[i], arena, &reports[o.report_count++]));
     reports[o.report_count++] = (struct btz_report_wish){ btz_scan_formats[a->format], a->output };
     for (size_t i = 0; i < settings->reports.count; i++) {
         const struct btz_report_conf *report =

@@ -111,6 +111,9 @@ bool btz_html_is_example(const struct btz_evidence *e);
 /* `known` is false, and nothing written, for a kind of figure that is none of ours. */
 BTZ_CHECKED enum btz_err btz_html_figure(struct btz_buf *out, const json_t *figure, bool *known);
 
+/* Those of the run as a whole. */
+BTZ_CHECKED enum btz_err btz_html_figures(struct btz_buf *out, const struct btz_html *p);
+
 /* ---- html_findings.c ---- */
 
 BTZ_CHECKED enum btz_err btz_html_findings(struct btz_buf *out, const struct btz_html *p);

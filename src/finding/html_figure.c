@@ -73,6 +73,18 @@ static double at_y(const struct plot *p, double y)
     return BOTTOM - along(&p->y, y) * (BOTTOM - TOP);
 }
 
+/* The least top of an axis whose quarters are short numbers. */
+static double round_top(double top)
+{
+    static const double steps[] = { 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 };
+    double unit = pow(10, floor(log10(top / 4)));
+
+    for (size_t i = 0; i < BTZ_COUNT(steps); i++)
+        if (4 * steps[i] * unit >= top)
+            return 4 * steps[i] * unit;
+    return 40 * unit;
+}
+
 static void measure(struct plot *p)
 {
     double low = INFINITY, high = -INFINITY, top = 0, positive = INFINITY, x, y;
@@ -98,7 +110,7 @@ static void measure(struct plot *p)
         p->x.high = fmax(p->x.high, p->x.low * 10);
     }
     p->y.low = 0;
-    p->y.high = p->y.percent || top <= 0 ? 1 : top;
+    p->y.high = p->y.percent || top <= 0 ? 1 : round_top(top);
 }
 
 static enum btz_err tick(struct btz_buf *out, double x, double v)
@@ -391,8 +403,23 @@ static enum btz_err open_cell(struct btz_buf *out, const json_t *name, bool numb
     return btz_buf_add_byte(out, '>');
 }
 
+/* Numbers stand at the right, but not among words. */
+static uint64_t number_columns(const json_t *rows)
+{
+    uint64_t words = 0, numbers = 0;
+
+    for (size_t r = 0; r < json_array_size(rows) && r < ROWS_MAX; r++)
+        for (size_t i = 1; i < COLUMNS_MAX; i++) {
+            const json_t *value = json_array_get(json_array_get(rows, r), i);
+
+            words |= (uint64_t)json_is_string(value) << i;
+            numbers |= (uint64_t)json_is_number(value) << i;
+        }
+    return numbers & ~words;
+}
+
 static enum btz_err table_row(struct btz_buf *out, const json_t *columns, const json_t *row,
-                              bool counts)
+                              bool counts, uint64_t numbers)
 {
     size_t n = json_array_size(row);
 
@@ -405,7 +432,7 @@ static enum btz_err table_row(struct btz_buf *out, const json_t *columns, const 
         else if (counts)
             ADDF("<td class=\"n heat%d\">", shade(row, i));
         else
-            BTZ_TRY(open_cell(out, json_array_get(columns, i), json_is_number(value)));
+            BTZ_TRY(open_cell(out, json_array_get(columns, i), numbers >> i & 1));
         BTZ_TRY(cell(out, value));
         BTZ_TRY(btz_buf_add_str(out, i == 0 ? "</th>" : "</td>"));
     }
@@ -417,19 +444,21 @@ static enum btz_err table(struct btz_buf *out, const json_t *figure, bool counts
     const json_t *columns = json_object_get(figure, "columns"),
                  *rows = json_object_get(figure, "rows");
     size_t n = json_array_size(columns), m = json_array_size(rows);
+    uint64_t numbers = number_columns(rows);
 
-    ADDF("<div class=\"wide\"><table%s><caption>", counts ? " class=\"counts\"" : "");
+    ADDF("<div class=\"wide\"><table%s><caption>", counts   ? " class=\"counts\""
+                                                   : n == 2 ? " class=\"pairs\""
+                                                            : "");
     BTZ_TRY(btz_html_line(out, text_of(figure, "title"), BTZ_HTML_TEXT));
     ADD("</caption><thead><tr>");
     for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
-        ADDF("<th scope=\"col\"%s>",
-             i && json_is_number(json_array_get(json_array_get(rows, 0), i)) ? " class=\"n\"" : "");
+        ADDF("<th scope=\"col\"%s>", numbers >> i & 1 ? " class=\"n\"" : "");
         BTZ_TRY(cell(out, json_array_get(columns, i)));
         ADD("</th>");
     }
     ADD("</tr></thead><tbody>\n");
     for (size_t i = 0; i < m && i < ROWS_MAX; i++)
-        BTZ_TRY(table_row(out, columns, json_array_get(rows, i), counts));
+        BTZ_TRY(table_row(out, columns, json_array_get(rows, i), counts, numbers));
     ADD("</tbody></table></div>\n");
     if (m > ROWS_MAX || n > COLUMNS_MAX)
         ADD("<p class=\"soft\">The whole table is in the evidence file.</p>\n");
@@ -454,4 +483,23 @@ enum btz_err btz_html_figure(struct btz_buf *out, const json_t *figure, bool *kn
     ADD("<p class=\"soft\">");
     BTZ_TRY(btz_html_line(out, note, BTZ_HTML_TEXT));
     return btz_buf_add_str(out, "</p>\n");
+}
+
+enum btz_err btz_html_figures(struct btz_buf *out, const struct btz_html *p)
+{
+    for (size_t i = 0; i < btz_results_figure_count(p->run->results); i++) {
+        BTZ_JSON json_t *figure = NULL;
+        bool known;
+
+        BTZ_TRY(btz_results_figure_at(p->run->results, i, &figure));
+        ADD("<div class=\"card\"><h3>");
+        BTZ_TRY(btz_html_line(out, text_of(figure, "title"), BTZ_HTML_TEXT));
+        ADD("</h3>\n");
+        BTZ_TRY(btz_html_figure(out, figure, &known));
+        if (!known)
+            ADD("<p class=\"soft\">A figure that this version cannot draw; it is in the JSON "
+                "report.</p>\n");
+        ADD("</div>\n");
+    }
+    return BTZ_OK;
 }

@@ -20,6 +20,10 @@ BTZ_CHECKED enum btz_err btz_report_status(const struct btz_record *r, struct bt
 /* "asset: location" without escapes. */
 BTZ_CHECKED enum btz_err btz_report_place(const struct btz_record *r, struct btz_buf *out);
 
+/* The figures of a run, as JSON; the caller gives the reference back. */
+size_t btz_results_figure_count(const struct btz_results *r);
+BTZ_CHECKED enum btz_err btz_results_figure_at(const struct btz_results *r, size_t i, json_t **out);
+
 /* The bytes of an evidence: kept ones, or asked for from the run into `storage`. False when they are gone. */
 bool btz_report_evidence(const struct btz_run *run, const struct btz_evidence *e,
                          struct btz_buf *storage, struct btz_slice *out);

@@ -341,6 +341,7 @@ static const struct section {
     enum btz_err (*write)(struct btz_buf *, const struct btz_html *);
 } sections[] = {
     { "summary", "Summary", summary },
+    { "measurements", "Measurements", btz_html_figures },
     { "trend", "Trend", btz_html_trend },
     { "rates", "Success rates", btz_html_rates },
     { "findings", "Findings", btz_html_findings },

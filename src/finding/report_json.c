@@ -239,6 +239,22 @@ json_t *btz_report_json_risk(const struct btz_run *run)
     return NULL;
 }
 
+static json_t *figures_json(const struct btz_run *run)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < btz_results_figure_count(run->results); i++) {
+        json_t *figure = NULL;
+
+        if (btz_results_figure_at(run->results, i, &figure) != BTZ_OK ||
+            json_array_append_new(list, figure) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *report(const struct btz_run *run, const struct btz_report_assets *assets)
 {
     size_t count;
@@ -253,6 +269,8 @@ static json_t *report(const struct btz_run *run, const struct btz_report_assets 
     bad |= json_object_set_new(o, "findings", findings);
     bad |= json_object_set_new(o, "coverage", btz_report_json_coverage(run, assets));
     bad |= json_object_set_new(o, "risk", btz_report_json_risk(run));
+    if (btz_results_figure_count(run->results))
+        bad |= json_object_set_new(o, "figures", figures_json(run));
     for (size_t i = 0; i < assets->count && !bad; i++)
         bad |= json_array_append_new(asset_list, btz_report_json_asset(&assets->list[i]));
     for (size_t i = 0; i < count && !bad; i++)

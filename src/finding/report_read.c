@@ -402,6 +402,18 @@ static enum btz_err read_run(const json_t *report, struct btz_arena *arena, stru
     return BTZ_OK;
 }
 
+/* Reports without any have no such member. */
+static enum btz_err read_figures(const json_t *report, const struct reader *r)
+{
+    const json_t *list = json_object_get(report, "figures");
+
+    if (list && !json_is_array(list))
+        return btz_fail(BTZ_INPUT, "expected `figures` to be a list");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        BTZ_TRY(btz_results_figure(r->results, json_incref(json_array_get(list, i))));
+    return BTZ_OK;
+}
+
 static enum btz_err read_all(const json_t *report, const struct reader *r, struct btz_run *run)
 {
     const json_t *findings, *items;
@@ -420,7 +432,9 @@ static enum btz_err read_all(const json_t *report, const struct reader *r, struc
         if (err != BTZ_OK)
             return btz_fail_context(err, "report: coverage %zu", i + 1);
     }
-    err = read_run(report, r->arena, run);
+    err = read_figures(report, r);
+    if (err == BTZ_OK)
+        err = read_run(report, r->arena, run);
     return err == BTZ_OK ? BTZ_OK : btz_fail_context(err, "report");
 }
 

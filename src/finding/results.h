@@ -2,6 +2,7 @@
 #ifndef BTZ_FINDING_RESULTS_H
 #define BTZ_FINDING_RESULTS_H
 
+#include "finding/figures.h"
 #include "finding/finding.h"
 
 /* Behind struct btz_results, which reports hold as const: sorting is not a change they can see. */
@@ -13,6 +14,8 @@ struct btz_kept {
     size_t index_size;
     struct btz_coverage *coverage;
     size_t coverage_count, coverage_cap;
+    struct btz_slice figures[BTZ_RUN_FIGURES]; /* JSON */
+    size_t figure_count;
     size_t evidence_bytes, evidence_max;
     bool sorted;
 };

@@ -45,7 +45,7 @@ static const struct html_element html_elements[] = {
     { "div", HTML_BLOCK, "", "id dir" },
     { "h1", HTML_LINE, "header", "" },
     { "h2", HTML_LINE, "section", "id tabindex" },
-    { "h3", HTML_LINE, "summary", "" },
+    { "h3", HTML_LINE, "summary div", "" },
     { "h4", HTML_LINE, "div", "" },
     { "h5", HTML_LINE, "div", "" },
     { "p", HTML_LINE, "", "" },

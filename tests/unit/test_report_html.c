@@ -466,6 +466,8 @@ static void test_figures(void **state)
           "\"0123456789012345678901234567890123456789012345678901234567890123\","
           "\"series\":[{\"points\":[[1,1],[3,1]]}]}",
           "01234567890123456789&hellip;</text></svg>" },
+        { "{\"kind\":\"table\",\"columns\":[\"a\",\"b\"],\"rows\":[[\"x\",5],[\"y\",\"no\"]]}",
+          "<td data-t=\"b\">5</td>" },
         { "{\"kind\":\"pie\"}", "<pre>{&quot;kind&quot;:&quot;pie&quot;}</pre>" },
         { "nonsense", "<pre>nonsense</pre>" },
     };

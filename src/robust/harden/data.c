@@ -19,6 +19,60 @@ void btz_harden_shuffle(size_t *index, size_t n, struct btz_rng *rng)
     }
 }
 
+enum btz_err btz_harden_split(size_t n, const struct btz_harden_options *o, size_t **out,
+                              size_t *kept)
+{
+    struct btz_rng rng;
+    size_t *all;
+
+    if (n < 1 || n > UINT32_MAX)
+        return btz_fail(BTZ_USAGE, "%zu training samples", n);
+    *kept = o->valid ? 0 : (size_t)(o->validation * (double)n);
+    if (*kept >= n)
+        *kept = n - 1;
+    all = malloc(n * sizeof *all);
+    if (!all)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    btz_rng_init(&rng, o->seed, btz_rng_stream(btz_str("harden.split")));
+    btz_harden_shuffle(all, n, &rng);
+    *out = all;
+    return BTZ_OK;
+}
+
+static enum btz_err take_held(const void *user, const size_t *index, size_t count, float *x,
+                              uint32_t *y)
+{
+    const struct btz_harden_held *h = user;
+    BTZ_FREE size_t *of = malloc(count * sizeof *of);
+
+    if (!of)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        of[i] = h->index[index[i]];
+    return h->of->take(h->of->user, of, count, x, y);
+}
+
+enum btz_err btz_harden_held_open(const struct btz_harden_data *data,
+                                  const struct btz_harden_options *options,
+                                  struct btz_harden_held *out)
+{
+    size_t kept;
+
+    BTZ_TRY(btz_harden_split(data->count, options, &out->index, &kept));
+    out->of = data;
+    out->data = *data;
+    out->data.count = kept;
+    out->data.take = take_held;
+    out->data.user = out;
+    return BTZ_OK;
+}
+
+void btz_harden_held_release(struct btz_harden_held *h)
+{
+    free(h->index);
+    h->index = NULL;
+}
+
 enum btz_err btz_harden_take(const struct btz_harden_data *d, const size_t *index, size_t count,
                              size_t classes, float *x, uint32_t *y)
 {

@@ -209,4 +209,16 @@ BTZ_CHECKED enum btz_err btz_harden_measure(const struct btz_model *model,
                                             uint32_t steps, double step, uint32_t restarts,
                                             struct btz_harden_accuracy *out);
 
+/* The samples that a run with these options keeps apart, as data of their own: a count of 0 where it keeps none. Borrows the
+ * data; stays where it is until it is released. Errors: USAGE, LIMIT. */
+struct btz_harden_held {
+    struct btz_harden_data data;
+    const struct btz_harden_data *of;
+    size_t *index;
+};
+BTZ_CHECKED enum btz_err btz_harden_held_open(const struct btz_harden_data *data,
+                                              const struct btz_harden_options *options,
+                                              struct btz_harden_held *out);
+void btz_harden_held_release(struct btz_harden_held *h);
+
 #endif

@@ -233,6 +233,9 @@ BTZ_CHECKED enum btz_err btz_harden_probe(struct btz_harden_probe *p,
 
 /* Indexes 0 .. n-1 in random order. */
 void btz_harden_shuffle(size_t *index, size_t n, struct btz_rng *rng);
+/* All of n samples in an order that the seed alone decides, on the heap: the first *kept are not trained on. */
+BTZ_CHECKED enum btz_err btz_harden_split(size_t n, const struct btz_harden_options *o,
+                                          size_t **out, size_t *kept);
 /* Rows of the data, checked: labels below `classes`, values finite. */
 BTZ_CHECKED enum btz_err btz_harden_take(const struct btz_harden_data *d, const size_t *index,
                                          size_t count, size_t classes, float *x, uint32_t *y);

@@ -10,25 +10,15 @@
 
 /* ---- beginning -------------------------------------------------------------------------------------------------------------- */
 
-/* Validation samples are drawn once, by the seed alone. */
 static enum btz_err split(struct btz_harden_run *r)
 {
-    size_t n = r->data->count, kept = r->o.valid ? 0 : (size_t)(r->o.validation * (double)n);
-    struct btz_rng rng;
-    size_t *all;
+    size_t n = r->data->count, kept;
 
-    if (n < 1 || n > UINT32_MAX)
-        return btz_fail(BTZ_USAGE, "%zu training samples", n);
-    if (kept >= n)
-        kept = n - 1;
-    all = malloc(n * sizeof *all);
+    BTZ_TRY(btz_harden_split(n, &r->o, &r->train, &kept));
     r->order = malloc(n * sizeof *r->order);
-    r->train = all; /* the validation samples first */
-    if (!all || !r->order)
+    if (!r->order)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    btz_rng_init(&rng, r->o.seed, btz_rng_stream(btz_str("harden.split")));
-    btz_harden_shuffle(all, n, &rng);
-    r->valid = all;
+    r->valid = r->train;
     r->valid_count = kept;
     r->train_count = n - kept;
     if (r->o.keep == BTZ_HARDEN_KEEP_BEST && !(r->o.valid ? r->o.valid->count : kept))
