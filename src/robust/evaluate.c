@@ -90,6 +90,12 @@ struct btz_attack_job btz_evaluating_job(const struct btz_evaluating *ev, struct
     };
 
     memcpy(job.param, a->param, sizeof job.param);
+    if (btz_best_is_kept(a->attack)) {
+        for (size_t i = 0; i < count * BTZ_BEST_POINTS; i++)
+            w->best[i] = INFINITY;
+        job.on_best = btz_best_note;
+        job.user = w;
+    }
     memcpy(w->adv, w->x, count * ev->e->features * sizeof *w->adv);
     memset(w->broken, 0, count * sizeof *w->broken);
     memset(w->queries, 0, count * sizeof *w->queries);
@@ -260,6 +266,7 @@ static enum btz_err commit(struct btz_evaluating *ev, const struct btz_unit_resu
 
     for (size_t i = 0; i < r->count; i++)
         note_sample(ev, &r->samples[i], a);
+    btz_best_commit(ev, r, a->tried);
     a->tried += r->count;
     a->broken += r->broken;
     a->claimed_correct += r->claimed_correct;
@@ -318,6 +325,8 @@ static enum btz_err attack_unit(void *user, size_t number, unsigned worker)
     if (err)
         return btz_fail_context(err, "%s", a->attack->id);
     err = btz_verify_unit(ev, w, &r);
+    if (!err && btz_best_is_kept(a->attack))
+        err = btz_best_keep(w, &r);
     if (err) {
         btz_unit_result_release(&r);
         return err;
@@ -385,7 +394,13 @@ static enum btz_err run_attack(struct btz_evaluating *ev)
     err = ev->pending && ev->ready ? btz_evaluating_prepare(ev)
                                    : btz_fail(BTZ_LIMIT, "out of memory");
     if (!err)
+        err = btz_best_begin(ev);
+    if (!err)
         err = run_units(ev);
+    if (!err)
+        err = btz_best_end(ev, a);
+    free(ev->best);
+    ev->best = NULL;
     btz_evaluating_forget(ev);
     for (size_t i = 0; ev->pending && i < ev->units; i++)
         btz_unit_result_release(&ev->pending[i]);
@@ -420,6 +435,7 @@ static void worker_close(struct btz_worker *w)
     free(w->gradients);
     free(w->who);
     free(w->broken);
+    free(w->best);
 }
 
 static enum btz_err worker_models(const struct btz_evaluate_options *o, struct btz_worker *w)
@@ -448,8 +464,9 @@ static enum btz_err worker_arrays(struct btz_worker *w, size_t unit, size_t feat
     w->gradients = calloc(unit, sizeof *w->gradients);
     w->who = calloc(unit, sizeof *w->who);
     w->broken = calloc(unit, sizeof *w->broken);
+    w->best = calloc(unit, BTZ_BEST_POINTS * sizeof *w->best);
     if (!w->x || !w->adv || !w->rows || !w->scores || !w->y || !w->index || !w->queries ||
-        !w->gradients || !w->who || !w->broken)
+        !w->gradients || !w->who || !w->broken || !w->best)
         return btz_fail(BTZ_LIMIT, "out of memory for units of %zu samples", unit);
     return BTZ_OK;
 }

@@ -111,6 +111,15 @@ struct btz_sample_verdict {
         gradients; /* spent on it by all attacks: forward passes, those with a gradient included; gradients */
 };
 
+/* What an attack by labels has found after so many questions a sample, over all samples it tried; not checked again. */
+struct btz_best_point {
+    uint64_t questions;
+    double
+        median; /* distance that half of the samples are broken within; INFINITY: fewer are broken */
+    double within; /* share broken within eps */
+};
+#define BTZ_BEST_POINTS 40 /* at 2^(k/2) questions */
+
 struct btz_evaluate_attacked { /* one attack of the list */
     struct btz_evaluate_attack given;
     uint64_t tried, broken; /* broken: accepted after the checks */
@@ -124,7 +133,9 @@ struct btz_evaluate_attacked { /* one attack of the list */
         robust_alone;       /* accuracy under this attack alone; n = 0 where it was not run alone */
     struct btz_rate robust; /* after it and all before it */
     uint64_t queries, gradients;
-    double seconds; /* of all runs of this evaluation, resumed ones included */
+    struct btz_best_point best[BTZ_BEST_POINTS];
+    size_t best_count; /* 0: it looks for no smaller change, or its units are not all known */
+    double seconds;    /* of all runs of this evaluation, resumed ones included */
 };
 
 /* Why one may, or may not, believe the figure. */

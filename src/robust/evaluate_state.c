@@ -18,8 +18,9 @@
 #define MAGIC     "btz-evaluate 2\n"
 #define MAGIC_LEN (sizeof MAGIC - 1)
 #define HEADER    (MAGIC_LEN + BTZ_SHA256_LEN)
-#define SAMPLE    38 /* bytes of a sample in a record */
-#define FIXED     72 /* of the rest */
+#define SAMPLE    38                    /* bytes of a sample in a record */
+#define FIXED     72                    /* of the rest */
+#define BEST      (BTZ_BEST_POINTS * 4) /* of a sample, at the end, where an attack keeps it */
 #define FRAME     (8 + BTZ_SHA256_LEN)
 
 struct btz_state {
@@ -124,6 +125,8 @@ enum btz_err btz_state_write(const struct btz_unit_result *r, size_t features, s
     }
     for (size_t i = 0; i < r->broken * features; i++)
         BTZ_TRY(put_float(b, r->adv[i]));
+    for (size_t i = 0; r->best && i < (size_t)r->count * BTZ_BEST_POINTS; i++)
+        BTZ_TRY(put_float(b, r->best[i]));
     return BTZ_OK;
 }
 
@@ -176,6 +179,8 @@ static enum btz_err parse_rest(struct btz_reader *r, size_t features, struct btz
                         broken, out->broken);
     for (size_t i = 0; i < broken * features; i++)
         BTZ_TRY(get_float(r, &out->adv[i]));
+    for (size_t i = 0; out->best && i < (size_t)out->count * BTZ_BEST_POINTS; i++)
+        BTZ_TRY(get_float(r, &out->best[i]));
     return BTZ_OK;
 }
 
@@ -185,15 +190,22 @@ enum btz_err btz_state_parse(struct btz_slice in, size_t features, size_t unit,
     struct btz_reader r = { .in = in, .what = "record of the state" };
     struct btz_unit_result u = { 0 };
     uint64_t said;
+    size_t length, best;
+    bool has_best;
     enum btz_err err;
 
     BTZ_TRY(parse_fixed(&r, &u, &said));
+    length = FIXED + (size_t)u.count * SAMPLE + (size_t)u.broken * features * 4;
+    best = (size_t)u.count * BEST;
+    has_best = in.len == length + best;
     if (said != features || u.count > unit || u.broken > u.count || !u.count ||
-        in.len != FIXED + (size_t)u.count * SAMPLE + (size_t)u.broken * features * 4)
+        (in.len != length && !has_best))
         return btz_fail(BTZ_INPUT, "a record of the state does not fit its own size");
+    u.best = has_best ? malloc(best) : NULL;
     u.samples = calloc(u.count, sizeof *u.samples);
     u.adv = malloc(u.broken ? (size_t)u.broken * features * sizeof *u.adv : 1);
-    err = u.samples && u.adv ? parse_rest(&r, features, &u) : btz_fail(BTZ_LIMIT, "out of memory");
+    err = u.samples && u.adv && (u.best || !has_best) ? parse_rest(&r, features, &u)
+                                                      : btz_fail(BTZ_LIMIT, "out of memory");
     if (err)
         btz_unit_result_release(&u);
     else
@@ -365,7 +377,7 @@ enum btz_err btz_state_next(struct btz_state *s, const struct btz_evaluating *ev
     for (int i = 7; i >= 0; i--)
         length = length << 8 | frame[i];
     if (length > s->size - s->at - FRAME ||
-        length > FIXED + ev->unit * (SAMPLE + ev->e->features * 4))
+        length > FIXED + ev->unit * (SAMPLE + BEST + ev->e->features * 4))
         return cut(s);
     btz_buf_clear(&s->record);
     BTZ_TRY(btz_buf_reserve(&s->record, (size_t)length + 1));

@@ -12,6 +12,7 @@ void btz_unit_result_release(struct btz_unit_result *r)
 {
     free(r->samples);
     free(r->adv);
+    free(r->best);
     *r = (struct btz_unit_result){ 0 };
 }
 

@@ -21,6 +21,7 @@ struct btz_worker {
     uint64_t *index, *queries, *gradients;
     size_t *who;
     bool *broken;
+    float *best; /* a unit's, see btz_unit_result */
 };
 
 /* One sample after one attack; part of the state file. */
@@ -39,6 +40,8 @@ struct btz_unit_result {
     float adv_min, adv_max;
     struct btz_unit_sample *samples; /* count */
     float *adv;                      /* of the broken ones, in order */
+    float
+        *best; /* count x BTZ_BEST_POINTS: distance found after so many questions; NULL: not kept */
 };
 void btz_unit_result_release(struct btz_unit_result *r);
 
@@ -62,6 +65,7 @@ struct btz_evaluating {
     struct btz_unit_result *pending; /* units; done, but not yet the units before them */
     bool *ready;
     size_t committed;
+    float *best; /* of all samples of the list; NULL: not kept */
     bool stopped;
     float *shared; /* of attacks that train; see btz_attack_job */
     float *pool;
@@ -91,6 +95,16 @@ BTZ_CHECKED enum btz_err btz_worker_scores(struct btz_worker *w, const float *x,
 /* evaluate_verify.c: from what an attack left in the worker to what is believed. */
 BTZ_CHECKED enum btz_err btz_verify_unit(struct btz_evaluating *ev, struct btz_worker *w,
                                          struct btz_unit_result *out);
+
+/* evaluate_best.c: what attacks by labels have found after so many questions. */
+bool btz_best_is_kept(const struct btz_attack *a);
+/* For jobs: user is the worker. */
+void btz_best_note(void *user, size_t i, uint64_t queries, double norm);
+BTZ_CHECKED enum btz_err btz_best_begin(struct btz_evaluating *ev);
+BTZ_CHECKED enum btz_err btz_best_keep(const struct btz_worker *w, struct btz_unit_result *r);
+/* A unit whose samples come behind `done` others. */
+void btz_best_commit(struct btz_evaluating *ev, const struct btz_unit_result *r, uint64_t done);
+BTZ_CHECKED enum btz_err btz_best_end(struct btz_evaluating *ev, struct btz_evaluate_attacked *a);
 
 /* evaluate_state.c */
 BTZ_CHECKED enum btz_err btz_state_open(struct btz_evaluating *ev, struct btz_state **out);

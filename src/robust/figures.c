@@ -211,6 +211,43 @@ static enum btz_err questions(struct btz_figures *f, const struct btz_evaluation
                             "points", points));
 }
 
+/* One curve for each attack by labels: the median distance, or the share within eps. */
+static enum btz_err best(struct btz_figures *f, const struct btz_evaluation *e, bool distance)
+{
+    json_t *series = json_array();
+
+    for (size_t i = 0; i < e->attack_count; i++) {
+        const struct btz_evaluate_attacked *a = &e->attacks[i];
+        json_t *points = json_array();
+
+        for (size_t k = 0; k < a->best_count; k++) {
+            const struct btz_best_point *p = &a->best[k];
+
+            if (!distance || isfinite(p->median))
+                json_array_append_new(points, json_pack("[f, f]", (double)p->questions,
+                                                        distance ? p->median : p->within));
+        }
+        if (json_array_size(points))
+            json_array_append_new(
+                series, json_pack("{s:s, s:o}", "name", a->given.attack->id, "points", points));
+        else
+            json_decref(points);
+    }
+    if (!json_array_size(series)) {
+        json_decref(series);
+        return BTZ_OK;
+    }
+    return attach(f,
+                  distance ? "Median distance over questions asked"
+                           : "Samples within eps over questions asked, each attack alone",
+                  json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:s}", "kind", "curve", "x",
+                            "questions a sample", "y",
+                            distance ? "distance of half the samples" : "share broken", "percent",
+                            !distance, "log", 1, "series", series, "note",
+                            "Of the samples the attack tried, as it found them. A curve begins "
+                            "where half of the samples are broken at any distance."));
+}
+
 static enum btz_err picture(struct btz_figures *f, const struct btz_gallery *g, struct btz_box box)
 {
     struct btz_buf *bytes = &f->bytes[f->count];
@@ -274,6 +311,9 @@ enum btz_err btz_figures_of(const struct btz_evaluation *e, const struct btz_gal
         BTZ_TRY(curve(f, e));
     if (has_questions(e))
         BTZ_TRY(questions(f, e));
+    else
+        BTZ_TRY(best(f, e, false));
+    BTZ_TRY(best(f, e, true));
     BTZ_TRY(classes(f, e, names));
     if (e->confusion && e->classes <= CONFUSION_SHOW)
         BTZ_TRY(confusion(f, e, names));

@@ -149,7 +149,7 @@ struct btz_attack_job {
     const uint32_t *pool_label;
     size_t pool_count;
     const struct btz_constraint *constraint; /* of tables, see constraint.h */
-    /* Sample i (of the unit) was broken at a smaller norm, by its queries-th question: a point of queries against success. */
+    /* Sample i (of the unit) was broken at a smaller norm, by its queries-th question: a point of the curve of distance against questions. */
     void (*on_best)(void *user, size_t i, uint64_t queries, double norm);
     void *user;
     /* Results. adv begins as a copy of x; broken as false. A sample that is broken has in adv an input within eps and the box

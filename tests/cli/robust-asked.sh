@@ -74,8 +74,12 @@ long() { # STATE OUT OPTION...
         --samples 0 --queries 900 --attack hopskipjump --alone --fail-on critical --threads 2 --format json -o "$out" "$@" >.out 2>.err
 }
 as=
-long whole whole.json --save whole.npy
+long whole whole.json --save whole.npy --report html=whole.html
 is "$?" 0 "one run"
+grep -q 'Median distance over questions asked' whole.html
+ok $? "the report has the median distance over questions"
+jq -e '[.. | objects | select(.label? == "Median distance over questions asked")] | length > 0' whole.json >/dev/null
+ok $? "and so has the JSON report"
 kills=0
 as=exec # in a process of its own, to be killed by its number
 for pause in 0.2 0.4 0.6 0.8 1.2 1.8 2.7 4 6 9 14 20 60; do
@@ -83,6 +87,10 @@ for pause in 0.2 0.4 0.6 0.8 1.2 1.8 2.7 4 6 9 14 20 60; do
     [ ! -e parts/runs/r ] || again=--resume
     long parts parts.json --save parts.npy --run r $again &
     attacker=$!
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do # until it is at work
+        [ -e parts/runs/r/trees.onnx.robust ] && break
+        sleep 0.5
+    done
     sleep "$pause"
     kill -9 $attacker 2>/dev/null
     wait $attacker

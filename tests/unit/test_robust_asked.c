@@ -153,6 +153,34 @@ static enum btz_err look(void *user, const struct btz_evaluate_broken *found)
     return BTZ_OK;
 }
 
+static int by_size(const void *one, const void *other)
+{
+    double x = *(const double *)one, y = *(const double *)other;
+
+    return (x > y) - (x < y);
+}
+
+/* Distances come down to the known ones, and what is broken within eps in the end is what was counted. */
+static void check_best(const struct world *world, const struct btz_evaluate_attacked *a)
+{
+    const struct btz_best_point *end = &a->best[a->best_count - 1];
+    double away[SAMPLES], known;
+
+    memcpy(away, world->away, sizeof away);
+    qsort(away, SAMPLES, sizeof *away, by_size);
+    known = away[(SAMPLES - 1) / 2];
+    assert_true(a->best_count > 10);
+    assert_int_equal(end->questions, QUERIES);
+    assert_true(end->median >= known * (1 - 1e-3) && end->median < known * 1.05);
+    assert_true(end->within * (double)a->tried == (double)a->broken);
+    for (size_t k = 1; k < a->best_count; k++) {
+        assert_true(a->best[k].questions >= a->best[k - 1].questions);
+        assert_true(a->best[k].median <= a->best[k - 1].median);
+        assert_true(a->best[k].within >= a->best[k - 1].within);
+    }
+    assert_true(a->best[0].median > known * 1.05); /* one question finds nothing so near */
+}
+
 static void test_distance(void **state)
 {
     struct btz_evaluate_attack a = { .attack = btz_attack_find("hopskipjump") };
@@ -175,6 +203,7 @@ static void test_distance(void **state)
     for (size_t i = 0; i < SAMPLES; i++)
         assert_true(e->verdicts[i].queries <= QUERIES);
     assert_int_equal(e->asked, world.service.rows);
+    check_best(&world, &e->attacks[0]);
     /* A clean pass, the attack, a fresh pass over what it claims, and checks on the same few. */
     assert_true(e->asked <= SAMPLES * (QUERIES + 4));
     btz_evaluation_free(e);
@@ -334,6 +363,7 @@ static void test_external_weights(void **state)
     struct btz_evaluate_attack a = { .attack = btz_attack_find("hopskipjump") };
     BTZ_BUF_RELEASE struct btz_buf model = BTZ_BUF(1 << 16);
     float columns[2 * FEATURES];
+    struct btz_best_point first[BTZ_BEST_POINTS];
     struct world world;
 
     (void)state;
@@ -375,6 +405,12 @@ static void test_external_weights(void **state)
             .state = file,
         };
         assert_int_equal(btz_evaluate(&o, &e), run == 2 ? BTZ_INPUT : BTZ_OK);
+        if (run == 0)
+            memcpy(first, e->attacks[0].best, sizeof first);
+        if (run == 1) {
+            assert_true(e->attacks[0].best_count > 3);
+            assert_memory_equal(first, e->attacks[0].best, sizeof first);
+        }
         if (run == 1) /* all of it from the file: the clean pass and checks alone are asked */
             assert_true(e->asked < SAMPLES * FEW);
         btz_evaluation_free(e);
