@@ -44,22 +44,38 @@ static void print_text_attack(FILE *out, const struct btz_text_attack *a)
     fprintf(out, "    %s\n\n", a->source);
 }
 
+static json_t *params_of(const struct btz_attack_param *p, size_t count)
+{
+    json_t *params = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(params,
+                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:b}", "name", p[i].name, "help",
+                                        p[i].help, "default", p[i].fallback, "min", p[i].min, "max",
+                                        p[i].max, "whole", (int)p[i].whole));
+    return params;
+}
+
 static json_t *json_of(const struct btz_attack *a)
 {
-    json_t *norms = json_array(), *params = json_array();
+    json_t *norms = json_array();
 
     for (int n = 0; n < BTZ_NORM_COUNT; n++)
         if (a->norms >> n & 1)
             json_array_append_new(norms, json_string(btz_norm_name((enum btz_norm)n)));
-    for (size_t i = 0; i < a->param_count; i++)
-        json_array_append_new(params,
-                              json_pack("{s:s, s:s, s:f, s:f, s:f, s:b}", "name", a->params[i].name,
-                                        "help", a->params[i].help, "default", a->params[i].fallback,
-                                        "min", a->params[i].min, "max", a->params[i].max, "whole",
-                                        (int)a->params[i].whole));
-    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:o}", "id", a->id, "summary", a->summary,
-                     "needs", access_names[a->access], "norms", norms, "rule", a->rule, "source",
-                     a->source, "parameters", params);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o}", "id", a->id, "command", "attack",
+                     "summary", a->summary, "needs", access_names[a->access], "norms", norms,
+                     "rule", a->rule, "source", a->source, "parameters",
+                     params_of(a->params, a->param_count));
+}
+
+/* Changes of texts have no norm; scores are used where there are any. */
+static json_t *json_of_text(const struct btz_text_attack *a)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:[], s:s, s:s, s:o}", "id", a->id, "command", "text",
+                     "summary", a->summary, "needs", "labels", "norms", "rule",
+                     "redteam.evasion.text", "source", a->source, "parameters",
+                     params_of(a->params, a->param_count));
 }
 
 static enum btz_err print_json(FILE *out)
@@ -69,6 +85,8 @@ static enum btz_err print_json(FILE *out)
 
     for (const struct btz_attack *const *a = btz_attacks; *a; a++)
         json_array_append_new(list, json_of(*a));
+    for (const struct btz_text_attack *const *a = btz_text_attacks; *a; a++)
+        json_array_append_new(list, json_of_text(*a));
     BTZ_TRY(btz_json_write(list, true, &text));
     if (fwrite(text.ptr, 1, text.len, out) != text.len || fputc('\n', out) == EOF)
         return btz_fail_errno(BTZ_IO, "write the list");
@@ -102,7 +120,8 @@ const struct btz_command btz_command_robust_list = {
     .verb = "list",
     .summary = "Attacks on classifiers, with their parameters and sources",
     .details = "Of each attack: what it must see of the model, the norms it knows, its parameters "
-               "with defaults and limits, and the paper it is from.",
+               "with defaults and limits, and the paper it is from. In JSON `command` says whose "
+               "attack it is: `robust attack` or `robust text`.",
     .options = options,
     .option_count = BTZ_COUNT(options),
     .args_size = sizeof(struct args),

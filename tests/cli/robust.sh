@@ -16,8 +16,11 @@ believed() { # accuracy after a report's worst attack: correct and not broken
 run 0 robust selftest
 says .out "attacks give their known answers"
 run 0 robust list --format json
-is "$(jq -r '[.[] | select(.source == "" or (.norms | length) == 0)] | length' .out)" 0 "every attack has a source and norms"
+is "$(jq -r '[.[] | select(.source == "" or ((.norms | length) == 0) != (.command == "text"))] | length' .out)" 0 "every attack has a source, and norms but for those on texts"
 is "$(jq -r 'map(.id) | contains(["apgd-ce", "apgd-t", "fab-t", "fgsm", "pgd", "square"])' .out)" true "the usual ones are there"
+listed=$(jq -r '.[] | select(.command == "text") | .id' .out)
+run 0 robust list
+is "$listed" "$(sed -n '/^Attacks on texts/,$s/ (scores or labels, texts)$//p' .out)" "the attacks on texts are in the JSON, too"
 
 # ---- train, attack ----
 run 0 demo digits -o digits --train 2000 --test 300
