@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "graph/onednn.h"
 
 struct args {
     bool features;
@@ -39,10 +40,10 @@ static json_t *libraries(void)
                      OpenSSL_version(OPENSSL_VERSION));
 }
 
-/* What meson builds only where its library is. */
+/* What meson builds only where its library is; oneDNN must be there now, too. */
 static json_t *features(void)
 {
-    return json_pack("{s:b}", "mpi", BTZ_WITH_MPI);
+    return json_pack("{s:b, s:b}", "mpi", BTZ_WITH_MPI, "onednn", btz_onednn_version() != NULL);
 }
 
 static json_t *commands(void)

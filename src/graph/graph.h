@@ -192,7 +192,9 @@ struct btz_net_options {
     uint64_t seed;      /* of dropout and the random operators */
     uint64_t turns_max; /* 0: 4,194,304; of Loop and Scan, all together in one forward */
     uint64_t *turns;    /* where they are counted; NULL, but for nets inside of nets */
-    const char *isa;    /* "plain", "avx2", "avx512"; NULL: the best of this processor */
+    const char *
+        isa; /* "plain", "avx2", "avx512": our kernels for these instructions; NULL: the best of this processor, and
+                        oneDNN for convolutions of few samples where it is installed */
 };
 /*
  * Infers every shape, folds what is constant and lays out memory. The model outlives the net.

@@ -11,7 +11,8 @@
 
 #include "graph/kernel.h"
 
-#define BTZ_LANES 16
+#define BTZ_LANES       16
+#define BTZ_LANES_LEAST 4 /* samples of a batch; below, most lanes would be empty */
 
 static inline size_t btz_lanes_blocks(size_t samples)
 {

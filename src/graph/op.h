@@ -15,6 +15,7 @@ struct btz_call {
     const struct btz_tensor *const *in;
     struct btz_tensor *const *out;
     bool training, reference, doubles;
+    bool own;    /* no kernels of other libraries but matrix products */
     void *state; /* what `prepare` made of the attributes; in the net's arena */
     void *scratch;
     struct btz_rng *rng; /* of dropout and the random operators */

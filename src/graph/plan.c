@@ -139,6 +139,7 @@ static enum btz_err bind(struct btz_net *n, uint32_t index)
         .training = n->options.training,
         .reference = n->options.reference,
         .doubles = n->options.doubles,
+        .own = n->options.isa != NULL,
         .rng = &n->rng,
         .memory_max = n->options.memory_max,
         .turns_max = n->options.turns_max ? n->options.turns_max : UINT64_C(1) << 22,

@@ -7,8 +7,6 @@
 #include "graph/lanes.h"
 #include "graph/net.h"
 
-#define BATCH_MIN 4 /* below, most lanes would be empty */
-
 /* A batch of floats of the net's size. */
 static bool is_batch(const struct btz_net *n, uint32_t v, int64_t batch)
 {
@@ -265,7 +263,7 @@ enum btz_err btz_net_lanes(struct btz_net *n)
         for (uint32_t k = 0; s->live && k < m->nodes[i].out_count; k++)
             s->out_id[k] = m->nodes[i].out[k];
     }
-    if (n->options.reference || n->options.doubles || batch < BATCH_MIN)
+    if (n->options.reference || n->options.doubles || batch < BTZ_LANES_LEAST)
         return BTZ_OK;
     n->isa = btz_isa_find(n->options.isa);
     if (!n->isa)

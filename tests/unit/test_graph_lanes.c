@@ -1,6 +1,7 @@
 /*
- * Batches in lanes, with every set of instructions this processor has, against the scalar reference: outputs, gradients of
- * inputs and of parameters; and what a sample yields does not depend on the batch it is in.
+ * Batches in lanes, with every set of instructions this processor has, and convolutions of few samples by oneDNN where it is,
+ * against the scalar reference: outputs, gradients of inputs and of parameters; and what a sample yields does not depend on the
+ * batch it is in.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,10 +13,16 @@
 
 #include "graph/lanes.h"
 #include "graph/net.h"
+#include "graph/onednn.h"
 #include "graph_make.h"
 
-#define ISAS 3
-static const char *const isas[ISAS] = { "plain", "avx2", "avx512" };
+#define ISAS 4
+static const char *const isas[ISAS] = { "plain", "avx2", "avx512", "onednn" };
+
+static bool is_here(const char *isa)
+{
+    return strcmp(isa, "onednn") == 0 ? btz_onednn_version() != NULL : btz_isa_find(isa) != NULL;
+}
 
 /* Windows with all that can be odd about them; values used twice, both layouts at once, outputs in the middle. */
 static struct btz_model *make_odd(void)
@@ -95,6 +102,35 @@ static struct btz_model *make_deep(void)
     return make_model(&g);
 }
 
+/* Convolutions that are large enough for oneDNN, with all that can be odd about them, and some that are not. */
+static struct btz_model *make_wide(void)
+{
+    struct graph_make g;
+
+    make_init(&g, 3);
+    make_value(&g, 11, "x", "-1,17,27,28");
+    make_value(&g, 12, "y", "-1,6");
+    make_value(&g, 12, "middle", "-1,24,28,28");
+    make_constant(&g, "w1", "24,17,3,3", 0, 0.3);
+    make_constant(&g, "b1", "24", 0, 0.5);
+    make_node(&g, "Conv", "x w1 b1", "middle", "pads=2,3,1,1 dilations=1,2");
+    make_node(&g, "Relu", "middle", "r1", "");
+    make_constant(&g, "w2", "33,24,5,3", 0, 0.1);
+    make_node(&g, "Conv", "r1 w2", "c2", "strides=2,1");
+    make_node(&g, "Sigmoid", "c2", "s2", "");
+    make_node(&g, "Mul", "s2 c2", "r2", "");
+    make_constant(&g, "w3", "256,33,1,1", 0, 0.2);
+    make_constant(&g, "b3", "256", 0, 0.2);
+    make_node(&g, "Conv", "r2 w3 b3", "c3", "");
+    make_constant(&g, "w4", "32,8,3,3", 0, 0.1);
+    make_node(&g, "Conv", "c3 w4", "c4", "group:32 strides=3,3"); /* groups are not */
+    make_constant(&g, "w5", "6,32,2,2", 0, 0.3);
+    make_node(&g, "Conv", "c4 w5", "c5", ""); /* too small */
+    make_node(&g, "GlobalAveragePool", "c5", "a5", "");
+    make_node(&g, "Flatten", "a5", "y", "axis:1");
+    return make_model(&g);
+}
+
 struct pass {
     struct btz_net *net;
     size_t batch;
@@ -117,13 +153,14 @@ static struct btz_net *run(const struct btz_model *m, const char *isa, size_t ba
 {
     struct btz_net *net = NULL;
 
-    make_ok(btz_net_new(m,
-                        &(struct btz_net_options){ .batch = (int64_t)batch,
-                                                   .input_grads = true,
-                                                   .param_grads = params,
-                                                   .reference = !isa,
-                                                   .isa = isa },
-                        &net));
+    make_ok(btz_net_new(
+        m,
+        &(struct btz_net_options){ .batch = (int64_t)batch,
+                                   .input_grads = true,
+                                   .param_grads = params,
+                                   .reference = !isa,
+                                   .isa = isa && strcmp(isa, "onednn") != 0 ? isa : NULL },
+        &net));
     /* Twice: what is left of the first must not show. */
     for (int i = 0; i < 2; i++) {
         fill(btz_net_input(net, 0), 1, first);
@@ -161,7 +198,7 @@ static void compare(struct btz_model *m, size_t batch, bool params)
         struct btz_net *net;
         size_t count;
 
-        if (!btz_isa_find(isas[i]))
+        if (!is_here(isas[i]))
             continue;
         net = run(m, isas[i], batch, 0, params);
         for (uint32_t k = 0; k < m->output_count; k++)
@@ -202,6 +239,27 @@ static void test_digits(void **state)
     compare(make_digit_net(), 4, false);
 }
 
+static void test_wide(void **state)
+{
+    struct btz_model *m = make_wide();
+    struct btz_net *net;
+    size_t count = 0;
+
+    (void)state;
+    if (!btz_onednn_version())
+        print_message("# no oneDNN here: our own kernels only\n");
+    net = run(m, "onednn", 1, 0, false);
+    for (uint32_t i = 0; i < m->node_count; i++)
+        count += strcmp(m->nodes[i].type, "Conv") == 0 && net->steps[i].call.state;
+    assert_int_equal(count, btz_onednn_version() ? 3 : 0);
+    btz_net_free(net);
+    btz_model_free(m);
+    compare(make_wide(), 1, true);
+    compare(make_wide(), 3, true);
+    compare(make_wide(), 3, false);
+    compare(make_wide(), 5, true);
+}
+
 static void same_rows(const struct btz_tensor *all, const struct btz_tensor *part, size_t first)
 {
     size_t bytes = btz_tensor_bytes(part);
@@ -211,27 +269,29 @@ static void same_rows(const struct btz_tensor *all, const struct btz_tensor *par
 }
 
 /* Bit by bit the same, whoever else is in the batch. */
-static void test_alone(void **state)
+static void alone(struct btz_model *m, size_t batch, size_t part_batch, size_t first)
 {
-    struct btz_model *m = make_odd();
-    struct btz_net *all = run(m, NULL, 4, 0, false);
-
-    (void)state;
-    btz_net_free(all);
     for (size_t i = 0; i < ISAS; i++) {
-        struct btz_net *part;
+        struct btz_net *all, *part;
 
-        if (!btz_isa_find(isas[i]))
+        if (!is_here(isas[i]))
             continue;
-        all = run(m, isas[i], 50, 0, false);
-        part = run(m, isas[i], 9, 25, false);
-        same_rows(btz_net_output(all, 0), btz_net_output(part, 0), 25);
-        same_rows(btz_net_output(all, 1), btz_net_output(part, 1), 25);
-        same_rows(btz_net_input_grad(all, 0), btz_net_input_grad(part, 0), 25);
+        all = run(m, isas[i], batch, 0, false);
+        part = run(m, isas[i], part_batch, first, false);
+        same_rows(btz_net_output(all, 0), btz_net_output(part, 0), first);
+        same_rows(btz_net_output(all, 1), btz_net_output(part, 1), first);
+        same_rows(btz_net_input_grad(all, 0), btz_net_input_grad(part, 0), first);
         btz_net_free(all);
         btz_net_free(part);
     }
     btz_model_free(m);
+}
+
+static void test_alone(void **state)
+{
+    (void)state;
+    alone(make_odd(), 50, 9, 25);
+    alone(make_wide(), 3, 1, 1);
 }
 
 /* Packed parameters follow those of the model. */
@@ -382,11 +442,11 @@ static void test_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_odd),     cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_digits),  cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_changed), cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_repeat),  cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_odd),    cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_digits), cmocka_unit_test(test_wide),
+        cmocka_unit_test(test_alone),  cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_plan),   cmocka_unit_test(test_repeat),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

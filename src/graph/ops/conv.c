@@ -1,6 +1,8 @@
 /*
- * Convolution and its transpose: images to columns, then matrix products.
+ * Convolution and its transpose: images to columns, then matrix products; those of
+ * small batches by oneDNN where it is.
  */
+#include "graph/onednn.h"
 #include "graph/ops/conv.h"
 
 static void im2col(enum btz_type type, const struct btz_window *w, size_t channels,
@@ -102,7 +104,14 @@ static enum btz_err infer_conv(struct btz_call *call, bool *later)
     for (uint32_t i = 0; i < c.w.axes; i++)
         out->dim[2 + i] = c.w.out[3 - c.w.axes + i];
     call->out[0]->type = call->in[0]->type;
+    btz_onednn_free(call->state);
+    call->state = btz_onednn_fits(call, &c) ? btz_onednn_new(&c, btz_call_in(call, 2)) : NULL;
     return BTZ_OK;
+}
+
+static void release_conv(struct btz_call *call)
+{
+    btz_onednn_free(call->state);
 }
 
 static enum btz_err transpose_of(struct btz_call *call, struct btz_conv *c, struct btz_shape *out);
@@ -114,6 +123,8 @@ static size_t columns(const struct btz_call *call)
     struct btz_conv c;
     size_t bytes;
 
+    if (call->state)
+        return btz_onednn_scratch(call->state);
     if ((strcmp(call->node->type, "Conv") == 0 ? btz_conv_of(&copy, &c)
                                                : transpose_of(&copy, &c, &out)) != BTZ_OK ||
         !btz_size_mul(c.col, btz_type_size(call->in[0]->type), &bytes))
@@ -159,6 +170,8 @@ static enum btz_err run_conv(struct btz_call *call)
     struct btz_gemm g = { .type = x->type, .reference = call->reference, .alpha = 1, .beta = 1 };
     struct btz_conv c;
 
+    if (call->state)
+        return btz_onednn_run(call->state, call);
     BTZ_TRY(btz_conv_of(call, &c));
     add_bias(btz_call_in(call, 2), y, c.w.out_size);
     g.m = c.out_channels, g.n = c.w.out_size, g.k = c.in_channels * c.w.kernel_size;
@@ -187,6 +200,10 @@ static enum btz_err grad_conv(struct btz_call *call)
     bool point;
 
     BTZ_TRY(btz_conv_of(call, &c));
+    if (btz_call_in_grad(call, 2))
+        sum_bias(gy, call->in_grad[2], c.w.out_size);
+    if (call->state)
+        return btz_onednn_grad(call->state, call);
     point = btz_window_is_point(&c.w);
     dw.m = dx.k = c.out_channels;
     dw.n = dx.m = c.in_channels * c.w.kernel_size;
@@ -208,8 +225,6 @@ static enum btz_err grad_conv(struct btz_call *call)
                 col2im(x->type, &c.w, c.in_channels, call->scratch, part(call->in_grad[0], at));
         }
     }
-    if (btz_call_in_grad(call, 2))
-        sum_bias(gy, call->in_grad[2], c.w.out_size);
     return BTZ_OK;
 }
 
@@ -383,6 +398,7 @@ static const struct btz_op ops[] = {
       .grad = grad_conv,
       .scratch = columns,
       .lanes = &btz_conv_lanes,
+      .release = release_conv,
       .flags = BTZ_OP_GRAD_IN },
     { .name = "ConvTranspose",
       .since = 7,
