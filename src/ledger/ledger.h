@@ -129,6 +129,9 @@ BTZ_CHECKED enum btz_err btz_ledger_create(const char *dir, const char *origin);
  * writing repairs a torn tail. Errors: IO, INPUT (not a ledger, damaged: says which file and offset), DENIED. */
 BTZ_CHECKED enum btz_err btz_ledger_open(const char *dir, enum btz_ledger_mode mode,
                                          struct btz_ledger **out);
+/* For writing; where there is none it is created first, under the name of this machine and a salt, and one that a killed
+ * process left without a checkpoint and without entries is completed under the name it has. Errors: those of both. */
+BTZ_CHECKED enum btz_err btz_ledger_open_own(const char *dir, struct btz_ledger **out);
 void btz_ledger_close(struct btz_ledger *l);
 uint64_t btz_ledger_size(const struct btz_ledger *l);
 const char *btz_ledger_origin(const struct btz_ledger *l);

@@ -62,8 +62,8 @@ static enum btz_err write_key(int dir, const char *path, const struct btz_skey *
     return err;
 }
 
-/* What a killed `create` may have left is completed; anything more is a ledger already. */
-static enum btz_err create_files(int dir, const char *path, const char *origin,
+/* What a killed `create` may have left is completed; anything more is a ledger already. `any`: its name may be another. */
+static enum btz_err create_files(int dir, const char *path, const char *origin, bool any,
                                  struct btz_skey *key)
 {
     BTZ_BUF_RELEASE struct btz_buf vkey = BTZ_BUF(4096);
@@ -76,7 +76,7 @@ static enum btz_err create_files(int dir, const char *path, const char *origin,
         return btz_fail(BTZ_CONFLICT, "%s: there is a ledger already", path);
     if (has(dir, "key")) {
         BTZ_TRY(read_key(dir, path, key));
-        if (strcmp(key->vkey.name, origin) != 0)
+        if (!any && strcmp(key->vkey.name, origin) != 0)
             return btz_fail(BTZ_CONFLICT, "%s/key: belongs to the ledger %s", path, key->vkey.name);
     } else {
         BTZ_TRY(btz_skey_new(origin, BTZ_KEY_ED25519, key));
@@ -86,7 +86,7 @@ static enum btz_err create_files(int dir, const char *path, const char *origin,
     BTZ_TRY(btz_buf_add_byte(&vkey, '\n'));
     BTZ_TRY(btz_replace_at(dir, path, "vkey", btz_buf_slice(&vkey), 0644));
     BTZ_TRY(btz_merkle_root(&none, 0, &root));
-    BTZ_TRY(btz_checkpoint_write(origin, 0, &root, &note));
+    BTZ_TRY(btz_checkpoint_write(key->vkey.name, 0, &root, &note));
     text = note.len;
     BTZ_TRY(btz_ledger_write_pending(dir, path, key, btz_buf_slice(&note)));
     BTZ_TRY(btz_buf_add_byte(&note, '\n'));
@@ -102,7 +102,7 @@ static enum btz_err flock_wait(int fd, int how, const char *path)
     return BTZ_OK;
 }
 
-enum btz_err btz_ledger_create(const char *dir, const char *origin)
+static enum btz_err create(const char *dir, const char *origin, bool any)
 {
     BTZ_CLOSE_FD int folder = -1;
     BTZ_CLOSE_FD int lock = -1;
@@ -122,9 +122,48 @@ enum btz_err btz_ledger_create(const char *dir, const char *origin)
     if (lock < 0)
         return btz_fail_errno(BTZ_IO, "create %s/lock", dir);
     BTZ_TRY(flock_wait(lock, LOCK_EX, dir));
-    err = create_files(folder, dir, origin, &key);
+    err = create_files(folder, dir, origin, any, &key);
     btz_skey_wipe(&key);
     return err;
+}
+
+enum btz_err btz_ledger_create(const char *dir, const char *origin)
+{
+    return create(dir, origin, false);
+}
+
+/* The name of a new log: this machine's, as far as it fits a key name. */
+static void name_log(char *out, size_t size)
+{
+    uint8_t salt[4];
+    char host[65] = "", hex[2 * sizeof salt + 1];
+
+    if (gethostname(host, sizeof host - 1) < 0 || host[0] == '\0')
+        snprintf(host, sizeof host, "localhost");
+    for (char *c = host; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+              *c == '.' || *c == '-'))
+            *c = '-';
+    btz_random_bytes(salt, sizeof salt);
+    btz_hex(salt, sizeof salt, hex);
+    snprintf(out, size, "bartizan.%s.%s", host, hex);
+}
+
+enum btz_err btz_ledger_open_own(const char *dir, struct btz_ledger **out)
+{
+    BTZ_CLOSE_FD int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char name[128];
+
+    if (folder < 0 || !has(folder, "checkpoint")) {
+        enum btz_err err;
+
+        name_log(name, sizeof name);
+        err = create(dir, name, true);
+        /* Another process that begins now may have been faster; of one that is damaged, opening says what. */
+        if (err != BTZ_OK && err != BTZ_CONFLICT)
+            return err;
+    }
+    return btz_ledger_open(dir, BTZ_LEDGER_WRITE, out);
 }
 
 /* ---- open and close ---- */

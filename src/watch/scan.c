@@ -268,41 +268,14 @@ static enum btz_err make_plans(struct scan *s, void **plans)
 
 /* ---- ledger ---- */
 
-/* The name of a new log: this machine's, as far as it fits a key name. */
-static void name_ledger(char *out, size_t size)
-{
-    uint8_t salt[4];
-    char host[65] = "", hex[2 * sizeof salt + 1];
-
-    if (gethostname(host, sizeof host - 1) < 0 || host[0] == '\0')
-        snprintf(host, sizeof host, "localhost");
-    for (char *c = host; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-              *c == '.' || *c == '-'))
-            *c = '-';
-    btz_random_bytes(salt, sizeof salt);
-    btz_hex(salt, sizeof salt, hex);
-    snprintf(out, size, "bartizan.%s.%s", host, hex);
-}
-
 static enum btz_err open_ledger(struct scan *s)
 {
     BTZ_BUF_RELEASE struct btz_buf path = BTZ_BUF(4096);
     const char *dir;
-    char name[128];
 
     BTZ_TRY(btz_buf_printf(&path, "%s/ledger", s->o->state_dir));
     BTZ_TRY(btz_buf_cstr(&path, &dir));
-    if (access(dir, F_OK) < 0) {
-        enum btz_err err;
-
-        name_ledger(name, sizeof name);
-        err = btz_ledger_create(dir, name);
-        /* Another scan that begins now may have been faster. */
-        if (err != BTZ_OK && err != BTZ_CONFLICT)
-            return err;
-    }
-    BTZ_TRY(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &s->ledger));
+    BTZ_TRY(btz_ledger_open_own(dir, &s->ledger));
     btz_ledger_sink_init(&s->to_ledger, s->ledger, s->out->run_id);
     return BTZ_OK;
 }

@@ -245,6 +245,48 @@ static void test_create(void **state)
     free(aside);
 }
 
+/* One's own log: created when there is none, completed under its name when it was killed anywhere on the way. */
+static void test_own(void **state)
+{
+    static const char *const made[] = { "checkpoint", "pending", "vkey", "key", "lock" };
+    char *home = make_folder(), *dir = join(home, "ledger"), *checkpoint = join(dir, "checkpoint");
+    struct btz_slice entry = btz_str("x");
+    char name[256];
+    struct btz_ledger *l;
+    uint64_t first;
+
+    (void)state;
+    assert_ok(btz_ledger_open_own(dir, &l));
+    assert_int_equal(btz_ledger_size(l), 0);
+    snprintf(name, sizeof name, "%s", btz_ledger_origin(l));
+    assert_int_equal(strncmp(name, "bartizan.", 9), 0);
+    btz_ledger_close(l);
+    /* Backwards through what `create` makes. Without its key it is a new log. */
+    for (size_t left = 1; left <= BTZ_COUNT(made); left++) {
+        for (size_t i = 0; i < left; i++) {
+            char *path = join(dir, made[i]);
+
+            assert_int_equal(unlink(path), 0);
+            free(path);
+        }
+        assert_int_equal(btz_ledger_open(dir, BTZ_LEDGER_WRITE, &l), BTZ_INPUT);
+        assert_ok(btz_ledger_open_own(dir, &l));
+        assert_int_equal(strcmp(btz_ledger_origin(l), name) == 0, left < 4);
+        snprintf(name, sizeof name, "%s", btz_ledger_origin(l));
+        btz_ledger_close(l);
+    }
+    assert_ok(btz_ledger_open_own(dir, &l));
+    assert_string_equal(btz_ledger_origin(l), name);
+    assert_ok(btz_ledger_append(l, &entry, 1, &first));
+    btz_ledger_close(l);
+    assert_int_equal(unlink(checkpoint), 0);
+    assert_int_equal(btz_ledger_open_own(dir, &l), BTZ_INPUT);
+    remove_tree(home);
+    free(home);
+    free(dir);
+    free(checkpoint);
+}
+
 static void test_entry_sizes(void **state)
 {
     char *dir = make_folder();
@@ -846,6 +888,7 @@ int main(void)
         cmocka_unit_test(test_size_70000),
         cmocka_unit_test(test_growth),
         cmocka_unit_test(test_create),
+        cmocka_unit_test(test_own),
         cmocka_unit_test(test_entry_sizes),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_reader),

@@ -28,39 +28,6 @@ enum btz_err btz_trail_migrate(struct btz_store *s)
     return btz_store_migrate(s, "trail", migrations, BTZ_COUNT(migrations));
 }
 
-/* The name of a new log: this machine's, as far as it fits a key name. */
-static void name_ledger(char *out, size_t size)
-{
-    uint8_t salt[4];
-    char host[65] = "", hex[2 * sizeof salt + 1];
-
-    if (gethostname(host, sizeof host - 1) < 0 || host[0] == '\0')
-        snprintf(host, sizeof host, "localhost");
-    for (char *c = host; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-              *c == '.' || *c == '-'))
-            *c = '-';
-    btz_random_bytes(salt, sizeof salt);
-    btz_hex(salt, sizeof salt, hex);
-    snprintf(out, size, "bartizan.%s.%s", host, hex);
-}
-
-static enum btz_err open_ledger(struct btz_trail *t)
-{
-    char name[128];
-
-    if (access(t->dir, F_OK) < 0) {
-        enum btz_err err;
-
-        name_ledger(name, sizeof name);
-        err = btz_ledger_create(t->dir, name);
-        /* Another process that begins now may have been faster. */
-        if (err != BTZ_OK && err != BTZ_CONFLICT)
-            return err;
-    }
-    return btz_ledger_open(t->dir, BTZ_LEDGER_WRITE, &t->ledger);
-}
-
 enum btz_err btz_trail_reopen(struct btz_trail *t)
 {
     struct btz_ledger *fresh;
@@ -128,7 +95,7 @@ enum btz_err btz_trail_open(const struct btz_trail_options *o, struct btz_store 
     if (!t->dir)
         err = btz_fail(BTZ_LIMIT, "out of memory");
     if (err == BTZ_OK)
-        err = open_ledger(t);
+        err = btz_ledger_open_own(t->dir, &t->ledger);
     if (err == BTZ_OK)
         err = name_home(t);
     if (err == BTZ_OK)
