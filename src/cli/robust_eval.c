@@ -1,8 +1,8 @@
 #include "cli/robust_options.h"
 #include "base/json.h"
 #include "base/pool.h"
-#include "robust/corruption_table.h"
-#include "robust/evaluate.h"
+#include "cli/reports.h"
+#include "robust/evaluation_report.h"
 #include "sample/sample.h"
 
 struct args {
@@ -11,6 +11,7 @@ struct args {
     double low, high;
     int64_t seed, threads;
     int format;
+    struct btz_option_list reports;
 };
 static const char *const formats[] = { "text", "json", NULL };
 
@@ -30,18 +31,15 @@ static const struct btz_option options[] = {
       .fallback = "text",
       .choices = formats,
       .help = "How the result is printed." },
+    { BTZ_LIST_ROW(
+        "report", reports, "FORMAT=FILE",
+        "A report of --corruptions, such as html=FILE or json=FILE; may be given several "
+        "times.") },
 };
 
 static enum btz_err rows(void *user, uint64_t first, size_t count, float *x, uint32_t *y)
 {
     return btz_samples_rows(user, (size_t)first, count, x, y);
-}
-
-static json_t *rate(const struct btz_rate *r)
-{
-    return json_pack("{s:I, s:I, s:f, s:[f, f]}", "correct", (json_int_t)r->k, "samples",
-                     (json_int_t)r->n, "accuracy", r->value, "interval", r->interval.low,
-                     r->interval.high);
 }
 
 /* ---- corruptions ------------------------------------------------------------------------------------------------------- */
@@ -54,15 +52,15 @@ static json_t *json_of_table(const struct btz_corruption_table *t)
         json_t *cells = json_array();
 
         for (int s = 0; s < BTZ_SEVERITIES; s++)
-            json_array_append_new(cells, rate(&t->cell[k][s]));
+            json_array_append_new(cells, btz_rate_json(&t->cell[k][s]));
         json_array_append_new(kinds, json_pack("{s:s, s:f, s:o}", "kind",
                                                btz_corruption_name((enum btz_corruption)k), "mean",
                                                t->kind_mean[k], "severities", cells));
     }
     for (int s = 0; s < BTZ_SEVERITIES; s++)
         json_array_append_new(severities, json_real(t->severity_mean[s]));
-    return json_pack("{s:f, s:o, s:o, s:o}", "mean_accuracy", t->mean, "worst", rate(&t->worst),
-                     "severity_means", severities, "kinds", kinds);
+    return json_pack("{s:f, s:o, s:o, s:o}", "mean_accuracy", t->mean, "worst",
+                     btz_rate_json(&t->worst), "severity_means", severities, "kinds", kinds);
 }
 
 static enum btz_err text_of_table(const struct btz_corruption_table *t, struct btz_buf *out)
@@ -99,8 +97,8 @@ static enum btz_err print(FILE *out, const struct btz_evaluation *e,
     json_t *classes = json_array();
 
     for (size_t k = 0; k < e->classes; k++)
-        json_array_append_new(classes, rate(&e->clean_by_class[k]));
-    o = json_pack("{s:o, s:o}", "clean", rate(&e->clean), "classes", classes);
+        json_array_append_new(classes, btz_rate_json(&e->clean_by_class[k]));
+    o = json_pack("{s:o, s:o}", "clean", btz_rate_json(&e->clean), "classes", classes);
     if (!o || (table && json_object_set_new(o, "corruptions", json_of_table(table))))
         return btz_fail(BTZ_LIMIT, "out of memory");
     if (as_json) {
@@ -148,7 +146,38 @@ static enum btz_err corruptions(const struct args *a, const struct btz_evaluate_
     return out->stopped ? stopped(out->n, to.samples.n) : BTZ_OK;
 }
 
-static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, const char *path)
+struct job {
+    const char *path;
+    uint64_t started_ms;
+    struct btz_arena arena;
+    struct btz_report_wish *reports;
+};
+
+static enum btz_err write_reports(struct btz_cli *cli, const struct args *a, const struct job *j,
+                                  const struct btz_evaluation *e,
+                                  const struct btz_corruption_table *table)
+{
+    BTZ_BUF_RELEASE struct btz_buf title = BTZ_BUF(8192);
+    struct btz_results *results;
+    struct btz_run run = { .version = btz_version(),
+                           .started_ms = j->started_ms,
+                           .finished_ms = btz_clock_unix_ms(),
+                           .seed = (uint64_t)a->seed,
+                           .complete = true };
+    enum btz_err err;
+
+    BTZ_TRY(btz_buf_printf(&title, "Accuracy of %s", j->path));
+    BTZ_TRY(btz_buf_cstr(&title, &run.title));
+    BTZ_TRY(btz_results_new(&results));
+    run.results = results;
+    err = btz_evaluation_tell(j->path, e, table, results);
+    if (err == BTZ_OK)
+        err = btz_cli_report_write(cli, j->reports, a->reports.count, &run);
+    btz_results_free(results);
+    return err;
+}
+
+static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, struct job *j)
 {
     const struct btz_samples_options so = { .data = a->data,
                                             .labels = a->labels,
@@ -164,7 +193,10 @@ static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, const ch
     struct btz_corruption_table table;
     enum btz_err err;
 
-    BTZ_TRY(btz_model_read(path, NULL, &m));
+    if (a->reports.count && !a->corruptions)
+        return btz_fail(BTZ_USAGE, "--report is of --corruptions: an accuracy alone finds nothing");
+    BTZ_TRY(btz_cli_report_wishes(&a->reports, true, &j->arena, &j->reports));
+    BTZ_TRY(btz_model_read(j->path, NULL, &m));
     err = btz_samples_open(&so, &s);
     if (!err && !btz_samples_info(s)->labelled)
         err = btz_fail(BTZ_USAGE, "%s: there are no labels; say where they are with --labels",
@@ -181,6 +213,8 @@ static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, const ch
         err = corruptions(a, &o, e, &table);
     if (!err)
         err = print(cli->out, e, a->corruptions ? &table : NULL, a->format == 1);
+    if (!err && a->reports.count)
+        err = write_reports(cli, a, j, e, a->corruptions ? &table : NULL);
     btz_evaluation_free(e);
     btz_samples_close(s);
     btz_model_free(m);
@@ -190,9 +224,13 @@ static enum btz_err evaluate(struct btz_cli *cli, const struct args *a, const ch
 static int run(struct btz_cli *cli, const void *args, const char *const *operands,
                size_t operand_count)
 {
-    enum btz_err err = evaluate(cli, args, operands[0]);
+    struct job j = { .path = operands[0], .started_ms = btz_clock_unix_ms() };
+    enum btz_err err;
 
     (void)operand_count;
+    btz_arena_init(&j.arena, (size_t)1 << 20);
+    err = evaluate(cli, args, &j);
+    btz_arena_release(&j.arena);
     return err ? btz_cli_fail(cli, err) : 0;
 }
 
@@ -203,7 +241,8 @@ const struct btz_command btz_command_robust_eval = {
     .details =
         "Nothing is attacked; see `bartizan robust attack`.\n\n"
         "  bartizan robust eval model.onnx --data images.gz --labels labels.gz\n"
-        "  bartizan robust eval model.onnx --data images.gz --labels labels.gz --corruptions\n\n"
+        "  bartizan robust eval model.onnx --data images.gz --labels labels.gz --corruptions "
+        "--report html=corruptions.html\n\n"
         "--corruptions is the protocol of Hendrycks and Dietterich 2019 (arXiv 1903.12261) in "
         "accuracies. Their mCE needs the errors of a reference model and is not given.\n\n"
         "Interrupted it prints no figures and exits with 4.",

@@ -51,6 +51,20 @@ cp .out seeded
 run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions
 cmp -s .out seeded
 ok $? "seed 1 is the default, as elsewhere"
+corrupt="robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions"
+run 0 $corrupt --format json --report html=corrupt.html --report json=corrupt.json
+is "$(jq -c '[.figures[] | select(.title == "Accuracy under corruptions, %")][0].rows[:15] | map(.[1:6]) | flatten' corrupt.json)" \
+    "$(jq -c '[.corruptions.kinds[].severities[].accuracy * 10000 | round / 100]' .out | jq -c 'map(. * 100 | round | tostring | if length < 3 then ("00" + .)[-3:] else . end | .[:-2] + "." + .[-2:])')" \
+    "the report has the table that is printed"
+is "$(jq -c '.findings[0] | [.rule, .n, .k]' corrupt.json)" \
+    "$(jq -c '["redteam.evasion.corruption", .clean.correct, .clean.correct - .corruptions.worst.correct]' .out)" \
+    "and finds what corruptions break"
+xmllint --html --noout corrupt.html 2>/dev/null && grep -q 'gaussian-noise' corrupt.html && grep -q '<svg' corrupt.html
+ok $? "and is a page with table and curve"
+run 2 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --report html=x.html
+says .err "--report is of --corruptions"
+run 4 $corrupt --report html=nowhere/x.html
+says .err nowhere
 cat >slow.yaml <<'Y'
 input: [1, 16, 16]
 layers:
@@ -65,7 +79,11 @@ run 0 robust build --arch slow.yaml -o slow.onnx
 # A shell without job control starts programs in the background with SIGINT ignored.
 env --default-signal=INT "$bartizan" robust eval slow.onnx --data digits/test-images.idx --labels digits/test-labels.idx --threads 1 >.out 2>.err &
 slow=$!
-sleep 1
+# Until it catches SIGINT: the second bit of the mask.
+until grep -q '^SigCgt:.*[2367abef]$' "/proc/$slow/status"; do
+    kill -0 "$slow" || break
+    sleep 0.02
+done
 kill -INT "$slow"
 wait "$slow"
 is "$?" 4 "an interrupted evaluation exits as other commands do"

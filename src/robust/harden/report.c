@@ -3,6 +3,7 @@
  */
 #include <math.h>
 
+#include "robust/evaluation_report.h"
 #include "robust/harden/inside.h"
 #include "robust/harden/report.h"
 #include "robust/practice.h"
@@ -15,23 +16,6 @@ static enum btz_err rate(size_t k, size_t n, struct btz_rate *out)
     return n ? btz_exact_interval(k, n, 0.95, BTZ_SIDE_TWO, &out->interval) : BTZ_OK;
 }
 
-/* "98.50 % [98.24, 98.73]" */
-static json_t *in_words(const struct btz_rate *r)
-{
-    char text[80];
-
-    snprintf(text, sizeof text, "%.2f %% [%.2f, %.2f]", 100 * r->value, 100 * r->interval.low,
-             100 * r->interval.high);
-    return json_string(text);
-}
-
-static json_t *in_numbers(const struct btz_rate *r)
-{
-    return json_pack("{s:I, s:I, s:f, s:[f, f]}", "correct", (json_int_t)r->k, "samples",
-                     (json_int_t)r->n, "accuracy", r->value, "interval", r->interval.low,
-                     r->interval.high);
-}
-
 static enum btz_err add_accuracy(const char *model, const char *samples,
                                  const struct btz_harden_accuracy *a, json_t *rows, json_t *numbers)
 {
@@ -40,10 +24,10 @@ static enum btz_err add_accuracy(const char *model, const char *samples,
     BTZ_TRY(rate(a->clean, a->n, &clean));
     BTZ_TRY(rate(a->robust, a->n, &robust));
     if (json_array_append_new(rows, json_pack("[s, s, I, o, o]", model, samples, (json_int_t)a->n,
-                                              in_words(&clean), in_words(&robust))) ||
+                                              btz_rate_text(&clean), btz_rate_text(&robust))) ||
         json_array_append_new(numbers, json_pack("{s:s, s:s, s:o, s:o}", "model", model, "samples",
-                                                 samples, "clean", in_numbers(&clean), "robust",
-                                                 in_numbers(&robust))))
+                                                 samples, "clean", btz_rate_json(&clean), "robust",
+                                                 btz_rate_json(&robust))))
         return btz_fail(BTZ_LIMIT, "out of memory");
     return BTZ_OK;
 }
