@@ -66,7 +66,7 @@ table 2 --norm l0 --eps 1 --constraints wide.yaml
 says .err "the model has 3 inputs"
 
 # ---- killed in the middle, again and again, and resumed: what comes out is what one run finds ----
-awk 'NR == 1 { print } NR > 1 { row[NR] = $0 } END { for (k = 0; k < 20; k++) for (i = 2; i <= NR; i++) print row[i] }' table.csv >long.csv
+awk 'NR == 1 { print } NR > 1 { row[NR] = $0 } END { for (k = 0; k < 60; k++) for (i = 2; i <= NR; i++) print row[i] }' table.csv >long.csv
 long() { # STATE OUT OPTION...
     state=$1 out=$2
     shift 2
@@ -82,15 +82,14 @@ jq -e '[.. | objects | select(.label? == "Median distance over questions asked")
 ok $? "and so has the JSON report"
 kills=0
 as=exec # in a process of its own, to be killed by its number
-for pause in 0.2 0.4 0.6 0.8 1.2 1.8 2.7 4 6 9 14 20 60; do
+for pause in 0 0 0.1 0.2 0.4 0.8 1.6 3 6 12 24 60 120; do
     again=
     [ ! -e parts/runs/r ] || again=--resume
     long parts parts.json --save parts.npy --run r $again &
     attacker=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do # until it is at work
-        [ -e parts/runs/r/trees.onnx.robust ] && break
-        sleep 0.5
-    done
+    while kill -0 $attacker && [ ! -e parts/runs/r/trees.onnx.robust ]; do # until it is at work
+        sleep 0.02
+    done 2>/dev/null
     sleep "$pause"
     kill -9 $attacker 2>/dev/null
     wait $attacker
