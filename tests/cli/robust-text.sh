@@ -124,7 +124,8 @@ S
     env --default-signal=INT "$bartizan" --state state robust text "$url" --data texts.jsonl --scores-at '$.s' --header 'X-Team: red: one' \
         --header 'Authorization: Bearer ${BTZ_TEXT_KEY}' --threads 2 -o cut.txt 2>.err &
     cut=$!
-    sleep 1.5
+    catches_int "$cut"
+    sleep 1
     kill -INT "$cut"
     before=$(date +%s)
     wait "$cut"

@@ -79,11 +79,7 @@ run 0 robust build --arch slow.yaml -o slow.onnx
 # A shell without job control starts programs in the background with SIGINT ignored.
 env --default-signal=INT "$bartizan" robust eval slow.onnx --data digits/test-images.idx --labels digits/test-labels.idx --threads 1 >.out 2>.err &
 slow=$!
-# Until it catches SIGINT: the second bit of the mask.
-until grep -q '^SigCgt:.*[2367abef]$' "/proc/$slow/status"; do
-    kill -0 "$slow" || break
-    sleep 0.02
-done
+catches_int "$slow"
 kill -INT "$slow"
 wait "$slow"
 is "$?" 4 "an interrupted evaluation exits as other commands do"

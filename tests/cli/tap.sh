@@ -61,3 +61,9 @@ empty() { # FILE
 done_testing() {
     echo "1..$tests"
 }
+# Waits until the process PID catches SIGINT: the second bit of the mask.
+catches_int() {
+    while kill -0 "$1" 2>/dev/null && ! grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status"; do
+        sleep 0.02
+    done
+}
