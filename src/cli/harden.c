@@ -15,8 +15,8 @@
 struct args {
     const char *data, *labels, *label_column, *valid_data, *valid_labels, *out, *checkpoint;
     int method, norm, optimiser, schedule, keep, format;
-    double eps, step, beta, clean_ratio, gamma, lr, momentum, decay, peak, drop, average,
-        validation;
+    double eps, eps_warmup, step, beta, clean_ratio, gamma, lr, momentum, decay, peak, drop,
+        average, validation;
     double edge, shift, mirror, corrupt, low, high;
     int64_t steps, replays, warmup, epochs, batch, part, seed, threads, every, measure, memory;
     struct btz_option_list drops, reports;
@@ -71,6 +71,8 @@ static const struct btz_option options[] = {
     COUNT("awp-warmup", warmup, -1, 100000, "-1", "Epochs without it; -1: the method's."),
     CHOICE("norm", norm, norms, "linf", "What eps bounds."),
     REAL("eps", eps, 0, 1e6, "0.3", "Largest perturbation, in units of the model's input."),
+    REAL("eps-warmup", eps_warmup, -1, 100000, "-1",
+         "Epochs in which eps grows evenly from 0 to that; -1: the method's."),
     REAL("low", low, -1e9, 1e9, "0", "Least value an input may have."),
     REAL("high", high, -1e9, 1e9, "1", "Largest value an input may have."),
     REAL("step", step, 0, 1e6, "0", "Step of the inner attack; 0: the method's share of eps."),
@@ -201,6 +203,7 @@ static enum btz_err read_options(struct job *j)
     o->norm = a->norm ? BTZ_NORM_L2 : BTZ_NORM_LINF;
     o->eps = a->eps;
     o->step = a->step;
+    say_real(a->eps_warmup, &o->eps_warmup);
     o->box = (struct btz_box){ (float)a->low, (float)a->high };
     say_count(a->steps, &o->steps);
     say_real(a->beta, &o->beta);
@@ -528,6 +531,12 @@ static enum btz_err write_reports(struct job *j, const struct btz_harden_result 
                : btz_fail_context(err, "the model is in %s, but a report is missing", j->a->out);
 }
 
+/* As many right as by chance, and attacks change none: scores that do not depend on the input. */
+static bool is_stuck(const struct btz_harden_result *r, const struct btz_harden_accuracy *a)
+{
+    return a->robust == a->clean && (double)a->clean * (double)r->classes < 1.25 * (double)a->n;
+}
+
 static enum btz_err finish(struct job *j, const struct btz_harden_result *r, struct figures *f)
 {
     BTZ_TRY(measure(j, true, &f->after));
@@ -541,6 +550,11 @@ static enum btz_err finish(struct job *j, const struct btz_harden_result *r, str
                 "bartizan: catastrophic overfitting in epoch %zu; the weights after epoch %" PRIu32
                 " are written\n",
                 r->epoch_count, r->kept);
+    if (is_stuck(r, &f->after))
+        fprintf(j->cli->err,
+                "bartizan: the model is right by chance only and answers the same whatever it is "
+                "asked: the training did not begin to work; try --eps-warmup with a third of the "
+                "epochs, a lower --lr, or more epochs\n");
     return j->a->reports.count ? write_reports(j, r) : BTZ_OK;
 }
 

@@ -52,6 +52,16 @@ if command -v jq >/dev/null; then
     is "$(jq -r '.epochs | length' .out)" 1 "a curve of one epoch"
 fi
 
+# Eps may grow; a training that does not begin to work is called what it is.
+run 0 harden net.onnx --data rows.csv $few --eps-warmup 1.5 -o warm.onnx
+! cmp -s hard.onnx warm.onnx
+ok $? "eps that grows makes a difference"
+silent .err "answers the same"
+run 0 harden net.onnx --data rows.csv --method pgd --steps 2 --lr 1 --epochs 3 --batch 40 -o m.onnx
+says .err "answers the same whatever it is asked"
+run 2 harden net.onnx --data rows.csv $few --eps-warmup 4 -o m.onnx
+says .err "eps grows"
+
 # Killed again and again, and continued.
 long="--method pgd --steps 5 --epochs 40 --batch 40 --eps 0.05 --measure 50 --keep best"
 run 0 harden net.onnx --data rows.csv $long -o want.onnx

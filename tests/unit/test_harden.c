@@ -259,6 +259,34 @@ static void test_kills(void **state)
     run_kills(BTZ_HARDEN_FREE, PLAIN);
 }
 
+/* Two epochs of one batch each while eps grows: in the first it is half of what it is, so its loss is that of a run with half of
+ * eps and step. */
+static void test_warmup(void **state)
+{
+    (void)state;
+    for (int k = BTZ_HARDEN_FGSM_RS; k < BTZ_HARDEN_METHODS; k++) {
+        struct btz_harden_options o;
+        double loss[3];
+
+        for (int run = 0; run < 3; run++) {
+            struct btz_model *m = make_model(PLAIN);
+            struct btz_harden_result r;
+
+            small((enum btz_harden_method)k, &o);
+            o.batch = SAMPLES;
+            o.eps_warmup = run == 0 ? 2 : 0;
+            o.eps = run == 1 ? 0.05 : 0.1;
+            o.step = run == 1 ? 0.025 : 0.05;
+            r = train(m, &o);
+            loss[run] = r.epochs[0].loss;
+            btz_harden_result_release(&r);
+            btz_model_free(m);
+        }
+        assert_true(loss[0] == loss[1]);
+        assert_true(loss[0] < loss[2]);
+    }
+}
+
 /* Stopped every few batches; the progress tells where it goes on. */
 struct stopper {
     int flag, calls;
@@ -291,6 +319,7 @@ static void test_stops(void **state)
     close(fd);
     unlink(file);
     small(BTZ_HARDEN_PGD, &o);
+    o.eps_warmup = 1.5;
     r = train(m, &o);
     digest_of(m, want);
     btz_harden_result_release(&r);
@@ -655,12 +684,12 @@ static void test_no_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_kills),
-        cmocka_unit_test(test_stops),       cmocka_unit_test(test_signature),
-        cmocka_unit_test(test_statistics),  cmocka_unit_test(test_hardens),
-        cmocka_unit_test(test_overfitting), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_number),   cmocka_unit_test(test_means),
-        cmocka_unit_test(test_best),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_kills),
+        cmocka_unit_test(test_warmup),    cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_signature), cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_hardens),   cmocka_unit_test(test_overfitting),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_no_number),
+        cmocka_unit_test(test_means),     cmocka_unit_test(test_best),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

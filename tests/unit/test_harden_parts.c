@@ -91,6 +91,26 @@ static void test_schedules(void **state)
     near(btz_harden_rate(&o, 9, 599, 600), 5e-3);
 }
 
+/* Eps grows evenly and stays: 2 of 4 epochs, 10 batches each. */
+static void test_reach(void **state)
+{
+    struct btz_harden_options o;
+
+    (void)state;
+    btz_harden_defaults(BTZ_HARDEN_PGD, &o);
+    o.epochs = 4;
+    near(btz_harden_reach(&o, 0, 0, 10), 1);
+    o.eps_warmup = 2;
+    near(btz_harden_reach(&o, 0, 0, 10), 0.05);
+    near(btz_harden_reach(&o, 0, 9, 10), 0.5);
+    near(btz_harden_reach(&o, 1, 8, 10), 0.95);
+    near(btz_harden_reach(&o, 1, 9, 10), 1);
+    near(btz_harden_reach(&o, 3, 9, 10), 1);
+    o.eps_warmup = 5;
+    assert_int_equal(btz_harden_settle(&o), BTZ_USAGE);
+    assert_non_null(strstr(btz_error_detail(), "eps grows"));
+}
+
 static void test_recipes(void **state)
 {
     struct btz_harden_options o;
@@ -374,10 +394,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_optimisers), cmocka_unit_test(test_schedules),
-        cmocka_unit_test(test_recipes),    cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_awp),        cmocka_unit_test(test_augment),
-        cmocka_unit_test(test_average),    cmocka_unit_test(test_shuffle),
-        cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_reach),      cmocka_unit_test(test_recipes),
+        cmocka_unit_test(test_losses),     cmocka_unit_test(test_awp),
+        cmocka_unit_test(test_augment),    cmocka_unit_test(test_average),
+        cmocka_unit_test(test_shuffle),    cmocka_unit_test(test_checkpoint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

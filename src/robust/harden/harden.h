@@ -109,6 +109,9 @@ struct btz_harden_options {
     enum btz_norm norm; /* Linf, L2 */
     double eps, step;   /* step 0: the method's share of eps */
     uint32_t steps;
+    double
+        eps_warmup; /* epochs in which eps and step grow evenly from 0; 0: none. Nets that see the whole eps from the
+                        * first step on may stay at the scores of chance for good */
     struct btz_box box;
     double beta;        /* weight of the second term of TRADES and MART */
     uint32_t replays;   /* of a batch, FREE */
@@ -182,6 +185,7 @@ struct btz_harden_result {
     uint64_t batches, samples, resumed; /* gone through in all; batches found in the checkpoint */
     uint64_t gradients, forwards;       /* of samples, in this process */
     size_t train_count, valid_count, params; /* numbers trained */
+    size_t classes;                          /* the model tells apart */
     size_t memory;                           /* bytes planned */
     double seconds;
 };

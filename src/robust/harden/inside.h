@@ -21,6 +21,10 @@ BTZ_CHECKED enum btz_err btz_harden_fingerprint(const struct btz_harden_options 
 double btz_harden_rate(const struct btz_harden_options *o, uint32_t epoch, uint64_t batch,
                        uint64_t batches);
 
+/* Share of eps that attacks of that batch use: 1 once `eps_warmup` epochs are over. */
+double btz_harden_reach(const struct btz_harden_options *o, uint32_t epoch, uint64_t batch,
+                        uint64_t batches);
+
 /* ---- optimiser.c ----------------------------------------------------------------------------------------------------- */
 
 /* One step of n numbers. `first` and `second` are the moments (SGD uses the first alone); `step` counts from 1. The rules of
@@ -190,6 +194,7 @@ struct btz_harden_run {
     const size_t *rows; /* indexes of its samples */
     size_t row_count;
     uint32_t replay;
+    double reach;      /* share of eps and step that attacks use */
     float *x, *adv;    /* batch x features */
     uint32_t *y;       /* batch */
     float *grads;      /* parts x numbers */

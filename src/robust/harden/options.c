@@ -104,6 +104,7 @@ static enum btz_err check(const struct btz_harden_options *o)
     BTZ_TRY(want(o->step, 0, 1e6, "step"));
     BTZ_TRY(want(o->steps, 1, 100000, "steps"));
     BTZ_TRY(want(o->epochs, 1, 100000, "epochs"));
+    BTZ_TRY(want(o->eps_warmup, 0, o->epochs, "epochs in which eps grows"));
     BTZ_TRY(want(o->batch, 1, 65536, "batch"));
     BTZ_TRY(want(o->part, 0, 65536, "part"));
     BTZ_TRY(want(o->replays, 1, 1000, "replays"));
@@ -173,10 +174,11 @@ enum btz_err btz_harden_settle(struct btz_harden_options *o)
 enum btz_err btz_harden_fingerprint(const struct btz_harden_options *o, struct btz_buf *out)
 {
     BTZ_TRY(btz_buf_printf(out,
-                           "method %d norm %d eps %a step %a steps %" PRIu32
+                           "method %d norm %d eps %a step %a warmup %a steps %" PRIu32
                            " box %a %a beta %a replays %" PRIu32 " clean %a\n",
-                           o->method, o->norm, o->eps, o->step, o->steps, (double)o->box.low,
-                           (double)o->box.high, o->beta, o->replays, o->clean_ratio));
+                           o->method, o->norm, o->eps, o->step, o->eps_warmup, o->steps,
+                           (double)o->box.low, (double)o->box.high, o->beta, o->replays,
+                           o->clean_ratio));
     BTZ_TRY(btz_buf_printf(out, "awp %d %a %" PRIu32 "\n", o->awp, o->awp_gamma, o->awp_warmup));
     BTZ_TRY(btz_buf_printf(out,
                            "epochs %" PRIu32 " batch %" PRIu32 " part %" PRIu32

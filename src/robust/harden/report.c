@@ -228,6 +228,7 @@ static void loss_rows(json_t *rows, const struct btz_harden_options *o)
     if (o->method != BTZ_HARDEN_PLAIN) {
         row(rows, "step of the inner attack", json_real(o->step));
         row(rows, "steps of the inner attack", number(o->steps));
+        row(rows, "epochs in which eps grows", json_real(o->eps_warmup));
     }
     if (pairs)
         row(rows, "beta", json_real(o->beta));

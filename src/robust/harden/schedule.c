@@ -1,5 +1,5 @@
 /*
- * Learning rates.
+ * Learning rates, and how far attacks reach.
  */
 #include <math.h>
 
@@ -26,4 +26,12 @@ double btz_harden_rate(const struct btz_harden_options *o, uint32_t epoch, uint6
     default:
         return rate;
     }
+}
+
+double btz_harden_reach(const struct btz_harden_options *o, uint32_t epoch, uint64_t batch,
+                        uint64_t batches)
+{
+    double at = epoch + ((double)batch + 1) / (double)batches;
+
+    return at < o->eps_warmup ? at / o->eps_warmup : 1;
 }

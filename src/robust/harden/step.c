@@ -59,8 +59,8 @@ static void inner_of(const struct btz_harden_run *r, struct btz_inner *out)
 
     *out = (struct btz_inner){
         .norm = o->norm,
-        .eps = o->eps,
-        .step = o->step,
+        .eps = r->reach * o->eps,
+        .step = r->reach * o->step,
         .steps = o->steps,
         .box = o->box,
         .start = o->method == BTZ_HARDEN_FGSM_RS ? BTZ_INNER_UNIFORM_OPEN
@@ -180,7 +180,7 @@ static void move_delta(struct btz_harden_run *r, const struct btz_harden_nets *n
 {
     size_t features = r->params.features;
     const float *g = btz_harden_input_grad(n, BTZ_HARDEN_TRAIN);
-    float eps = (float)r->o.eps, step = (float)r->o.step;
+    float eps = (float)(r->reach * r->o.eps), step = (float)(r->reach * r->o.step);
 
     for (size_t i = 0; i < count * features; i++) {
         float *d = r->state.delta + first * features + i, x = r->x[first * features + i];
@@ -349,6 +349,7 @@ enum btz_err btz_harden_batch(struct btz_harden_run *r, const size_t *rows, size
     r->rows = rows;
     r->row_count = count;
     r->replay = 0;
+    r->reach = btz_harden_reach(&r->o, r->state.epoch, r->state.batch, r->batches);
     *sums = (struct btz_harden_sums){ 0 };
     BTZ_TRY(each_part(r, prepare));
     for (; r->replay < r->o.replays; r->replay++) {

@@ -531,6 +531,7 @@ static void hand_over(struct btz_harden_run *r, bool stopped, double seconds,
     out->train_count = r->train_count;
     out->valid_count = r->o.valid ? r->o.valid->count : r->valid_count;
     out->params = r->params.numbers;
+    out->classes = r->classes;
     out->memory = r->memory;
     out->seconds = seconds;
 }
