@@ -11,7 +11,8 @@
 #include "robust/oracles.h"
 #include "robust/text_oracle.h"
 
-#define BTZ_TEXT_WORDS_MAX 4096 /* of one text; what is behind them is left alone */
+#define BTZ_TEXT_WORDS_MAX   4096 /* of one text; what is behind them is left alone */
+#define BTZ_TEXT_CLASSES_MAX 1000
 
 /* ---- an address (text/http.c) ------------------------------------------------------------------------------------------- */
 
@@ -30,6 +31,54 @@ struct btz_text_http {
 };
 BTZ_CHECKED enum btz_err btz_text_oracle_of_http(const struct btz_text_http *conf,
                                                  struct btz_text_oracle **out);
+
+/* ---- texts as BERT reads them (text/wordpiece.c) ------------------------------------------------------------------------ */
+
+struct btz_wordpiece;
+enum btz_letter_case {
+    BTZ_CASE_AUTO,  /* as the vocabulary is: capitals are kept where it has tokens with them */
+    BTZ_CASE_LOWER, /* lower case, accents are taken off */
+    BTZ_CASE_KEEP,
+};
+/* A vocabulary: one token a line (LF or CRLF), its number that of the line from 0. Errors: IO, INPUT with the line (empty, long or
+ * ill-formed ones; the same token twice; no [UNK], [CLS] or [SEP]), LIMIT (64 MiB, 1,000,000 tokens). */
+BTZ_CHECKED enum btz_err btz_wordpiece_read(const char *path, enum btz_letter_case letters,
+                                            struct btz_wordpiece **out);
+BTZ_CHECKED enum btz_err btz_wordpiece_parse(struct btz_slice file, enum btz_letter_case letters,
+                                             const char *what, struct btz_wordpiece **out);
+void btz_wordpiece_free(struct btz_wordpiece *w);
+/* The first `max` tokens of a text at most, without [CLS] and [SEP]; such names within the text are text. Ill-formed bytes are
+ * left out. Errors: LIMIT (four times BTZ_TEXT_BYTES_MAX, memory). Source: google-research/bert, tokenization.py. */
+BTZ_CHECKED enum btz_err btz_wordpiece_encode(const struct btz_wordpiece *w, struct btz_slice text,
+                                              size_t max, uint32_t *out, size_t *count);
+#define BTZ_WORDPIECE_NONE UINT32_MAX
+struct btz_wordpiece_special {
+    uint32_t unknown, first, last, pad; /* [UNK], [CLS], [SEP], [PAD]; the last may be NONE */
+};
+const struct btz_wordpiece_special *btz_wordpiece_special(const struct btz_wordpiece *w);
+struct btz_slice btz_wordpiece_token(const struct btz_wordpiece *w, uint32_t id);
+bool btz_wordpiece_lowers(const struct btz_wordpiece *w);
+
+/* ---- a network (text/network.c) ----------------------------------------------------------------------------------------- */
+
+/*
+ * A classifier such as BERT: inputs input_ids, and optionally attention_mask and token_type_ids, batch x tokens of int64 or int32;
+ * the first output of floats that is batch x classes, or one a text (its logit for class 1). Softmax and Sigmoid at the end
+ * are left out. Texts of one length are asked about together; [PAD] is behind them only where the model fixes the length.
+ * `tokens` of a text with [CLS] and [SEP] are read, 0: what the model fixes, else BTZ_TEXT_TOKENS. `pad`: a model of a fixed length
+ * is asked also where it has no attention_mask to tell [PAD] by.
+ */
+struct btz_text_network {
+    const struct btz_model *model; /* both outlive the oracle, and may be shared */
+    const struct btz_wordpiece *wordpiece;
+    size_t tokens;
+    bool pad;
+};
+#define BTZ_TEXT_TOKENS     512
+#define BTZ_TEXT_TOKENS_MAX 65536
+/* Runs the model once. Errors: UNSUPPORTED (an input or output that is none of these), INPUT, those of btz_net_new and forward. */
+BTZ_CHECKED enum btz_err btz_text_oracle_of_network(const struct btz_text_network *conf,
+                                                    struct btz_text_oracle **out);
 
 /* ---- words (text/words.c) ---------------------------------------------------------------------------------------------- */
 
@@ -134,6 +183,7 @@ struct btz_text_data {
     uint32_t *label;
     size_t count, classes;
     const char **names; /* classes: "0", "1", ... or what the file calls them, sorted */
+    bool numbered;      /* the former */
 };
 /*
  * JSON lines of objects, or CSV (name ends in .csv) with a head. Labels are whole numbers (classes by number), or names (classes

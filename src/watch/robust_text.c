@@ -1,6 +1,6 @@
 /*
- * Attacks on classifiers of texts as `scan` runs them. It stands here because its targets are of several folders: addresses, and
- * the gateway's own classifier of injections.
+ * Attacks on classifiers of texts as `scan` runs them. It stands here because its targets are of several folders: networks,
+ * addresses, and the gateway's own classifier of injections.
  */
 #include <math.h>
 
@@ -12,13 +12,15 @@
 #define ATTACKS_MAX 16
 
 struct conf {
-    const char *name, *target, *data, *text_column, *label_column, *synonyms;
+    const char *name, *target, *data, *text_column, *label_column, *synonyms, *vocab;
     struct btz_address_conf address;
-    struct btz_conf_list attacks, set, keep;
-    int64_t classes, samples, least, edits, distance, queries;
+    struct btz_conf_list attacks, set, keep, class_names;
+    int64_t classes, samples, least, edits, distance, queries, max_tokens;
     double words, robust_min;
-    bool ascii, stop_words;
+    int lower_case; /* enum btz_letter_case */
+    bool ascii, stop_words, pad;
 };
+static const char *const letter_cases[] = { "auto", "yes", "no", NULL };
 
 #define KEY(member, type, text)                                                                    \
     .name = #member, .kind = (type), .offset = offsetof(struct conf, member), .help = (text)
@@ -26,7 +28,7 @@ static const struct btz_conf_key text_keys[] = {
     { KEY(name, BTZ_CONF_STRING, "How reports call the classifier."), .fallback = "texts" },
     { KEY(target, BTZ_CONF_STRING,
           "`guard` (the built-in classifier of injections), `guard:FILE` (one that `bartizan gate "
-          "train` made), or the address of a service."),
+          "train` made), a network (`FILE.onnx`), or the address of a service."),
       .required = true },
     { KEY(data, BTZ_CONF_STRING, "Labelled texts: JSON lines, or CSV with a head."),
       .required = true },
@@ -36,6 +38,23 @@ static const struct btz_conf_key text_keys[] = {
       .fallback = "label" },
     { KEY(classes, BTZ_CONF_INT, "How many classes the service has; 0: as many as the data."),
       .fallback = "0", .max = 1000 },
+    { KEY(class_names, BTZ_CONF_STRINGS,
+          "Names of all classes in the order of the classifier. Left out: those of the data, "
+          "sorted.") },
+    { KEY(vocab, BTZ_CONF_STRING,
+          "Vocabulary of a network, one token of WordPiece a line; left out: vocab.txt beside "
+          "it.") },
+    { KEY(lower_case, BTZ_CONF_ENUM,
+          "Whether a network is given texts in lower case and without accents; auto: unless the "
+          "vocabulary has tokens with capitals."),
+      .fallback = "auto", .choices = letter_cases },
+    { KEY(max_tokens, BTZ_CONF_INT,
+          "Tokens of a text that a network is given, with [CLS] and [SEP]; 0: what it fixes, else "
+          "512."),
+      .fallback = "0", .max = BTZ_TEXT_TOKENS_MAX },
+    { KEY(pad, BTZ_CONF_BOOL,
+          "Fill texts with [PAD] also where a network of a fixed length has no attention_mask."),
+      .fallback = "false" },
     BTZ_ADDRESS_KEYS(
         struct conf,
         "JSON that is sent: \"{{texts}}\" stands for a list of texts, \"{{text}}\" for one. Left "
@@ -82,7 +101,8 @@ struct plan {
     const struct conf *conf;
     struct btz_text_given attacks[ATTACKS_MAX];
     size_t attack_count;
-    const char *guard; /* its file, "" built-in; NULL: an address */
+    const char *guard; /* its file, "" built-in; NULL: none */
+    const char *vocab; /* of a network; NULL: the target is none */
 };
 
 static enum btz_err set_param(struct plan *p, const struct btz_conf_pair *pair)
@@ -142,6 +162,24 @@ static enum btz_err list_attacks(struct plan *p)
     return BTZ_OK;
 }
 
+static bool is_network(const char *target)
+{
+    size_t n = strlen(target);
+
+    return n > 5 && strcmp(target + n - 5, ".onnx") == 0 && !btz_is_address(target);
+}
+
+static enum btz_err find_vocab(struct plan *p, struct btz_arena *arena)
+{
+    const char *target = p->conf->target, *slash = strrchr(target, '/');
+
+    p->vocab = p->conf->vocab && *p->conf->vocab
+                   ? p->conf->vocab
+                   : btz_arena_printf(arena, "%.*svocab.txt", slash ? (int)(slash + 1 - target) : 0,
+                                      target);
+    return p->vocab ? BTZ_OK : BTZ_LIMIT;
+}
+
 static enum btz_err make_plan(const void *conf, const struct btz_context *ctx,
                               struct btz_arena *arena, void **out, struct btz_forecast *forecast)
 {
@@ -156,9 +194,12 @@ static enum btz_err make_plan(const void *conf, const struct btz_context *ctx,
         p->guard = "";
     else if (strncmp(c->target, "guard:", 6) == 0 && c->target[6])
         p->guard = c->target + 6;
+    else if (is_network(c->target))
+        BTZ_TRY(find_vocab(p, arena));
     else if (!btz_is_address(c->target))
         return btz_fail(BTZ_USAGE,
-                        "robust_text.target \"%s\": expected guard, guard:FILE or an address",
+                        "robust_text.target \"%s\": expected guard, guard:FILE, a network whose "
+                        "name ends in .onnx, or an address",
                         c->target);
     else if (!c->address.scores_at == !c->address.labels_at)
         return btz_fail(BTZ_USAGE, "robust_text: an address needs a path to either `scores_at` or "
@@ -184,9 +225,32 @@ struct work {
     struct btz_slice *text;
     uint32_t *label;
     size_t count, classes;
+    const char *const *names; /* of data.classes, or of all that the configuration names */
+    size_t name_count;
     struct btz_synonyms *synonyms;
+    struct btz_model *model; /* of a network: shared by the workers */
+    struct btz_wordpiece *wordpiece;
     unsigned threads;
 };
+
+static enum btz_err open_network(const struct work *w, struct btz_text_oracle **out)
+{
+    const struct conf *c = w->plan->conf;
+    const struct btz_text_network network = {
+        .model = w->model, .wordpiece = w->wordpiece, .tokens = (size_t)c->max_tokens, .pad = c->pad
+    };
+    enum btz_err err = btz_text_oracle_of_network(&network, out);
+    size_t classes = err ? 0 : (*out)->classes;
+
+    if (err)
+        return btz_fail_context(err, "%s", c->target);
+    if (!c->class_names.count || classes == c->class_names.count)
+        return BTZ_OK;
+    btz_text_oracle_free(*out);
+    *out = NULL;
+    return btz_fail(BTZ_INPUT, "%s has %zu classes; class_names has %zu", c->target, classes,
+                    c->class_names.count);
+}
 
 static enum btz_err open_oracle(void *user, struct btz_text_oracle **out)
 {
@@ -198,6 +262,8 @@ static enum btz_err open_oracle(void *user, struct btz_text_oracle **out)
 
     if (w->plan->guard)
         return btz_text_oracle_of_guard(w->plan->guard, out);
+    if (w->plan->vocab)
+        return open_network(w, out);
     BTZ_TRY(btz_address_headers(a, &headers));
     return btz_text_oracle_of_http(
         &(struct btz_text_http){
@@ -207,7 +273,7 @@ static enum btz_err open_oracle(void *user, struct btz_text_oracle **out)
             .request = a->request && *a->request ? a->request : "{\"inputs\":\"{{texts}}\"}",
             .scores = a->scores_at,
             .labels = a->labels_at,
-            .names = w->classes == w->data.classes ? w->data.names : NULL,
+            .names = w->classes == w->name_count ? w->names : NULL,
             .classes = w->classes,
             .rows = (uint32_t)a->rows,
             .http = &http,
@@ -216,12 +282,38 @@ static enum btz_err open_oracle(void *user, struct btz_text_oracle **out)
         out);
 }
 
+/* Labels by the names of the configuration, where it has some. */
+static enum btz_err name_classes(struct work *w)
+{
+    const struct btz_conf_list *all = &w->plan->conf->class_names;
+    const char *const *names = all->items;
+    struct btz_text_data *d = &w->data;
+    uint32_t number[BTZ_TEXT_CLASSES_MAX];
+
+    w->names = all->count ? names : d->names;
+    w->name_count = all->count ? all->count : d->classes;
+    for (size_t k = 0; all->count && k < d->classes; k++) {
+        size_t at = d->numbered ? k : 0;
+
+        while (at < all->count && !d->numbered && strcmp(names[at], d->names[k]) != 0)
+            at++;
+        if (at >= all->count)
+            return btz_fail(BTZ_INPUT, "%s: class \"%s\" is not among class_names",
+                            w->plan->conf->data, d->names[k]);
+        number[k] = (uint32_t)at;
+    }
+    for (size_t i = 0; all->count && i < d->count; i++)
+        d->label[i] = number[d->label[i]];
+    return BTZ_OK;
+}
+
 /* Every n-th text, so that a sorted file gives all its classes. */
 static enum btz_err choose(struct work *w)
 {
     const struct conf *c = w->plan->conf;
     size_t all = w->data.count;
 
+    BTZ_TRY(name_classes(w));
     w->count = c->samples && (uint64_t)c->samples < all ? (size_t)c->samples : all;
     w->text = btz_arena_array(&w->data.arena, w->count, sizeof *w->text);
     w->label = btz_arena_array(&w->data.arena, w->count, sizeof *w->label);
@@ -233,10 +325,10 @@ static enum btz_err choose(struct work *w)
         w->text[i] = w->data.text[from];
         w->label[i] = w->data.label[from];
     }
-    w->classes = w->plan->guard ? 2 : c->classes ? (size_t)c->classes : w->data.classes;
-    if (w->data.classes > w->classes)
-        return btz_fail(BTZ_INPUT, "%s has %zu classes, the classifier %zu", c->data,
-                        w->data.classes, w->classes);
+    w->classes = w->plan->guard ? 2 : c->classes ? (size_t)c->classes : w->name_count;
+    if (w->name_count > w->classes)
+        return btz_fail(BTZ_INPUT, "%s has %zu classes, the classifier %zu", c->data, w->name_count,
+                        w->classes);
     return BTZ_OK;
 }
 
@@ -277,13 +369,23 @@ static enum btz_err attack(struct work *w, struct btz_sink *sink)
     o.label = w->label;
     report.planned = o.count = w->count;
     o.synonyms = w->synonyms;
-    report.names = w->data.names;
-    report.classes = w->data.classes;
+    report.names = w->names;
+    report.classes = w->name_count;
     BTZ_TRY(btz_text_evaluate(&o, &e));
     report.evaluation = e;
     err = btz_text_findings(&report, sink);
     btz_text_evaluation_free(e);
     return err;
+}
+
+static enum btz_err read_network(struct work *w)
+{
+    const struct plan *p = w->plan;
+
+    if (!p->vocab)
+        return BTZ_OK;
+    BTZ_TRY(btz_wordpiece_read(p->vocab, (enum btz_letter_case)p->conf->lower_case, &w->wordpiece));
+    return btz_model_read(p->conf->target, NULL, &w->model);
 }
 
 static enum btz_err run(void *plan, const struct btz_context *ctx, struct btz_sink *sink)
@@ -293,10 +395,15 @@ static enum btz_err run(void *plan, const struct btz_context *ctx, struct btz_si
     const struct btz_text_columns columns = { c->text_column, c->label_column };
     enum btz_err err;
 
-    /* The guard is of this process; the threads that ask an address share what it allows. */
-    w.threads = w.plan->guard ? ctx->threads : btz_address_engines(&c->address, ctx->threads);
+    /* Guards and networks are of this process; the threads that ask an address share what it allows. */
+    w.threads = w.plan->guard || w.plan->vocab ? ctx->threads
+                                               : btz_address_engines(&c->address, ctx->threads);
     BTZ_TRY(btz_text_data_read(c->data, &columns, &w.data));
-    err = attack(&w, sink);
+    err = read_network(&w);
+    if (!err)
+        err = attack(&w, sink);
+    btz_wordpiece_free(w.wordpiece);
+    btz_model_free(w.model);
     btz_synonyms_free(w.synonyms);
     btz_text_data_release(&w.data);
     return err;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Attacks on classifiers of texts, by the program: the gateway's own classifier, an address, what goes wrong.
+# Attacks on classifiers of texts, by the program: the gateway's own classifier, a network, an address, what goes wrong.
+# tests/models/make_words.py says what the network is.
 . "$(dirname "$0")/tap.sh"
 
 cat >texts.jsonl <<'J'
@@ -43,6 +44,57 @@ run 0 scan --format json -o scan.json
 is "$(jq "$found | length" scan.json)" 3 "the same from bartizan.yaml"
 rm bartizan.yaml
 
+# ---- a network, with vocab.txt beside it; class 0 is positive ----
+mkdir model
+cp "$BTZ_SOURCE/tests/models/words.onnx" model/
+cp "$BTZ_SOURCE/tests/models/words.txt" model/vocab.txt
+cat >reviews.jsonl <<'J'
+{"text":"The Movie was good.","label":"positive"}
+{"text":"A great film, a great plot.","label":"positive"}
+{"text":"The plot was decent.","label":"positive"}
+{"text":"The movie was awful.","label":"negative"}
+{"text":"A bad film.","label":"negative"}
+{"text":"The plot was bad, bad and dreadful.","label":"negative"}
+{"text":"The film was superb.","label":"negative"}
+J
+# Synonyms turn "good" and "bad"; two words would have to change where "bad" comes twice; the last is wrong from the start.
+printf 'good: fine, decent\ngreat: superb\nbad: poor\nawful: bad\ndecent: good\ndreadful: bad\n' >words.txt
+review() { # STATUS OUT OPTION...
+    status=$1 out=$2
+    shift 2
+    attack "$status" "$out" model/words.onnx --data reviews.jsonl --attack textfooler --edits 0 --least 3 --fail-on critical --class-name positive --class-name negative "$@"
+}
+review 0 words.json --synonyms words.txt --words 0.2 --threads 1
+is "$(jq -r "$found[0] | [.k, .n] | @csv" words.json)" 2,6 "a network keeps what no synonym turns"
+jq -r "$found[0].reason" words.json | grep -q 'Accuracy 85.71 %.* under attack 57.14 %'
+ok $? "of what it knew before"
+review 0 two.json --synonyms words.txt --words 0.2 --threads 3
+is "$(jq -c "$same" words.json)" "$(jq -c "$same" two.json)" "whatever the number of threads"
+review 0 kept.json --synonyms words.txt --words 0.2 --lower-case no
+jq -r "$found[0].reason" kept.json | grep -q 'Accuracy 57.14 %'
+ok $? "capitals are other tokens: unknown ones"
+review 0 cut.json --synonyms words.txt --max-tokens 4
+jq -r "$found[0].reason" cut.json | grep -q 'Accuracy 57.14 %'
+ok $? "what is behind the longest text is not read"
+review 0 edited.json --synonyms words.txt --words 0.2 --edits 1 --attack textbugger
+is "$(jq -r "$found | map(select(.location | test(\"textbugger\")))[0].k" edited.json)" 3 "a letter makes a token unknown"
+attack 3 x.json model/words.onnx --data reviews.jsonl --class-name good --class-name negative
+says .err '"positive" is not among class_names'
+attack 3 x.json model/words.onnx --data reviews.jsonl --class-name a --class-name positive --class-name negative
+says .err 'model/words.onnx has 2 classes; class_names has 3'
+attack 4 x.json model/words.onnx --data reviews.jsonl --vocab none.txt
+says .err 'none.txt'
+attack 3 x.json model/words.onnx --data reviews.jsonl --vocab words.txt
+says .err 'words.txt: no line "[UNK]"'
+cp model/vocab.txt model/bad.txt
+printf 'good\n' >>model/bad.txt
+attack 3 x.json model/words.onnx --data reviews.jsonl --vocab model/bad.txt
+says .err 'model/bad.txt:27: the same token as in line 16'
+attack 2 x.json "$BTZ_SOURCE/tests/models/trees.onnx" --data reviews.jsonl --vocab model/vocab.txt
+says .err "input 'x' is not known"
+run 0 --state state robust text model/words.onnx --data reviews.jsonl --dry-run
+says .out 'model/words.onnx'
+
 # ---- what goes wrong says what and where ----
 printf '{"text":"a","label":1}\n{"text":2}\n' >bad.jsonl
 attack 3 x.json guard --data bad.jsonl
@@ -52,8 +104,10 @@ run 4 --state state robust text guard --data none.jsonl
 silent .out INTERRUPTED
 says .out 'FAILED: these results are partial'
 says .out none.jsonl
-attack 2 x.json model.onnx --data texts.jsonl
-says .err 'expected guard, guard:FILE or an address'
+attack 2 x.json model.pt --data texts.jsonl
+says .err 'expected guard, guard:FILE, a network whose name ends in .onnx, or an address'
+attack 4 x.json none.onnx --data texts.jsonl
+says .err 'vocab.txt'
 attack 2 x.json http://127.0.0.1:1/ --data texts.jsonl
 attack 2 x.json guard --data texts.jsonl --attack textbuger
 attack 2 x.json guard --data texts.jsonl --set beam.width=2

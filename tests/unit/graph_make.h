@@ -42,9 +42,9 @@ static inline uint32_t make_dims(const char *text, int64_t dims[BTZ_RANK_MAX])
     return n;
 }
 
-/* An input (11) or output (12) of floats. */
-static inline void make_value(struct graph_make *g, uint32_t field, const char *name,
-                              const char *shape)
+/* An input (11) or output (12). */
+static inline void make_typed(struct graph_make *g, uint32_t field, const char *name,
+                              enum btz_type of, const char *shape)
 {
     BTZ_BUF_RELEASE struct btz_buf dims = BTZ_BUF(1 << 16);
     BTZ_BUF_RELEASE struct btz_buf tensor = BTZ_BUF(1 << 16);
@@ -60,7 +60,7 @@ static inline void make_value(struct graph_make *g, uint32_t field, const char *
                            : btz_wire_put_number(&one, 1, (uint64_t)dim[i]));
         make_ok(btz_wire_put_bytes(&dims, 1, btz_buf_slice(&one)));
     }
-    make_ok(btz_wire_put_number(&tensor, 1, BTZ_F32));
+    make_ok(btz_wire_put_number(&tensor, 1, of));
     make_ok(btz_wire_put_bytes(&tensor, 2, btz_buf_slice(&dims)));
     make_ok(btz_wire_put_bytes(&type, 1, btz_buf_slice(&tensor)));
     make_ok(btz_wire_put_text(&value, 1, name));
@@ -68,29 +68,49 @@ static inline void make_value(struct graph_make *g, uint32_t field, const char *
     make_ok(btz_wire_put_bytes(&g->graph, field, btz_buf_slice(&value)));
 }
 
-/* A constant of floats, uniform in middle +- spread. */
-static inline void make_constant(struct graph_make *g, const char *name, const char *shape,
-                                 double middle, double spread)
+/* The same of floats. */
+static inline void make_value(struct graph_make *g, uint32_t field, const char *name,
+                              const char *shape)
+{
+    make_typed(g, field, name, BTZ_F32, shape);
+}
+
+/* A constant with these values, as many as the shape says. */
+static inline void make_given(struct graph_make *g, const char *name, enum btz_type of,
+                              const char *shape, const void *values)
 {
     BTZ_BUF_RELEASE struct btz_buf tensor = BTZ_BUF(64 << 20);
     int64_t dim[BTZ_RANK_MAX];
     uint32_t rank = make_dims(shape, dim);
     size_t count = 1;
-    float *data;
 
     for (uint32_t i = 0; i < rank; i++) {
         make_ok(btz_wire_put_number(&tensor, 1, (uint64_t)dim[i]));
         count *= (size_t)dim[i];
     }
+    make_ok(btz_wire_put_number(&tensor, 2, of));
+    make_ok(btz_wire_put_text(&tensor, 8, name));
+    make_ok(btz_wire_put_bytes(&tensor, 9, btz_slice_of(values, count * btz_type_size(of))));
+    make_ok(btz_wire_put_bytes(&g->graph, 5, btz_buf_slice(&tensor)));
+}
+
+/* A constant of floats, uniform in middle +- spread. */
+static inline void make_constant(struct graph_make *g, const char *name, const char *shape,
+                                 double middle, double spread)
+{
+    int64_t dim[BTZ_RANK_MAX];
+    uint32_t rank = make_dims(shape, dim);
+    size_t count = 1;
+    float *data;
+
+    for (uint32_t i = 0; i < rank; i++)
+        count *= (size_t)dim[i];
     data = malloc(count * sizeof *data + 1);
     if (!data)
         abort();
     for (size_t i = 0; i < count; i++)
         data[i] = (float)(middle + spread * (2 * btz_rng_unit(&g->rng) - 1));
-    make_ok(btz_wire_put_number(&tensor, 2, BTZ_F32));
-    make_ok(btz_wire_put_text(&tensor, 8, name));
-    make_ok(btz_wire_put_bytes(&tensor, 9, btz_slice_of(data, count * sizeof *data)));
-    make_ok(btz_wire_put_bytes(&g->graph, 5, btz_buf_slice(&tensor)));
+    make_given(g, name, BTZ_F32, shape, data);
     free(data);
 }
 

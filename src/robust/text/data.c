@@ -6,9 +6,8 @@
 #include "robust/text.h"
 #include "sample/reader.h"
 
-#define FILE_MAX    ((size_t)256 << 20)
-#define CLASSES_MAX 1000
-#define LINE_MAX    ((size_t)1 << 20)
+#define FILE_MAX ((size_t)256 << 20)
+#define LINE_MAX ((size_t)1 << 20)
 
 struct reading {
     struct btz_text_data *out;
@@ -133,7 +132,7 @@ static int by_name(const void *a, const void *b)
 
 static enum btz_err too_many(const struct reading *r)
 {
-    return btz_fail(BTZ_LIMIT, "%s: more than %d classes", r->what, CLASSES_MAX);
+    return btz_fail(BTZ_LIMIT, "%s: more than %d classes", r->what, BTZ_TEXT_CLASSES_MAX);
 }
 
 /* All labels are whole numbers: the classes are 0 to the largest. */
@@ -144,10 +143,11 @@ static bool by_number(struct reading *r)
     for (size_t i = 0; i < r->out->count; i++) {
         if (btz_parse_u64(r->name[i], &label) != BTZ_OK)
             return false;
-        r->out->label[i] = label < CLASSES_MAX ? (uint32_t)label : CLASSES_MAX;
+        r->out->label[i] = label < BTZ_TEXT_CLASSES_MAX ? (uint32_t)label : BTZ_TEXT_CLASSES_MAX;
         most = r->out->label[i] > most ? r->out->label[i] : most;
     }
     r->out->classes = most + 1;
+    r->out->numbered = true;
     return true;
 }
 
@@ -155,7 +155,7 @@ static enum btz_err number_names(struct reading *r)
 {
     struct btz_text_data *d = r->out;
 
-    if (d->classes > CLASSES_MAX)
+    if (d->classes > BTZ_TEXT_CLASSES_MAX)
         return too_many(r);
     d->names = btz_arena_array(&d->arena, d->classes, sizeof *d->names);
     for (size_t k = 0; d->names && k < d->classes; k++)
@@ -178,7 +178,7 @@ static enum btz_err sort_names(struct reading *r)
         if (!n || !btz_slice_equal(all[n - 1], all[i]))
             all[n++] = all[i];
     d->classes = n;
-    if (n > CLASSES_MAX)
+    if (n > BTZ_TEXT_CLASSES_MAX)
         return too_many(r);
     if (n < 2)
         return btz_fail(BTZ_INPUT, "%s: all texts have the same label", r->what);
