@@ -66,8 +66,8 @@ static const struct btz_option options[] = {
     TEXT("validation-labels", valid_labels, "FILE", "Their classes."),
     REAL("validation", validation, 0, 0.9, "0.02", "Share of the samples that is kept apart."),
     CHOICE("method", method, btz_harden_method_names, "fgsm-rs", "How it is trained."),
-    FLAG("awp", awp, "Adversarial weight perturbation on top."),
-    REAL("awp-gamma", gamma, -1, 1, "-1", "Its size; -1: 0.01, with trades 0.005."),
+    FLAG("awp", awp, "Adversarial weight perturbation on top; fgsm-rs has it anyway."),
+    REAL("awp-gamma", gamma, -1, 1, "-1", "Its size; 0: without; -1: 0.01, with trades 0.005."),
     COUNT("awp-warmup", warmup, -1, 100000, "-1", "Epochs without it; -1: the method's."),
     CHOICE("norm", norm, norms, "linf", "What eps bounds."),
     REAL("eps", eps, 0, 1e6, "0.3", "Largest perturbation, in units of the model's input."),
@@ -77,8 +77,8 @@ static const struct btz_option options[] = {
     REAL("high", high, -1e9, 1e9, "1", "Largest value an input may have."),
     REAL("step", step, 0, 1e6, "0", "Step of the inner attack; 0: the method's share of eps."),
     COUNT("steps", steps, -1, 100000, "-1", "Steps of the inner attack; -1: the method's."),
-    REAL("beta", beta, -1, 1e4, "-1", "Weight of robustness in trades and mart; -1: 1 and 6."),
-    COUNT("replays", replays, -1, 1000, "-1", "Passes over each batch, of free; -1: 8."),
+    REAL("beta", beta, -1, 1e4, "-1", "Weight of robustness in trades and mart; -1: 1 and 5."),
+    COUNT("replays", replays, -1, 1000, "-1", "Passes over each batch, of free; -1: 4."),
     REAL("clean-ratio", clean_ratio, 0, 1, "0", "Share of each batch that is not attacked."),
     REAL("edge", edge, 0, 1, "0", "Share of samples made edge cases: saturated, faint, spoilt."),
     REAL("shift", shift, 0, 1, "0", "Share of pictures shifted by up to an eighth."),
@@ -94,7 +94,7 @@ static const struct btz_option options[] = {
     REAL("momentum", momentum, -1, 0.9999, "-1", "Momentum, or beta 1 of Adam; -1: 0.9."),
     REAL("decay", decay, -1, 10, "-1", "Weight decay; -1: the method's."),
     CHOICE("schedule", schedule, btz_harden_schedule_names, NULL, "Default: the method's."),
-    REAL("peak", peak, 0, 100000, "0", "Epoch of the highest rate, of cyclic; 0: two fifths."),
+    REAL("peak", peak, 0, 100000, "0", "Epoch of the highest rate, of cyclic; 0: the method's."),
     { .name = "drop-at",
       .kind = BTZ_OPTION_STRINGS,
       .offset = ARG(drops),
@@ -197,7 +197,7 @@ static enum btz_err read_options(struct job *j)
     struct btz_harden_options *o = &j->o;
 
     btz_harden_defaults((enum btz_harden_method)a->method, o);
-    o->awp = a->awp;
+    o->awp = o->awp || a->awp;
     say_real(a->gamma, &o->awp_gamma);
     say_count(a->warmup, &o->awp_warmup);
     o->norm = a->norm ? BTZ_NORM_L2 : BTZ_NORM_LINF;

@@ -105,7 +105,10 @@ static void small(enum btz_harden_method method, struct btz_harden_options *o)
     o->step = 0.05;
     o->drop_count = 0;
     o->replays = method == BTZ_HARDEN_FREE ? 3 : 1;
+    o->awp = false;
     o->awp_warmup = 0;
+    o->average = 0;
+    o->eps_warmup = 0;
     o->measure_max = 40;
     o->measure_steps = 3;
     o->validation = 0.1;

@@ -110,14 +110,14 @@ struct btz_harden_options {
     double eps, step;   /* step 0: the method's share of eps */
     uint32_t steps;
     double
-        eps_warmup; /* epochs in which eps and step grow evenly from 0; 0: none. Nets that see the whole eps from the
-                        * first step on may stay at the scores of chance for good */
+        eps_warmup; /* epochs in which eps and step grow evenly from 0; < 0: the method's share. Nets that see the whole eps
+                        * from the first step on may stay at the scores of chance for good */
     struct btz_box box;
-    double beta;        /* weight of the second term of TRADES and MART */
-    uint32_t replays;   /* of a batch, FREE */
-    double clean_ratio; /* share of each batch that is left as it is; not for TRADES and MART */
-    bool awp;           /* adversarial weight perturbation: Wu, Xia, Wang 2020, arXiv 2004.05884 */
-    double awp_gamma;
+    double beta;         /* weight of the second term of TRADES and MART */
+    uint32_t replays;    /* of a batch, FREE */
+    double clean_ratio;  /* share of each batch that is left as it is; not for TRADES and MART */
+    bool awp;            /* adversarial weight perturbation: Wu, Xia, Wang 2020, arXiv 2004.05884 */
+    double awp_gamma;    /* 0: without it, too */
     uint32_t awp_warmup; /* epochs without it */
     struct btz_harden_augment augments[BTZ_HARDEN_AUGMENTS_MAX];
     size_t augment_count;
@@ -128,7 +128,7 @@ struct btz_harden_options {
     enum btz_harden_optimiser optimiser;
     double lr, momentum, decay; /* momentum: SGD's, and the first of Adam's */
     enum btz_harden_schedule schedule;
-    double peak; /* epoch; 0: two fifths of all, FREE: half */
+    double peak; /* epoch; 0: two fifths of all, FREE: half, MART: a sixth */
     uint32_t drops[BTZ_HARDEN_DROPS_MAX];
     size_t drop_count;
     double drop;
@@ -157,7 +157,8 @@ struct btz_harden_options {
     void *user;
     struct btz_ranks *ranks; /* NULL: this process alone */
 };
-/* The published recipe of a method, for pictures of the kind of MNIST at Linf 0.3: docs/harden.md says which. */
+/* A recipe for pictures of the kind of MNIST at Linf 0.3: that of the authors of PGD and TRADES; for FGSM_RS, FREE and MART what
+ * was found to learn whatever the seed. docs/harden.md says where from and how far they get. */
 void btz_harden_defaults(enum btz_harden_method method, struct btz_harden_options *out);
 
 /* ---- training (train.c) ---------------------------------------------------------------------------------------------- */

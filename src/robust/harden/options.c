@@ -39,6 +39,12 @@ void btz_harden_defaults(enum btz_harden_method method, struct btz_harden_option
     switch (method) {
     case BTZ_HARDEN_FGSM_RS:
         out->steps = 1;
+        out->epochs = 14;
+        out->lr = 2e-3;
+        out->average = 0.999;
+        out->awp = true;
+        out->awp_warmup = 3;
+        out->eps_warmup = -1;
         out->overfit_stop = true;
         break;
     case BTZ_HARDEN_PGD:
@@ -49,11 +55,11 @@ void btz_harden_defaults(enum btz_harden_method method, struct btz_harden_option
         break;
     case BTZ_HARDEN_FREE:
         out->steps = 1;
-        out->replays = 8;
-        out->batch = 128;
-        out->optimiser = BTZ_HARDEN_SGD;
-        out->lr = 0.04;
-        out->decay = 5e-4;
+        out->replays = 4;
+        out->epochs = 6;
+        out->lr = 1e-3;
+        out->average = 0.999;
+        out->eps_warmup = -1;
         out->overfit_stop = true;
         break;
     case BTZ_HARDEN_TRADES:
@@ -69,16 +75,12 @@ void btz_harden_defaults(enum btz_harden_method method, struct btz_harden_option
         out->awp_warmup = 10;
         break;
     case BTZ_HARDEN_MART:
-        out->epochs = 120;
-        out->batch = 128;
-        out->optimiser = BTZ_HARDEN_SGD;
-        out->lr = 0.01;
-        out->schedule = BTZ_HARDEN_STEP;
-        out->drops[0] = 75;
-        out->drops[1] = 90;
-        out->drops[2] = 100;
-        out->drop_count = 3;
-        out->beta = 6;
+        out->eps_warmup = -1;
+        out->steps = 7;
+        out->epochs = 12;
+        out->lr = 2e-3;
+        out->average = 0.999;
+        out->beta = 5;
         break;
     default:
         break;
@@ -104,7 +106,7 @@ static enum btz_err check(const struct btz_harden_options *o)
     BTZ_TRY(want(o->step, 0, 1e6, "step"));
     BTZ_TRY(want(o->steps, 1, 100000, "steps"));
     BTZ_TRY(want(o->epochs, 1, 100000, "epochs"));
-    BTZ_TRY(want(o->eps_warmup, 0, o->epochs, "epochs in which eps grows"));
+    BTZ_TRY(want(o->eps_warmup, -1, o->epochs, "epochs in which eps grows"));
     BTZ_TRY(want(o->batch, 1, 65536, "batch"));
     BTZ_TRY(want(o->part, 0, 65536, "part"));
     BTZ_TRY(want(o->replays, 1, 1000, "replays"));
@@ -149,12 +151,18 @@ static enum btz_err check(const struct btz_harden_options *o)
 enum btz_err btz_harden_settle(struct btz_harden_options *o)
 {
     BTZ_TRY(check(o));
+    if (o->eps_warmup < 0)
+        o->eps_warmup = o->epochs * (o->method == BTZ_HARDEN_FGSM_RS ? 3 / 14.0 : 1 / 3.0);
+    o->awp = o->awp && o->awp_gamma > 0;
     if (o->step <= 0)
         o->step = o->method == BTZ_HARDEN_FGSM_RS ? 1.25 * o->eps
                   : o->method == BTZ_HARDEN_FREE  ? o->eps
+                  : o->method == BTZ_HARDEN_MART  ? 0.3 * o->eps
                                                   : o->eps / 30;
     if (o->peak <= 0)
-        o->peak = (o->method == BTZ_HARDEN_FREE ? 0.5 : 0.4) * o->epochs;
+        o->peak = o->epochs * (o->method == BTZ_HARDEN_FREE   ? 0.5
+                               : o->method == BTZ_HARDEN_MART ? 1.0 / 6
+                                                              : 0.4);
     if (!o->part) {
         o->part = (o->batch + 3) / 4;
         if (o->part > 32)
