@@ -31,6 +31,8 @@ run 0 robust eval hard.onnx $test --format json
 right=$(awk '/"correct"/ { gsub("[^0-9]", ""); print; exit }' .out)
 [ "$right" -ge 9830 ]
 ok $? "$right of 10,000 are right as they are, 9,830 are wanted"
-# 1 would say that less than that share of the sample is left.
-run 0 robust attack hard.onnx $test --eps 0.3 --samples 1000 --robust-min 0.82 --threads 1
+run 1 robust attack hard.onnx $test --eps 0.3 --samples 1000 --threads 1 --format json
+left=$(grep -o 'worst case of all attacks [0-9.]*' .out | awk '{ print $6; exit }')
+awk -v left="$left" 'BEGIN { exit !(left >= 82) }'
+ok $? "$left % are left under all of AutoAttack, 82 % are wanted"
 done_testing
