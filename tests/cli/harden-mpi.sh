@@ -1,6 +1,7 @@
 #!/bin/sh
 # harden --mpi: ranks on this machine give the weights of one process; what fails in one rank ends all of them.
 . "$(dirname "$0")/tap.sh"
+. "${BTZ_SOURCE:?BTZ_SOURCE is the source}/tests/cli/rows.sh"
 
 tools=${BTZ_SOURCE:?BTZ_SOURCE is the source}/tests/tools
 module=${BTZ_BUILD:?BTZ_BUILD is the build}/src/robust/harden/bartizan-mpi.so
@@ -18,29 +19,8 @@ run 0 version --features
 grep -q "mpi  *on" .out
 ok $? "version --features says that MPI is in"
 
-# Two classes of rows of 16 numbers: which half is larger.
-rows() { # SEED
-    awk -v seed="$1" 'BEGIN {
-        srand(seed)
-        for (i = 0; i < 16; i++) printf "f%d,", i
-        print "label"
-        for (n = 0; n < 800; n++) {
-            y = n % 2
-            for (i = 0; i < 16; i++) printf "%.3f,", 0.3 + 0.4 * rand() + ((i < 8) == (y == 0) ? 0.15 : -0.15)
-            print y
-        }
-    }'
-}
-rows 4 >rows.csv
+rows_and_net
 rows 5 >others.csv
-cat >net.yaml <<'END'
-input: [16]
-layers:
-- linear: {out: 12}
-- relu
-- linear: {out: 2}
-END
-run 0 robust build --arch net.yaml --seed 3 -o net.onnx
 few="--epochs 3 --batch 40 --eps 0.05 --measure 200 --threads 1"
 run 0 harden net.onnx --data rows.csv $few -o one.onnx
 

@@ -2,6 +2,7 @@
 # harden --report: what the run says in HTML and JSON agrees with what it prints and with the files; a run that was killed has
 # its whole curve; a report that cannot be written costs no training and no model.
 . "$(dirname "$0")/tap.sh"
+. "${BTZ_SOURCE:?BTZ_SOURCE is the source}/tests/cli/rows.sh"
 
 if ! command -v python3 >/dev/null; then
     skip "reports of hardening" "no python3"
@@ -9,25 +10,7 @@ if ! command -v python3 >/dev/null; then
     exit 0
 fi
 
-# Two classes of rows of 16 numbers: which half is larger.
-awk 'BEGIN {
-    srand(4)
-    for (i = 0; i < 16; i++) printf "f%d,", i
-    print "label"
-    for (n = 0; n < 800; n++) {
-        y = n % 2
-        for (i = 0; i < 16; i++) printf "%.3f,", 0.3 + 0.4 * rand() + ((i < 8) == (y == 0) ? 0.15 : -0.15)
-        print y
-    }
-}' >rows.csv
-cat >net.yaml <<'END'
-input: [16]
-layers:
-- linear: {out: 12}
-- relu
-- linear: {out: 2}
-END
-run 0 robust build --arch net.yaml --seed 3 -o net.onnx
+rows_and_net
 few="--epochs 4 --batch 40 --eps 0.05 --measure 200 --validation 0.1"
 
 cat >check.py <<'END'

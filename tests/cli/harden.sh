@@ -1,26 +1,9 @@
 #!/bin/sh
 # harden: training from the command line, killed and continued, and what it refuses.
 . "$(dirname "$0")/tap.sh"
+. "${BTZ_SOURCE:?BTZ_SOURCE is the source}/tests/cli/rows.sh"
 
-# Two classes of rows of 16 numbers: which half is larger.
-awk 'BEGIN {
-    srand(4)
-    for (i = 0; i < 16; i++) printf "f%d,", i
-    print "label"
-    for (n = 0; n < 800; n++) {
-        y = n % 2
-        for (i = 0; i < 16; i++) printf "%.3f,", 0.3 + 0.4 * rand() + ((i < 8) == (y == 0) ? 0.15 : -0.15)
-        print y
-    }
-}' >rows.csv
-cat >net.yaml <<'END'
-input: [16]
-layers:
-- linear: {out: 12}
-- relu
-- linear: {out: 2}
-END
-run 0 robust build --arch net.yaml --seed 3 -o net.onnx
+rows_and_net
 few="--epochs 3 --batch 40 --eps 0.05 --measure 200"
 
 run 0 harden net.onnx --data rows.csv $few -o hard.onnx
