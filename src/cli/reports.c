@@ -7,8 +7,7 @@
 
 #define REPORT_MAX ((size_t)64 << 20)
 
-enum btz_err btz_cli_report_wish(const char *wish, struct btz_arena *arena,
-                                 struct btz_report_wish *out)
+static enum btz_err wish_of(const char *wish, struct btz_arena *arena, struct btz_report_wish *out)
 {
     const char *equals = strchr(wish, '=');
 
@@ -27,25 +26,25 @@ enum btz_err btz_cli_report_wish(const char *wish, struct btz_arena *arena,
 }
 
 /* Files are written beside and renamed, so that the folder is what must allow it; a device is opened. */
-static enum btz_err check(const char *path)
+enum btz_err btz_cli_can_write(const char *option, const char *path)
 {
-    const char *slash = strrchr(path, '/');
+    const char *slash = path ? strrchr(path, '/') : NULL;
     BTZ_FREE char *folder =
         slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     struct stat st;
 
+    if (!path || strcmp(path, "-") == 0)
+        return BTZ_OK;
     if (!folder)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    if (strcmp(path, "-") == 0)
-        return BTZ_OK;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return btz_fail(BTZ_IO, "--report: %s is a folder; name a file in it", path);
+    if (!path[0] || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+        return btz_fail(BTZ_IO, "%s: \"%s\" is a folder; name a file in it", option, path);
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return access(path, W_OK) ? btz_fail_errno(BTZ_IO, "--report: write %s", path) : BTZ_OK;
+        return access(path, W_OK) ? btz_fail_errno(BTZ_IO, "%s: write %s", option, path) : BTZ_OK;
     if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
-        return btz_fail(BTZ_IO, "--report %s: %s is no folder", path, folder);
+        return btz_fail(BTZ_IO, "%s %s: %s is no folder", option, path, folder);
     if (access(folder, W_OK | X_OK))
-        return btz_fail_errno(BTZ_IO, "--report %s: its folder cannot be written to", path);
+        return btz_fail_errno(BTZ_IO, "%s %s: its folder cannot be written to", option, path);
     return BTZ_OK;
 }
 
@@ -57,9 +56,9 @@ enum btz_err btz_cli_report_wishes(const struct btz_option_list *list, bool writ
     if (!wishes)
         return BTZ_LIMIT;
     for (size_t i = 0; i < list->count; i++) {
-        BTZ_TRY(btz_cli_report_wish(list->items[i], arena, &wishes[i]));
+        BTZ_TRY(wish_of(list->items[i], arena, &wishes[i]));
         if (writes)
-            BTZ_TRY(check(wishes[i].path));
+            BTZ_TRY(btz_cli_can_write("--report", wishes[i].path));
     }
     *out = wishes;
     return BTZ_OK;

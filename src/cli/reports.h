@@ -1,4 +1,4 @@
-/* --report FORMAT=FILE: what is wished for, said wrong before the work and not after it, and written. */
+/* Files that a command is to write, and --report FORMAT=FILE: what is wrong is said before the work and not after it. */
 #ifndef BTZ_CLI_REPORTS_H
 #define BTZ_CLI_REPORTS_H
 
@@ -6,11 +6,11 @@
 #include "finding/finding.h"
 #include "watch/watch.h"
 
-/* "html=report.html". Errors: USAGE. */
-BTZ_CHECKED enum btz_err btz_cli_report_wish(const char *wish, struct btz_arena *arena,
-                                             struct btz_report_wish *out);
-/* All of them, in the arena. `writes`: whether this process will write them; then the folder of each must take a file. Errors:
- * USAGE, IO. */
+/* Whether a file can come to be there, asked before the work; NULL and "-" are standard output. `option` is what errors name.
+ * Errors: IO. */
+BTZ_CHECKED enum btz_err btz_cli_can_write(const char *option, const char *path);
+/* Those of --report ("html=report.html"), in the arena. `writes`: whether this process will write them; then the folder of each
+ * must take a file. Errors: USAGE, IO. */
 BTZ_CHECKED enum btz_err btz_cli_report_wishes(const struct btz_option_list *list, bool writes,
                                                struct btz_arena *arena,
                                                struct btz_report_wish **out);

@@ -40,6 +40,30 @@ static enum btz_err print(void *user, struct btz_slice text)
     return BTZ_OK;
 }
 
+/* Those of the options, that of --format, those of the file. What cannot be written is said now, in a dry run, too. */
+static enum btz_err gather_reports(const struct btz_scan_args *a,
+                                   const struct btz_settings *settings, struct btz_arena *arena,
+                                   struct btz_report_wish **out, size_t *count)
+{
+    const struct btz_report_conf *conf = settings->reports.items;
+    size_t n = a->reports.count, all = n + 1 + settings->reports.count;
+    struct btz_report_wish *wished, *reports = btz_arena_array(arena, all, sizeof *reports);
+
+    if (!reports)
+        return BTZ_LIMIT;
+    BTZ_TRY(btz_cli_report_wishes(&a->reports, true, arena, &wished));
+    memcpy(reports, wished, n * sizeof *reports);
+    reports[n++] = (struct btz_report_wish){ btz_scan_formats[a->format], a->output };
+    BTZ_TRY(btz_cli_can_write("--output", a->output));
+    for (size_t i = 0; i < settings->reports.count; i++) {
+        reports[n++] = (struct btz_report_wish){ conf[i].format, conf[i].path };
+        BTZ_TRY(btz_cli_can_write("reports", conf[i].path));
+    }
+    *out = reports;
+    *count = n;
+    return BTZ_OK;
+}
+
 static enum btz_err scan(struct btz_cli *cli, const struct btz_scan_args *a,
                          struct btz_settings *settings, struct btz_arena *arena,
                          struct btz_scan_outcome *outcome)
@@ -57,19 +81,7 @@ static enum btz_err scan(struct btz_cli *cli, const struct btz_scan_args *a,
                                   .user = &view };
     enum btz_err err;
 
-    reports =
-        btz_arena_array(arena, a->reports.count + 1 + settings->reports.count, sizeof *reports);
-    if (!reports)
-        return BTZ_LIMIT;
-    for (size_t i = 0; i < a->reports.count; i++)
-        BTZ_TRY(btz_cli_report_wish(a->reports.items[i], arena, &reports[o.report_count++]));
-    reports[o.report_count++] = (struct btz_report_wish){ btz_scan_formats[a->format], a->output };
-    for (size_t i = 0; i < settings->reports.count; i++) {
-        const struct btz_report_conf *report =
-            (const struct btz_report_conf *)settings->reports.items + i;
-
-        reports[o.report_count++] = (struct btz_report_wish){ report->format, report->path };
-    }
+    BTZ_TRY(gather_reports(a, settings, arena, &reports, &o.report_count));
     o.reports = reports;
     o.state_dir = settings->state;
     if (a->fail_on >= 0)

@@ -30,6 +30,10 @@ is "$(jq "$found | map(select(.location | test(\"worst case\"))) | length" many.
 is "$(jq -r "$found | map(select(.location | test(\"worst case\")))[0].outcome" many.json)" fail "and break something"
 grep -q 'Texts before and after' many.html
 ok $? "the report shows texts before and after"
+attack 4 never.json guard --data texts.jsonl --report html=nowhere/x.html
+says .err "--report nowhere/x.html: its folder cannot be written to"
+[ ! -e never.json ]
+ok $? "which is said before the attack"
 run 0 --state state ledger verify
 attack 0 kept.json guard --data texts.jsonl --robust-min 0
 

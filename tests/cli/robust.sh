@@ -125,6 +125,15 @@ run 0 scan --dry-run
 says .out "other (plain.onnx): not attacked"
 
 # ---- what goes wrong says what and where ----
+rm -f x.json
+attack 4 plain.onnx x.json --attack pgd --report html=nowhere/x.html
+says .err "--report nowhere/x.html: its folder cannot be written to"
+attack 4 plain.onnx nowhere/x.json --attack pgd
+says .err "--output nowhere/x.json"
+attack 2 plain.onnx x.json --attack pgd --report htlm=x.html
+says .err "unknown format"
+[ ! -e x.json ]
+ok $? "reports that cannot be written are said before the attack"
 head -c 500 plain.onnx >cut.onnx
 attack 3 cut.onnx x.json --attack pgd
 head -c 900 digits/test-images.idx >cut.idx

@@ -25,8 +25,21 @@ ok $? "a name of a run leads nowhere else"
 
 run 2 scan --resume
 says .err "no interrupted run"
-run 4 scan --run first --report html=no/such/folder/x.html --report "json=first.json" -o first.txt
-says .err "no/such/folder/x.html"
+for wrong in "--report html=no/such/folder/x.html" "-o no/such/folder/x.html" "--report json=." "--dry-run -o no/such/folder/x.html"; do
+    run 4 scan --run typing-error $wrong
+    [ ! -e .bartizan ]
+    ok $? "it is said before anything is done"
+done
+says .err "no/such/folder/x.html: its folder cannot be written to"
+cp bartizan.yaml kept.yaml
+printf 'reports:\n- format: html\n  path: no/such/folder/y.html\n' >>bartizan.yaml
+run 4 scan --run typing-error
+says .err "reports no/such/folder/y.html"
+[ ! -e .bartizan ]
+ok $? "a report of the file, too"
+mv kept.yaml bartizan.yaml
+run 4 scan --run first --report html=/dev/full --report "json=first.json" -o first.txt
+says .err "/dev/full"
 [ -s first.json ] && [ -s first.txt ] && [ -s .bartizan/runs/first/report.json ]
 ok $? "one report that cannot be written does not cost the others"
 is "$(stat -c %a .bartizan/runs/first .bartizan/runs/first/report.json .bartizan/runs/first/echo.jsonl | tr '\n' ' ')" \
