@@ -335,6 +335,8 @@ static enum btz_err open_job(struct job *j, const char *model)
     j->started_ms = btz_clock_unix_ms();
     BTZ_TRY(open_ranks(j));
     BTZ_TRY(read_options(j));
+    if (leads(j))
+        BTZ_TRY(btz_cli_can_write("--out", a->out));
     BTZ_TRY(btz_cli_report_wishes(&a->reports, leads(j), &j->arena, &j->reports));
     BTZ_TRY(btz_model_read(model, NULL, &j->model));
     BTZ_TRY(open_set(a->data, a->labels, a->label_column, &j->samples, &j->data));
@@ -539,10 +541,15 @@ static bool is_stuck(const struct btz_harden_result *r, const struct btz_harden_
 
 static enum btz_err finish(struct job *j, const struct btz_harden_result *r, struct figures *f)
 {
+    enum btz_err err;
+
     BTZ_TRY(measure(j, true, &f->after));
     if (!leads(j))
         return BTZ_OK;
-    BTZ_TRY(write_model(j));
+    err = write_model(j);
+    if (err)
+        return btz_fail_context(
+            err, "%s has all of the training; the same command writes the model", j->checkpoint);
     unlink(j->checkpoint);
     (j->a->format == 1 ? print_json : print_text)(j, r, f);
     if (r->end == BTZ_HARDEN_OVERFITTED)

@@ -54,6 +54,8 @@ static void handle_signals(void)
     handle(SIGTERM, &action);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    /* A file over `ulimit -f` is an error like a full disk, and not the end with half a file left behind. */
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 static unsigned columns_of(int fd)

@@ -82,7 +82,45 @@ run 3 harden net.onnx --data rows.csv $long --epochs 4000 -o kept.onnx
 says .err "damaged"
 run 0 harden net.onnx --data rows.csv $few --restart -o kept.onnx
 
+# A disk that is full when the model is written: the training is kept, nothing else is.
+kept="$few --checkpoint kept.checkpoint"
+run 4 harden net.onnx --data rows.csv $kept -o /dev/full
+says .err "No space left on device"
+says .err "kept.checkpoint has all of the training; the same command writes the model"
+cp kept.checkpoint done.checkpoint
+cp net.onnx full.onnx
+status=0
+(ulimit -f 1 && exec "$bartizan" harden net.onnx --data rows.csv $kept -o full.onnx >.out 2>.err) || status=$?
+is $status 4 "a model over the limit of ulimit -f ends with 4"
+says .err "File too large"
+is "$(echo full.onnx?*)" "full.onnx?*" "no half of it stays"
+cmp full.onnx net.onnx && cmp kept.checkpoint done.checkpoint
+ok $? "what was there before stays, and so does the training"
+run 0 harden net.onnx --data rows.csv $kept -o full.onnx
+says .out "continued at batch 60"
+cmp full.onnx hard.onnx && [ ! -e kept.checkpoint ]
+ok $? "the same command writes the model"
+status=0
+(ulimit -f 1 && exec "$bartizan" robust build --arch net.yaml -o built.onnx >.out 2>.err) || status=$?
+is "$status $(echo built.onnx*)" "4 built.onnx*" "robust build leaves no half file either"
+says .err "File too large"
+if mkdir small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+    trap 'cd /; umount "$work/small"; rm -rf "$work"' EXIT
+    head -c 70000 /dev/zero >small/fill 2>/dev/null
+    run 4 harden net.onnx --data rows.csv $few -o small/hard.onnx
+    says .err "No space left on device"
+    is "$(ls small)" fill "nothing is left on a full disk"
+    rm small/fill
+    run 0 harden net.onnx --data rows.csv $few -o small/hard.onnx
+    cmp small/hard.onnx hard.onnx
+    ok $? "with room again it ends as ever"
+else
+    skip "a full disk" "needs the right to mount"
+fi
+
 # What it refuses.
+run 4 harden net.onnx --data rows.csv -o nowhere/x.onnx
+says .err "--out nowhere/x.onnx: its folder cannot be written to"
 run 2 harden net.onnx --data rows.csv
 run 2 harden net.onnx --data rows.csv --method fgsm -o x.onnx
 run 4 harden nothere.onnx --data rows.csv -o x.onnx
