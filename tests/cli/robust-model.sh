@@ -36,6 +36,10 @@ ok $? "the same seed makes the same file"
 run 0 robust build --arch net.yaml --seed 4 -o other.onnx
 ! cmp net.onnx other.onnx >/dev/null 2>&1
 ok $? "another seed makes another"
+run 0 robust build --arch net.yaml -o one.onnx
+run 0 robust build --arch net.yaml --seed 1 -o again.onnx
+cmp one.onnx again.onnx
+ok $? "seed 1 is the default, as elsewhere"
 run 0 robust build --arch net.yaml -o dry.onnx --dry-run
 [ ! -e dry.onnx ]
 ok $? "a dry run writes nothing"
