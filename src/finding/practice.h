@@ -26,6 +26,8 @@ struct btz_forecast {
     double seconds;   /* NAN when unknown */
     double cost;      /* in the currency of the prices given, NAN when no price is known */
     const char *text; /* several lines for people; in the plan's arena */
+    const char
+        *json; /* what a program may read beyond that: an object; in the plan's arena; NULL */
 };
 
 struct btz_practice_ops {
@@ -38,6 +40,13 @@ struct btz_practice_ops {
     /* Pure: reads nothing but `conf`. `*plan` lives in the arena. */
     enum btz_err (*plan)(const void *conf, const struct btz_context *ctx, struct btz_arena *arena,
                          void **plan, struct btz_forecast *forecast);
+    /*
+     * Under --dry-run, after the plan: what cannot be told without reading files, such as memory. Replaces what the forecast
+     * says; asks nothing of anybody and writes nothing. An error is what the run would end with; what was told is told all
+     * the same. NULL: the plan told it all.
+     */
+    enum btz_err (*predict)(void *plan, const struct btz_context *ctx, struct btz_arena *arena,
+                            struct btz_forecast *forecast);
     /* Idempotent per unit: a unit's result is durable before the next starts; resumable. */
     enum btz_err (*run)(void *plan, const struct btz_context *ctx, struct btz_sink *sink);
 };

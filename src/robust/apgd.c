@@ -321,13 +321,21 @@ static void random_starts(struct apgd *a, double eps, uint64_t part)
     }
 }
 
+/* Steps of each of the two stages with larger eps of L1; 0: there are none. */
+static size_t early_steps(const struct btz_attack_job *job)
+{
+    size_t steps = (size_t)job->param[0], early = (size_t)ceil(.3 * (double)steps);
+
+    return job->norm == BTZ_NORM_L1 && job->param[4] > 0 && steps > 2 * early ? early : 0;
+}
+
 static enum btz_err run_once(struct apgd *a, uint64_t part)
 {
     double eps = a->job->eps;
-    size_t steps = a->steps_max, early = (size_t)ceil(.3 * (double)steps);
+    size_t steps = a->steps_max, early = early_steps(a->job);
     size_t n = a->job->features;
 
-    if (a->job->norm == BTZ_NORM_L1 && a->job->param[4] > 0 && steps > 2 * early) {
+    if (early) {
         random_starts(a, 3 * eps, part);
         for (int k = 3; k >= 1; k--) {
             struct stage s = { k * eps, k > 1 ? early : steps - 2 * early, true, k == 1 };
@@ -356,12 +364,25 @@ static enum btz_err aim(struct apgd *a, size_t rank)
     return BTZ_OK;
 }
 
+static size_t targets_of(const struct btz_attack_job *job)
+{
+    return (size_t)fmin(job->param[BTZ_APGD_PARAMS], (double)(job->classes - 1));
+}
+
+struct btz_attack_most btz_apgd_most(const struct btz_attack_job *job)
+{
+    bool targeted = job->attack->param_count > BTZ_APGD_PARAMS;
+    uint64_t runs = (uint64_t)job->param[1] * (targeted ? targets_of(job) : 1);
+    uint64_t stages = early_steps(job) ? 3 : 1;
+    uint64_t gradients = runs * (uint64_t)job->param[3] * ((uint64_t)job->param[0] + stages);
+
+    return (struct btz_attack_most){ gradients + (targeted ? runs : 0), gradients };
+}
+
 static enum btz_err run_all(struct apgd *a)
 {
-    size_t restarts = (size_t)a->job->param[1], targets = 1;
+    size_t restarts = (size_t)a->job->param[1], targets = a->targeted ? targets_of(a->job) : 1;
 
-    if (a->targeted)
-        targets = (size_t)fmin(a->job->param[BTZ_APGD_PARAMS], (double)(a->job->classes - 1));
     for (size_t k = 0; k < targets; k++)
         for (size_t restart = 0; restart < restarts; restart++) {
             if (!a->rows.n || btz_rows_stopped(&a->rows))

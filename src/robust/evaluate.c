@@ -500,17 +500,6 @@ static enum btz_err worker_memory(const struct btz_evaluate_options *o, const st
     return BTZ_OK;
 }
 
-enum btz_err btz_evaluate_memory(const struct btz_evaluate_options *o, size_t *out)
-{
-    struct btz_worker w = { 0 };
-    enum btz_err err = worker_models(o, &w);
-
-    if (!err)
-        err = worker_memory(o, &w, w.oracle->features, out);
-    worker_close(&w);
-    return err;
-}
-
 /* ---- all together ------------------------------------------------------------------------------------------------------ */
 
 bool btz_attack_keeps_constraints(const struct btz_attack *a)
@@ -549,11 +538,12 @@ static enum btz_err check_options(const struct btz_evaluate_options *o)
     return BTZ_OK;
 }
 
-static enum btz_err prepare_workers(struct btz_evaluating *ev)
+/* The first worker's model, and from it how many there will be and what they take. */
+static enum btz_err plan_workers(struct btz_evaluating *ev, size_t *each)
 {
     const struct btz_evaluate_options *o = ev->o;
     struct btz_evaluation *e = ev->e;
-    size_t each, allowed = o->memory_max ? o->memory_max : MEMORY_MAX;
+    size_t allowed = o->memory_max ? o->memory_max : MEMORY_MAX;
 
     ev->threads = o->threads ? o->threads : 1;
     if (ev->threads > BTZ_POOL_THREADS_MAX)
@@ -566,22 +556,30 @@ static enum btz_err prepare_workers(struct btz_evaluating *ev)
     e->features = ev->workers[0].oracle->features;
     e->classes = ev->workers[0].oracle->classes;
     ev->unit = unit_of(e->features);
-    BTZ_TRY(worker_memory(o, &ev->workers[0], e->features, &each));
-    if (each > allowed)
+    BTZ_TRY(worker_memory(o, &ev->workers[0], e->features, each));
+    if (*each > allowed)
         return btz_fail(BTZ_LIMIT, "the evaluation needs %zu MiB for one thread; %zu are allowed",
-                        (each >> 20) + 1, allowed >> 20);
-    if (ev->threads > allowed / each)
-        ev->threads = (unsigned)(allowed / each);
-    for (unsigned i = 0; i < ev->threads; i++) {
-        if (i)
-            BTZ_TRY(worker_models(o, &ev->workers[i]));
-        BTZ_TRY(worker_arrays(&ev->workers[i], ev->unit, e->features, e->classes));
-    }
+                        (*each >> 20) + 1, allowed >> 20);
+    if (ev->threads > allowed / *each)
+        ev->threads = (unsigned)(allowed / *each);
     e->memory =
-        each * ev->threads + (size_t)e->n * (sizeof *e->verdicts + sizeof *ev->list) +
+        *each * ev->threads + (size_t)e->n * (sizeof *e->verdicts + sizeof *ev->list) +
         (o->samples.x ? (size_t)e->n * (e->features * sizeof *o->samples.x + sizeof *o->samples.y)
                       : o->samples.memory);
     e->threads = ev->threads;
+    return BTZ_OK;
+}
+
+static enum btz_err prepare_workers(struct btz_evaluating *ev)
+{
+    size_t each;
+
+    BTZ_TRY(plan_workers(ev, &each));
+    for (unsigned i = 0; i < ev->threads; i++) {
+        if (i)
+            BTZ_TRY(worker_models(ev->o, &ev->workers[i]));
+        BTZ_TRY(worker_arrays(&ev->workers[i], ev->unit, ev->e->features, ev->e->classes));
+    }
     return BTZ_OK;
 }
 
@@ -674,6 +672,33 @@ static enum btz_err evaluate(struct btz_evaluating *ev)
     return BTZ_OK;
 }
 
+static void close_workers(struct btz_evaluating *ev)
+{
+    unsigned asked = ev->o->threads ? ev->o->threads : 1;
+
+    for (unsigned i = 0; ev->workers && i < asked && i < BTZ_POOL_THREADS_MAX; i++)
+        worker_close(&ev->workers[i]);
+    free(ev->workers);
+}
+
+enum btz_err btz_evaluate_plan(const struct btz_evaluate_options *options,
+                               struct btz_evaluate_plan *out)
+{
+    struct btz_evaluation e = { .n = options->samples.n };
+    struct btz_evaluating ev = { .o = options, .e = &e };
+    size_t each;
+    enum btz_err err;
+
+    BTZ_TRY(check_options(options));
+    err = plan_workers(&ev, &each);
+    close_workers(&ev);
+    if (!err)
+        *out = (struct btz_evaluate_plan){
+            .worker = each, .memory = e.memory, .threads = e.threads, .classes = e.classes
+        };
+    return err;
+}
+
 enum btz_err btz_evaluate(const struct btz_evaluate_options *options, struct btz_evaluation **out)
 {
     struct btz_evaluating ev = { .o = options,
@@ -690,11 +715,7 @@ enum btz_err btz_evaluate(const struct btz_evaluate_options *options, struct btz
     ev.e->n = options->samples.n;
     ev.confidence = options->confidence > 0 ? options->confidence : 0.95;
     err = evaluate(&ev);
-    for (unsigned i = 0;
-         ev.workers && i < (options->threads ? options->threads : 1) && i < BTZ_POOL_THREADS_MAX;
-         i++)
-        worker_close(&ev.workers[i]);
-    free(ev.workers);
+    close_workers(&ev);
     btz_state_close(ev.state);
     pthread_mutex_destroy(&ev.read_lock);
     pthread_mutex_destroy(&ev.commit_lock);

@@ -209,8 +209,17 @@ BTZ_CHECKED enum btz_err btz_evaluate(const struct btz_evaluate_options *options
 void btz_evaluation_free(struct btz_evaluation *e);
 /* Adds the operators and the weights of a model, wherever they were read from. What attributes say is not in it. */
 void btz_evaluate_digest(const struct btz_model *m, struct btz_sha256 *h);
-/* Bytes of one worker, as planned: nets, and what attacks hold for a unit. */
-BTZ_CHECKED enum btz_err btz_evaluate_memory(const struct btz_evaluate_options *options,
-                                             size_t *out);
+/*
+ * What btz_evaluate will take, planned as it plans itself: models are opened and nets laid out, no sample is read and no oracle
+ * asked. Errors: as btz_evaluate has them until then.
+ */
+struct btz_evaluate_plan {
+    size_t worker; /* bytes of one: nets, and what attacks hold for a unit */
+    size_t memory; /* as in btz_evaluation */
+    unsigned threads;
+    size_t classes;
+};
+BTZ_CHECKED enum btz_err btz_evaluate_plan(const struct btz_evaluate_options *options,
+                                           struct btz_evaluate_plan *out);
 
 #endif

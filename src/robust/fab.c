@@ -288,12 +288,25 @@ static void settle(struct fab *f)
     }
 }
 
+static size_t targets_of(const struct btz_attack_job *job)
+{
+    return (size_t)fmin(job->param[BTZ_FAB_PARAMS], (double)(job->classes - 1));
+}
+
+struct btz_attack_most btz_fab_most(const struct btz_attack_job *job)
+{
+    bool targeted = job->attack->param_count > BTZ_FAB_PARAMS;
+    uint64_t runs = (uint64_t)job->param[1] * (targeted ? targets_of(job) : 1);
+    uint64_t passes = runs * (uint64_t)job->param[0];
+    uint64_t gradients = passes * (targeted ? 1 : job->classes);
+
+    return (struct btz_attack_most){ gradients + passes + (targeted ? runs : 0), gradients };
+}
+
 static enum btz_err run_all(struct fab *f)
 {
-    size_t targets = 1;
+    size_t targets = f->targeted ? targets_of(f->job) : 1;
 
-    if (f->targeted)
-        targets = (size_t)fmin(f->job->param[BTZ_FAB_PARAMS], (double)(f->job->classes - 1));
     for (size_t row = 0; row < f->rows.n; row++)
         f->distance[row] = INFINITY;
     for (size_t k = 0; k < targets; k++)

@@ -79,6 +79,13 @@ void btz_hunt_free(struct btz_hunt **at)
     *at = NULL;
 }
 
+struct btz_attack_most btz_hunt_most(const struct btz_attack_job *job)
+{
+    return (struct btz_attack_most){
+        (uint64_t)job->param[btz_attack_param_find(job->attack, "queries")], 0
+    };
+}
+
 float *btz_hunt_row(struct btz_hunt *h, size_t i)
 {
     h->who[h->filled] = i;

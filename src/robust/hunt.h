@@ -30,6 +30,8 @@ struct btz_hunt {
 BTZ_CHECKED enum btz_err btz_hunt_new(struct btz_attack_job *job, double budget, bool early,
                                       struct btz_hunt **out);
 void btz_hunt_free(struct btz_hunt **h);
+/* Of attacks with a parameter `queries`: those. */
+struct btz_attack_most btz_hunt_most(const struct btz_attack_job *job);
 #define BTZ_HUNT_FREE __attribute__((cleanup(btz_hunt_free)))
 /* Room for one row of sample i, to be filled by the caller. filled < room. */
 float *btz_hunt_row(struct btz_hunt *h, size_t i);

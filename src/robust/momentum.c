@@ -235,6 +235,13 @@ static enum btz_err allocate(struct momentum *a)
     return a->smooth ? make_kernel(a) : BTZ_OK;
 }
 
+struct btz_attack_most btz_momentum_most(const struct btz_attack_job *job)
+{
+    uint64_t steps = (uint64_t)job->param[0];
+
+    return (struct btz_attack_most){ 2 * steps, steps };
+}
+
 enum btz_err btz_momentum_run(struct btz_attack_job *job, bool smooth_gradients, bool resize)
 {
     struct momentum a = {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "robust/constraint.h"
 
 #define ATTACKS_MAX 32
@@ -446,7 +447,8 @@ static bool is_of_tables(const struct work *w)
     return all || w->unit->conf->constraints;
 }
 
-static enum btz_err attack_model(struct work *w)
+/* Opens what is attacked, and what it is attacked with. */
+static enum btz_err prepare(struct work *w, struct btz_evaluate_options *out)
 {
     const struct btz_model_conf *m = w->unit->conf;
     struct btz_evaluate_options o = {
@@ -454,21 +456,18 @@ static enum btz_err attack_model(struct work *w)
         .attacks = w->attacks,
         .alone = w->conf->alone,
         .signs = w->conf->signs,
-        .identity = w->asked.identity,
         .norm = (enum btz_norm)m->norm,
         .eps = m->eps,
         .seed = w->ctx->seed,
         /* One engine asks an address, so that pace and number of requests are those that were said. */
         .threads = m->url ? 1 : w->ctx->threads,
         .memory_max = (size_t)w->conf->memory_mib << 20,
-        .state = w->state,
+        .state = w->state[0] ? w->state : NULL,
         .stop = w->ctx->stop,
         .progress = w->sink,
         .broken = collect,
         .broken_user = w,
     };
-    struct btz_evaluation *e = NULL;
-    enum btz_err err;
 
     BTZ_TRY(open_samples(w));
     BTZ_TRY(open_model(w));
@@ -488,6 +487,19 @@ static enum btz_err attack_model(struct work *w)
     }
     o.samples.n = w->count;
     o.attack_count = w->attack_count;
+    o.identity = w->asked.identity;
+    *out = o;
+    return BTZ_OK;
+}
+
+static enum btz_err attack_model(struct work *w)
+{
+    const struct btz_model_conf *m = w->unit->conf;
+    struct btz_evaluate_options o;
+    struct btz_evaluation *e = NULL;
+    enum btz_err err;
+
+    BTZ_TRY(prepare(w, &o));
     BTZ_TRY(btz_evaluate(&o, &e));
     btz_log(w->ctx->log, BTZ_LOG_INFO,
             "%s: memory predicted %.1f MB for %u threads, %" PRId64
@@ -532,26 +544,24 @@ static enum btz_err place_state(struct work *w)
     return BTZ_OK;
 }
 
-static enum btz_err run_unit(const struct plan *plan, const struct unit *u,
+static struct work *work_new(const struct plan *plan, const struct unit *u,
                              const struct btz_context *ctx, struct btz_sink *sink)
 {
-    struct work *w;
-    enum btz_err err = BTZ_OK;
+    struct work *w = calloc(1, sizeof *w);
 
-    if (u->left_out)
-        return left_out(u, sink);
-    w = calloc(1, sizeof *w);
     if (!w)
-        return btz_fail(BTZ_LIMIT, "out of memory");
+        return NULL;
     w->unit = u;
     w->conf = plan->conf;
     w->ctx = ctx;
     w->sink = sink;
     btz_arena_init(&w->arena, (size_t)256 << 20);
     btz_saved_init(&w->saved);
-    err = place_state(w);
-    if (!err)
-        err = attack_model(w);
+    return w;
+}
+
+static void work_free(struct work *w)
+{
     btz_gallery_release(&w->gallery);
     btz_saved_release(&w->saved);
     btz_arena_release(&w->arena);
@@ -559,6 +569,23 @@ static enum btz_err run_unit(const struct plan *plan, const struct unit *u,
     btz_samples_close(w->samples);
     btz_model_free(w->model);
     free(w);
+}
+
+static enum btz_err run_unit(const struct plan *plan, const struct unit *u,
+                             const struct btz_context *ctx, struct btz_sink *sink)
+{
+    struct work *w;
+    enum btz_err err;
+
+    if (u->left_out)
+        return left_out(u, sink);
+    w = work_new(plan, u, ctx, sink);
+    if (!w)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    err = place_state(w);
+    if (!err)
+        err = attack_model(w);
+    work_free(w);
     return err;
 }
 
@@ -584,6 +611,115 @@ static enum btz_err robust_run(void *plan_ptr, const struct btz_context *ctx, st
     return first == BTZ_OK ? BTZ_OK : btz_fail(first, "%s", detail);
 }
 
+/* ---- a dry run ---------------------------------------------------------------------------------------------------------- */
+
+/* What the attacks cost a sample at most, where that is known. */
+static enum btz_err predict_attacks(const struct work *w, const struct btz_evaluate_plan *p,
+                                    struct btz_buf *text, json_t *list)
+{
+    for (size_t i = 0; i < w->attack_count; i++) {
+        const struct btz_attack *a = w->attacks[i].attack;
+        struct btz_attack_job job = { .attack = a,
+                                      .norm = (enum btz_norm)w->unit->conf->norm,
+                                      .classes = p->classes };
+        struct btz_attack_most most = { 0 };
+        json_t *o = json_pack("{s:s}", "attack", a->id);
+
+        memcpy(job.param, w->attacks[i].param, sizeof job.param);
+        if (json_array_append_new(list, o))
+            return btz_fail(BTZ_LIMIT, "out of memory");
+        if (!a->most) {
+            BTZ_TRY(btz_buf_printf(text, "  %s: passes depend on the model\n", a->id));
+            continue;
+        }
+        most = a->most(&job);
+        if (json_object_set_new(o, "questions", json_integer((json_int_t)most.questions)) ||
+            json_object_set_new(o, "gradients", json_integer((json_int_t)most.gradients)))
+            return btz_fail(BTZ_LIMIT, "out of memory");
+        BTZ_TRY(btz_buf_printf(text, "  %s: at most %" PRIu64 " questions a sample", a->id,
+                               most.questions));
+        if (most.gradients)
+            BTZ_TRY(btz_buf_printf(text, ", %" PRIu64 " of them for gradients", most.gradients));
+        BTZ_TRY(btz_buf_add_byte(text, '\n'));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err predict_model(struct work *w, struct btz_buf *text, json_t *models)
+{
+    const struct btz_model_conf *m = w->unit->conf;
+    const char *where = m->path ? m->path : m->url;
+    BTZ_JSON json_t *attacks = json_array();
+    struct btz_evaluate_options o;
+    struct btz_evaluate_plan p;
+
+    BTZ_TRY(prepare(w, &o));
+    BTZ_TRY(btz_evaluate_plan(&o, &p));
+    BTZ_TRY(btz_buf_printf(text,
+                           "%s (%s): %zu samples of %s, %s %.6g\n"
+                           "  memory predicted %.1f MB for %u threads, %" PRId64 " MiB allowed\n",
+                           m->name, where, w->count, m->data, btz_norm_name(o.norm), m->eps,
+                           (double)p.memory / 1e6, p.threads, w->conf->memory_mib));
+    BTZ_TRY(predict_attacks(w, &p, text, attacks));
+    return json_array_append_new(
+               models,
+               json_pack("{s:o, s:o, s:I, s:s, s:f, s:I, s:I, s:i, s:O}", "name",
+                         btz_json_text(btz_str(m->name)), "model", btz_json_text(btz_str(where)),
+                         "samples", (json_int_t)w->count, "norm", btz_norm_name(o.norm), "eps",
+                         m->eps, "memory", (json_int_t)p.memory, "memory_allowed",
+                         (json_int_t)o.memory_max, "threads", (int)p.threads, "attacks", attacks))
+               ? btz_fail(BTZ_LIMIT, "out of memory")
+               : BTZ_OK;
+}
+
+static enum btz_err predict_unit(const struct plan *plan, const struct unit *u,
+                                 const struct btz_context *ctx, struct btz_buf *text,
+                                 json_t *models)
+{
+    const char *where = u->conf->path ? u->conf->path : u->conf->url;
+    struct work *w;
+    enum btz_err err;
+
+    if (u->left_out)
+        return btz_buf_printf(text, "%s (%s): not attacked, %s\n", u->conf->name, where,
+                              u->left_out);
+    w = work_new(plan, u, ctx, NULL);
+    if (!w)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    err = predict_model(w, text, models);
+    if (err)
+        err = btz_fail_context(err, "%s", u->conf->name);
+    work_free(w);
+    return err;
+}
+
+static enum btz_err robust_predict(void *plan_ptr, const struct btz_context *ctx,
+                                   struct btz_arena *arena, struct btz_forecast *forecast)
+{
+    const struct plan *plan = plan_ptr;
+    BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF((size_t)1 << 20), json = BTZ_BUF((size_t)8 << 20);
+    BTZ_JSON json_t *models = json_array(), *all = json_pack("{s:O}", "models", models);
+    enum btz_err first = BTZ_OK;
+    char detail[1024] = "";
+
+    for (size_t i = 0; i < plan->count; i++) {
+        enum btz_err err = predict_unit(plan, &plan->units[i], ctx, &text, models);
+
+        if (err == BTZ_OK || first != BTZ_OK)
+            continue;
+        first = err;
+        snprintf(detail, sizeof detail, "%s", btz_error_detail());
+    }
+    if (!all)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(btz_json_write(all, false, &json));
+    forecast->text = btz_arena_str(arena, btz_buf_slice(&text));
+    forecast->json = btz_arena_str(arena, btz_buf_slice(&json));
+    if (!forecast->text || !forecast->json)
+        return BTZ_LIMIT;
+    return first == BTZ_OK ? BTZ_OK : btz_fail(first, "%s", detail);
+}
+
 const struct btz_practice_ops btz_practice_robust = {
     .name = "robust",
     .practice = BTZ_PRACTICE_REDTEAM,
@@ -591,5 +727,6 @@ const struct btz_practice_ops btz_practice_robust = {
     .key_count = 2,
     .conf_size = sizeof(struct btz_robust_section),
     .plan = robust_plan,
+    .predict = robust_predict,
     .run = robust_run,
 };

@@ -160,6 +160,11 @@ struct btz_attack_job {
     uint64_t *gradients; /* n: those of the questions that were for a gradient; may be NULL */
 };
 
+/* Questions about one sample; and how many of them are for a gradient. */
+struct btz_attack_most {
+    uint64_t questions, gradients;
+};
+
 struct btz_attack {
     const char *id, *summary;
     enum btz_attack_access access;
@@ -175,6 +180,8 @@ struct btz_attack {
      * are left alone. shared: features floats.
      */
     enum btz_err (*train)(const struct btz_attack_job *job, float *shared);
+    /* The most that one sample can cost, of a job whose attack, param, norm and classes are set. NULL: it depends on the model. */
+    struct btz_attack_most (*most)(const struct btz_attack_job *job);
     /* Known answer: OK, or INTERNAL with what came out instead. */
     enum btz_err (*selftest)(void);
 };

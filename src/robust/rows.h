@@ -102,16 +102,19 @@ enum btz_apgd_loss { BTZ_APGD_CE, BTZ_APGD_DLR, BTZ_APGD_TARGETED };
 #define BTZ_APGD_PARAMS 5
 extern const struct btz_attack_param btz_apgd_params[BTZ_APGD_PARAMS + 1];
 BTZ_CHECKED enum btz_err btz_apgd_run(struct btz_attack_job *job, enum btz_apgd_loss loss);
+struct btz_attack_most btz_apgd_most(const struct btz_attack_job *job);
 
 /* Parameters in this order: steps, restarts, alpha-max, eta, beta, minimise; then targets. */
 #define BTZ_FAB_PARAMS 6
 extern const struct btz_attack_param btz_fab_params[BTZ_FAB_PARAMS + 1];
 BTZ_CHECKED enum btz_err btz_fab_run(struct btz_attack_job *job, bool targeted);
+struct btz_attack_most btz_fab_most(const struct btz_attack_job *job);
 
 /* Iterated sign steps with momentum, on inputs that are resized at random, with gradients that are smoothed. Parameters in this
  * order: steps, step, decay; then kernel and sigma (smooth) or probability and rate (resize). */
 #define BTZ_MOMENTUM_PARAMS 3
 extern const struct btz_attack_param btz_momentum_params[BTZ_MOMENTUM_PARAMS];
 BTZ_CHECKED enum btz_err btz_momentum_run(struct btz_attack_job *job, bool smooth, bool resize);
+struct btz_attack_most btz_momentum_most(const struct btz_attack_job *job);
 
 #endif

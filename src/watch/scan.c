@@ -244,9 +244,60 @@ static enum btz_err run_practices(struct scan *s, void *const *plans)
     return uncovered_assets(s, &f.tee.sink);
 }
 
+static json_t *number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static enum btz_err add_forecast(const struct btz_practice_ops *practice,
+                                 const struct btz_forecast *f, json_t *list)
+{
+    json_t *details = NULL,
+           *o = json_pack("{s:s, s:I, s:o, s:o, s:o}", "practice", practice->name, "requests",
+                          (json_int_t)f->requests, "seconds", number(f->seconds), "cost",
+                          number(f->cost), "text", btz_json_text(btz_str(f->text ? f->text : "")));
+
+    if (f->json)
+        BTZ_TRY(btz_json_parse(btz_str(f->json), strlen(f->json), "a forecast", &details));
+    if ((details && json_object_update_new(o, details)) || json_array_append_new(list, o))
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    return BTZ_OK;
+}
+
+static enum btz_err print_forecasts(struct scan *s, const struct btz_buf *text, json_t *list)
+{
+    BTZ_BUF_RELEASE struct btz_buf json = BTZ_BUF(16u << 20);
+    BTZ_JSON json_t *all = json_pack("{s:O}", "forecasts", list);
+
+    if (!s->o->dry_run || !s->o->forecast_json)
+        return s->o->print(s->o->user, btz_buf_slice(text));
+    if (!all)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(btz_json_write(all, true, &json));
+    BTZ_TRY(btz_buf_add_byte(&json, '\n'));
+    return s->o->print(s->o->user, btz_buf_slice(&json));
+}
+
+/* A prediction that cannot be made does not keep the others from it; the first error is returned at the end. */
+static void predict(struct scan *s, const struct btz_practice_ops *practice, void *plan,
+                    struct btz_forecast *f, enum btz_err *first)
+{
+    enum btz_err err;
+
+    if (!s->o->dry_run || !practice->predict)
+        return;
+    err = practice->predict(plan, &s->ctx, &s->arena, f);
+    if (err == BTZ_OK || *first != BTZ_OK)
+        return;
+    *first = err;
+    snprintf(s->out->practice_detail, sizeof s->out->practice_detail, "%s", btz_error_detail());
+}
+
 static enum btz_err make_plans(struct scan *s, void **plans)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1u << 20);
+    BTZ_JSON json_t *list = json_array();
+    enum btz_err first = BTZ_OK;
 
     for (size_t i = 0; btz_practices[i]; i++) {
         const void *conf = btz_settings_practice(s->settings, btz_practices[i]);
@@ -255,6 +306,8 @@ static enum btz_err make_plans(struct scan *s, void **plans)
         if (!conf)
             continue;
         BTZ_TRY(btz_practices[i]->plan(conf, &s->ctx, &s->arena, &plans[i], &forecast));
+        predict(s, btz_practices[i], plans[i], &forecast, &first);
+        BTZ_TRY(add_forecast(btz_practices[i], &forecast, list));
         BTZ_TRY(btz_buf_printf(&text, "%s: %s", btz_practices[i]->name,
                                forecast.text ? forecast.text : "\n"));
     }
@@ -263,7 +316,8 @@ static enum btz_err make_plans(struct scan *s, void **plans)
             BTZ_USAGE,
             "nothing to scan: the configuration names no practice (add a `redteam:` section, or "
             "run `bartizan init`)");
-    return s->o->print(s->o->user, btz_buf_slice(&text));
+    BTZ_TRY(print_forecasts(s, &text, list));
+    return first == BTZ_OK ? BTZ_OK : btz_fail(first, "%s", s->out->practice_detail);
 }
 
 /* ---- ledger ---- */

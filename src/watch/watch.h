@@ -37,9 +37,10 @@ struct btz_report_wish {
 };
 struct btz_scan_options {
     const char *state_dir;
-    const char *run_id; /* NULL: a new one from the time */
-    bool resume;        /* the run `run_id`, or the last one that did not finish */
-    bool dry_run;
+    const char *run_id;   /* NULL: a new one from the time */
+    bool resume;          /* the run `run_id`, or the last one that did not finish */
+    bool dry_run;         /* print the forecast and stop */
+    bool forecast_json;   /* of a dry run: for programs instead of people */
     const char *baseline; /* path of an earlier JSON report, NULL: none */
     uint64_t seed;
     unsigned threads;

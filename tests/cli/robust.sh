@@ -124,6 +124,33 @@ is "$(jq -r '[.findings[] | select(.outcome == "not-evaluated" and (.reason | te
 run 0 scan --dry-run
 says .out "other (plain.onnx): not attacked"
 
+# ---- a dry run says what a run will take ----
+plan="--state dry robust attack plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --eps 0.1 --no-signs
+    --attack pgd --attack square --attack deepfool --set pgd.restarts=3 --queries 50 --samples 40 --threads 4"
+for memory in 4096 16; do
+    run 0 $plan --memory $memory --dry-run
+    told=$(sed -n 's/.*memory predicted \([0-9.]* MB for [0-9]* threads\).*/\1/p' .out)
+    run 0 $plan --memory $memory --dry-run --format json
+    cp .out dry.json
+    is "$(jq -r '.forecasts[0].models[0] | "\(.memory / 1000000) \(.threads)"' dry.json | awk '{ printf "%.1f MB for %d threads", $1, $2 }')" "$told" \
+        "text and JSON predict the same with $memory MiB"
+    is "$(jq -r '.forecasts | map(.practice) | join(" ")' dry.json)" robust "of one practice"
+    [ ! -e dry ]
+    ok $? "and leave no trace"
+    run 0 $plan --memory $memory --fail-on critical --format json -o real.json
+    is "$(jq -c '.forecasts[0].models[0] | ["\(.threads)", (.memory / 100000 | round / 10)]' dry.json)" \
+        "$(jq -r '[.. | strings | select(startswith("{")) | fromjson? | select(.title == "What it took")][0]' real.json |
+            jq -c '.rows | map({(.[0]): .[1]}) | add | [.threads, (.["memory of networks, attacks and samples, predicted"] | rtrimstr(" MB") | tonumber)]')" \
+        "the run plans as the dry run predicted with $memory MiB"
+    rm -rf dry
+done
+is "$(jq '.forecasts[0].models[0].threads < 4' dry.json)" true "little memory is fewer threads"
+is "$(jq -c '[.forecasts[0].models[0].attacks[] | [.attack, .questions, .gradients]]' dry.json)" \
+    '[["pgd",123,120],["square",50,0],["deepfool",null,null]]' "what attacks may cost a sample"
+run 2 $plan --dry-run --set pgd.steps=0.5
+run 4 --state dry robust attack none.onnx --data digits/test-images.idx --labels digits/test-labels.idx --eps 0.1 --dry-run
+says .err "none.onnx"
+
 # ---- what goes wrong says what and where ----
 rm -f x.json
 attack 4 plain.onnx x.json --attack pgd --report html=nowhere/x.html

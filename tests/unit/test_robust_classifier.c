@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "robust/robust.h"
+#include "robust/evaluate.h"
 
 #define FEATURES 6
 #define HIDDEN   5
@@ -183,6 +183,93 @@ static void test_registry(void **state)
     }
 }
 
+/* ---- what an attack costs at most -------------------------------------------------------------------------------------- */
+
+static const char *const exact[] = { "apgd-ce", "apgd-dlr", "apgd-t", "di-fgsm",
+                                     "ead",     "fab",      "fab-t",  "fgsm",
+                                     "mi-fgsm", "pgd",      "square", "ti-fgsm" };
+
+static bool is_exact(const char *id)
+{
+    for (size_t i = 0; i < BTZ_COUNT(exact); i++)
+        if (strcmp(exact[i], id) == 0)
+            return true;
+    return false;
+}
+
+/* One clear class of five over a small picture: nothing is broken within nearly no change, so that everything is tried. */
+static struct btz_model *clear_classes(void)
+{
+    static const struct btz_shape shape = { 3, { 1, 4, 4 } };
+    float w[16 * 5], b[5] = { 9, 4, 3, 2, 1 };
+    struct btz_model *m = NULL;
+    struct btz_rng r;
+
+    btz_rng_init(&r, 9, 0);
+    random_floats(&r, w, 16 * 5);
+    assert_int_equal(btz_known_model(&shape, &(struct btz_known_layer){ w, b, 5 }, 1, false, &m),
+                     BTZ_OK);
+    return m;
+}
+
+static void most(const struct btz_attack *attack, enum btz_norm norm, const struct btz_model *m)
+{
+    static const struct {
+        const char *name;
+        double value;
+    } small[] = {
+        { "steps", 11 }, { "queries", 60 }, { "restarts", 2 }, { "searches", 2 }, { "targets", 3 }
+    };
+    static const float x[3 * 16];
+    static const uint32_t y[3];
+    struct btz_evaluate_attack a = { .attack = attack };
+    struct btz_attack_job job = { .attack = attack, .norm = norm, .classes = 5 };
+    const struct btz_evaluate_options o = { .model = m,
+                                            .samples = { .n = 3, .x = x, .y = y },
+                                            .attacks = &a,
+                                            .attack_count = 1,
+                                            .norm = norm,
+                                            .eps = norm == BTZ_NORM_L0 ? 0 : 1e-9,
+                                            .box = { 0, 1 } };
+    const struct btz_evaluate_attacked *done;
+    struct btz_evaluation *e;
+    struct btz_attack_most at_most;
+
+    btz_attack_defaults(attack, a.param);
+    for (size_t i = 0; i < BTZ_COUNT(small); i++)
+        if (btz_attack_param_find(attack, small[i].name) != SIZE_MAX)
+            a.param[btz_attack_param_find(attack, small[i].name)] = small[i].value;
+    memcpy(job.param, a.param, sizeof job.param);
+    at_most = attack->most(&job);
+    if (btz_evaluate(&o, &e) != BTZ_OK)
+        fail_msg("%s: %s", attack->id, btz_error_detail());
+    done = &e->attacks[0];
+    assert_int_equal(done->tried, 3);
+    assert_int_equal(done->broken, 0);
+    if (done->queries > 3 * at_most.questions || done->gradients > 3 * at_most.gradients ||
+        (is_exact(attack->id) &&
+         (done->queries != 3 * at_most.questions || done->gradients != 3 * at_most.gradients)))
+        fail_msg("%s, %s: %" PRIu64 " questions, %" PRIu64 " for gradients; of one of 3 samples "
+                 "at most %" PRIu64 " and %" PRIu64,
+                 attack->id, btz_norm_name(norm), done->queries, done->gradients, at_most.questions,
+                 at_most.gradients);
+    btz_evaluation_free(e);
+}
+
+static void test_most(void **state)
+{
+    struct btz_model *m = clear_classes();
+    (void)state;
+
+    for (size_t k = 0; btz_attacks[k]; k++) {
+        assert_true(btz_attacks[k]->most || !is_exact(btz_attacks[k]->id));
+        for (int norm = BTZ_NORM_LINF; btz_attacks[k]->most && norm <= BTZ_NORM_L0; norm++)
+            if (btz_attacks[k]->norms & 1U << norm)
+                most(btz_attacks[k], (enum btz_norm)norm, m);
+    }
+    btz_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_argmax),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_most),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

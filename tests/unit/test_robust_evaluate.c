@@ -574,7 +574,7 @@ static void test_bad_input(void **state)
     struct btz_evaluation *e = NULL;
     uint32_t y = world->y[321];
     float x = world->x[500 * FEATURES];
-    size_t memory = 0;
+    struct btz_evaluate_plan plan;
     (void)state;
 
     world->y[321] = CLASSES;
@@ -592,11 +592,17 @@ static void test_bad_input(void **state)
     o.norm = BTZ_NORM_LINF;
     o.memory_max = 1024;
     assert_int_equal(btz_evaluate(&o, &e), BTZ_LIMIT);
-    mnist_must(btz_evaluate_memory(&o, &memory));
-    o.memory_max = memory * 2 + memory / 2;
+    assert_int_equal(btz_evaluate_plan(&o, &plan), BTZ_LIMIT);
+    o.memory_max = 0;
+    mnist_must(btz_evaluate_plan(&o, &plan));
+    o.memory_max = plan.worker * 2 + plan.worker / 2;
     o.threads = 8;
+    mnist_must(btz_evaluate_plan(&o, &plan));
     e = run(&o);
     assert_int_equal(e->threads, 2);
+    assert_int_equal(plan.threads, 2);
+    assert_int_equal(plan.memory, e->memory);
+    assert_int_equal(plan.classes, e->classes);
     assert_true(e->memory <= o.memory_max);
     assert_true(e->peak > 1 << 20); /* this program alone is that large */
     btz_evaluation_free(e);

@@ -26,5 +26,6 @@ const struct btz_attack btz_attack_apgd_t = {
     .rule = "redteam.evasion.gradient",
     .source = "Croce and Hein 2020, arXiv 2003.01690; L1: 2021, arXiv 2103.01208",
     .run = run,
+    .most = btz_apgd_most,
     .selftest = selftest,
 };

@@ -176,5 +176,6 @@ const struct btz_attack btz_attack_boundary = {
     .rule = "redteam.evasion.decision",
     .source = "Brendel et al. 2018, arXiv 1712.04248",
     .run = run,
+    .most = btz_hunt_most,
     .selftest = selftest,
 };

@@ -186,6 +186,13 @@ static enum btz_err selftest(void)
     return btz_known_linear(&btz_attack_cw_l2, BTZ_NORM_L2, 1.05);
 }
 
+static struct btz_attack_most most(const struct btz_attack_job *job)
+{
+    uint64_t steps = (uint64_t)job->param[SEARCHES] * (uint64_t)job->param[STEPS];
+
+    return (struct btz_attack_most){ steps, steps };
+}
+
 const struct btz_attack btz_attack_cw_l2 = {
     .id = "cw-l2",
     .summary = "smallest L2 change, by Adam in tanh space and a search over the weight",
@@ -196,5 +203,6 @@ const struct btz_attack btz_attack_cw_l2 = {
     .rule = "redteam.evasion.gradient",
     .source = "Carlini and Wagner 2017, arXiv 1608.04644",
     .run = run,
+    .most = most,
     .selftest = selftest,
 };

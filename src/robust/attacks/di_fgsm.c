@@ -56,5 +56,6 @@ const struct btz_attack btz_attack_di_fgsm = {
     .rule = "redteam.evasion.gradient",
     .source = "Xie et al. 2019, arXiv 1803.06978",
     .run = run,
+    .most = btz_momentum_most,
     .selftest = selftest,
 };

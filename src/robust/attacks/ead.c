@@ -156,6 +156,13 @@ static enum btz_err selftest(void)
     return btz_known_linear(&btz_attack_ead, BTZ_NORM_L2, 1.2);
 }
 
+static struct btz_attack_most most(const struct btz_attack_job *job)
+{
+    uint64_t steps = (uint64_t)job->param[SEARCHES] * (uint64_t)job->param[STEPS];
+
+    return (struct btz_attack_most){ 2 * steps, steps };
+}
+
 const struct btz_attack btz_attack_ead = {
     .id = "ead",
     .summary = "smallest elastic net of L1 and L2, by iterative shrinkage",
@@ -166,5 +173,6 @@ const struct btz_attack btz_attack_ead = {
     .rule = "redteam.evasion.gradient",
     .source = "Chen et al. 2018, arXiv 1709.04114",
     .run = run,
+    .most = most,
     .selftest = selftest,
 };

@@ -24,5 +24,6 @@ const struct btz_attack btz_attack_fab = {
     .rule = "redteam.evasion.gradient",
     .source = "Croce and Hein 2020, arXiv 1907.02044",
     .run = run,
+    .most = btz_fab_most,
     .selftest = selftest,
 };

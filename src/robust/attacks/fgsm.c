@@ -27,8 +27,10 @@ static enum btz_err run(struct btz_attack_job *job)
         job->adv[i] = clamp(job->x[i] + (float)job->eps * sign, job->box.low, job->box.high);
     }
     BTZ_TRY(btz_classifier_logits(job->classifier, job->adv, job->n, logits));
-    for (size_t i = 0; i < job->n; i++)
+    for (size_t i = 0; i < job->n; i++) {
+        btz_attack_count(job, i, 2, 1);
         job->broken[i] = btz_argmax(logits + i * job->classes, job->classes) != job->y[i];
+    }
     return BTZ_OK;
 }
 
@@ -56,6 +58,12 @@ static enum btz_err selftest(void)
     return err;
 }
 
+static struct btz_attack_most most(const struct btz_attack_job *job)
+{
+    (void)job;
+    return (struct btz_attack_most){ 2, 1 };
+}
+
 const struct btz_attack btz_attack_fgsm = {
     .id = "fgsm",
     .summary = "one step of eps along the sign of the gradient",
@@ -64,5 +72,6 @@ const struct btz_attack btz_attack_fgsm = {
     .rule = "redteam.evasion.gradient",
     .source = "Goodfellow et al. 2015, arXiv 1412.6572",
     .run = run,
+    .most = most,
     .selftest = selftest,
 };

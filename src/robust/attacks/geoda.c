@@ -194,5 +194,6 @@ const struct btz_attack btz_attack_geoda = {
     .rule = "redteam.evasion.decision",
     .source = "Rahmati et al. 2020, arXiv 2003.06468",
     .run = run,
+    .most = btz_hunt_most,
     .selftest = selftest,
 };

@@ -121,5 +121,6 @@ const struct btz_attack btz_attack_hopskipjump = {
     .rule = "redteam.evasion.decision",
     .source = "Chen et al. 2020, arXiv 1904.02144",
     .run = run,
+    .most = btz_hunt_most,
     .selftest = selftest,
 };

@@ -23,5 +23,6 @@ const struct btz_attack btz_attack_mi_fgsm = {
     .rule = "redteam.evasion.gradient",
     .source = "Dong et al. 2018, arXiv 1710.06081",
     .run = run,
+    .most = btz_momentum_most,
     .selftest = selftest,
 };

@@ -154,6 +154,13 @@ static enum btz_err selftest(void)
     return btz_known_bounds(&btz_attack_pgd, 1U << BTZ_NORM_L1, 0.97, 1.3);
 }
 
+static struct btz_attack_most most(const struct btz_attack_job *job)
+{
+    uint64_t runs = (uint64_t)job->param[RESTARTS], gradients = runs * (uint64_t)job->param[STEPS];
+
+    return (struct btz_attack_most){ gradients + runs, gradients };
+}
+
 const struct btz_attack btz_attack_pgd = {
     .id = "pgd",
     .summary = "projected steps of one size, from random points",
@@ -164,5 +171,6 @@ const struct btz_attack btz_attack_pgd = {
     .rule = "redteam.evasion.gradient",
     .source = "Madry et al. 2018, arXiv 1706.06083; L1: Tramer and Boneh 2019, arXiv 1904.13000",
     .run = run,
+    .most = most,
     .selftest = selftest,
 };

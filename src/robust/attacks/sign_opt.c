@@ -166,5 +166,6 @@ const struct btz_attack btz_attack_sign_opt = {
     .rule = "redteam.evasion.decision",
     .source = "Cheng et al. 2020, arXiv 1909.10773",
     .run = run,
+    .most = btz_hunt_most,
     .selftest = selftest,
 };

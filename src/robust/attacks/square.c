@@ -519,6 +519,13 @@ static enum btz_err selftest(void)
     return BTZ_OK;
 }
 
+static struct btz_attack_most most(const struct btz_attack_job *job)
+{
+    uint64_t runs = (uint64_t)job->param[RESTARTS];
+
+    return (struct btz_attack_most){ runs * ((uint64_t)job->param[QUERIES] + 1), 0 };
+}
+
 const struct btz_attack btz_attack_square = {
     .id = "square",
     .summary = "random windows, kept where the margin shrinks",
@@ -530,5 +537,6 @@ const struct btz_attack btz_attack_square = {
     .source =
         "Andriushchenko et al. 2020, arXiv 1912.00049; L1: Croce and Hein 2021, arXiv 2103.01208",
     .run = run,
+    .most = most,
     .selftest = selftest,
 };

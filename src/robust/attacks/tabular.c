@@ -123,5 +123,6 @@ const struct btz_attack btz_attack_tabular = {
     .source = "random search over allowed moves; constraints as in Simonetto et al. 2021, arXiv "
               "2112.01156",
     .run = run,
+    .most = btz_hunt_most,
     .selftest = selftest,
 };

@@ -56,5 +56,6 @@ const struct btz_attack btz_attack_ti_fgsm = {
     .rule = "redteam.evasion.gradient",
     .source = "Dong et al. 2019, arXiv 1904.02884",
     .run = run,
+    .most = btz_momentum_most,
     .selftest = selftest,
 };
