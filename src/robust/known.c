@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "graph/wire.h"
-#include "robust/robust.h"
+#include "robust/known.h"
 
 /* Field numbers: onnx.proto3. */
 static enum btz_err put_tensor(struct btz_buf *graph, const char *name, const int64_t *dims,
@@ -118,6 +118,14 @@ enum btz_err btz_known_run(const struct btz_attack *attack, const struct btz_mod
                            enum btz_norm norm, double eps, size_t n, const float *x,
                            const uint32_t *y, float *adv, bool *broken)
 {
+    return btz_known_run_with(attack, m, norm, eps, n, x, y, NULL, 0, adv, broken);
+}
+
+enum btz_err btz_known_run_with(const struct btz_attack *attack, const struct btz_model *m,
+                                enum btz_norm norm, double eps, size_t n, const float *x,
+                                const uint32_t *y, const char *param, double value, float *adv,
+                                bool *broken)
+{
     BTZ_FREE uint64_t *index = malloc(n * sizeof *index);
     struct btz_classifier *c = NULL;
     struct btz_oracle *o = NULL;
@@ -150,6 +158,8 @@ enum btz_err btz_known_run(const struct btz_attack *attack, const struct btz_mod
             .broken = broken,
         };
         btz_attack_defaults(attack, job.param);
+        if (param)
+            job.param[btz_attack_param_find(attack, param)] = value;
         memcpy(adv, x, n * c->features * sizeof *adv);
         memset(broken, 0, n * sizeof *broken);
         err = attack->run(&job);

@@ -82,29 +82,51 @@ static void make(struct linear *l, enum btz_norm norm)
         } while (l->exact[i] < low || l->exact[i] > high);
 }
 
+/* To the class that leads of the others at `at`. */
+static double distance_of_found(const struct linear *l, enum btz_norm norm, size_t i,
+                                const float *at)
+{
+    double z[CLASSES], from[CLASSES];
+    uint32_t y = l->y[i], found = y == 0;
+
+    scores(l, at, z);
+    scores(l, l->x + i * FEATURES, from);
+    for (uint32_t k = 0; k < CLASSES; k++)
+        if (k != y && z[k] > z[found])
+            found = k;
+    return (from[y] - from[found]) / dual(l, norm, y, found);
+}
+
 static enum btz_err check(const struct linear *l, const struct btz_attack *a, enum btz_norm norm,
                           double factor, const float *adv, const bool *broken)
 {
     for (size_t i = 0; i < SAMPLES; i++) {
         const float *x = adv + i * FEATURES;
         double z[CLASSES], norm_is = btz_norm_of(norm, x, l->x + i * FEATURES, FEATURES);
+        double wanted =
+            a->access == BTZ_ATTACK_LABELS ? distance_of_found(l, norm, i, x) : l->exact[i];
         bool wrong = false;
 
         scores(l, x, z);
         for (size_t k = 0; k < CLASSES; k++)
             wrong = wrong || (k != l->y[i] && z[k] > z[l->y[i]] - 1e-5);
-        if (!broken[i] || !wrong || norm_is > l->exact[i] * factor ||
-            norm_is < l->exact[i] * (1 - 1e-3))
+        if (!broken[i] || !wrong || norm_is > wanted * factor || norm_is < l->exact[i] * (1 - 1e-3))
             return btz_fail(BTZ_INTERNAL,
                             "%s in %s: sample %zu of a linear model is %g from the boundary, and "
                             "what was found is %s at %g",
-                            a->id, btz_norm_name(norm), i, l->exact[i],
+                            a->id, btz_norm_name(norm), i, wanted,
                             wrong ? "misclassified" : "not misclassified", norm_is);
     }
     return BTZ_OK;
 }
 
 enum btz_err btz_known_linear(const struct btz_attack *attack, enum btz_norm norm, double factor)
+{
+    return btz_known_linear_with(attack, norm, NULL, 0, factor);
+}
+
+enum btz_err btz_known_linear_with(const struct btz_attack *attack, enum btz_norm norm,
+                                   const char *param, double value, double factor)
 {
     static const struct btz_shape shape = { 3, { 1, SIDE, SIDE } };
     BTZ_FREE struct linear *l = calloc(1, sizeof *l);
@@ -118,7 +140,7 @@ enum btz_err btz_known_linear(const struct btz_attack *attack, enum btz_norm nor
     make(l, norm);
     BTZ_TRY(
         btz_known_model(&shape, &(struct btz_known_layer){ l->w, l->b, CLASSES }, 1, false, &m));
-    err = btz_known_run(attack, m, norm, 100, SAMPLES, l->x, l->y, adv, broken);
+    err = btz_known_run_with(attack, m, norm, 100, SAMPLES, l->x, l->y, param, value, adv, broken);
     btz_model_free(m);
     return err ? err : check(l, attack, norm, factor, adv, broken);
 }

@@ -161,9 +161,14 @@ static enum btz_err run(struct btz_attack_job *job)
     return BTZ_OK;
 }
 
+/*
+ * A walk needs its questions: 5,000 leave up to 5 % (measured with six seeds, and 10 % once), 10,000 leave 0.2 %, and with the
+ * 25,000 of Foolbox 3 it stands on the distance (1.00001).
+ */
 static enum btz_err selftest(void)
 {
-    return btz_known_linear(&btz_attack_boundary, BTZ_NORM_L2, 1.2);
+    BTZ_TRY(btz_known_linear(&btz_attack_boundary, BTZ_NORM_L2, 1.1));
+    return btz_known_linear_with(&btz_attack_boundary, BTZ_NORM_L2, "queries", 25000, 1.001);
 }
 
 const struct btz_attack btz_attack_boundary = {

@@ -183,7 +183,7 @@ static enum btz_err run(struct btz_attack_job *job)
 
 static enum btz_err selftest(void)
 {
-    return btz_known_linear(&btz_attack_cw_l2, BTZ_NORM_L2, 1.05);
+    return btz_known_linear(&btz_attack_cw_l2, BTZ_NORM_L2, 1.005);
 }
 
 static struct btz_attack_most most(const struct btz_attack_job *job)

@@ -149,11 +149,18 @@ static enum btz_err run(struct btz_attack_job *job)
     return BTZ_OK;
 }
 
-/* The step of 0.01 and the pull of the other norm leave a part of the way. */
+/*
+ * Without the L1 norm what is left is a plain descent, which reaches the L2 distance (measured: 1.0002 of it); with ten times
+ * the default weight the L1 norm rules (1.0012). The default lies between and cannot reach either: each step shrinks by beta
+ * whatever its rate, in the paper and in the authors' code, so that the L1 norm weighs beta / rate, 0.1 and more, beside the
+ * squared L2 norm. Measured: 1.162 in L1, 1.122 in L2; 10,000 steps instead of 1,000 do not change that.
+ */
 static enum btz_err selftest(void)
 {
-    BTZ_TRY(btz_known_linear(&btz_attack_ead, BTZ_NORM_L1, 1.2));
-    return btz_known_linear(&btz_attack_ead, BTZ_NORM_L2, 1.2);
+    BTZ_TRY(btz_known_linear_with(&btz_attack_ead, BTZ_NORM_L2, "beta", 0, 1.002));
+    BTZ_TRY(btz_known_linear_with(&btz_attack_ead, BTZ_NORM_L1, "beta", 0.01, 1.005));
+    BTZ_TRY(btz_known_linear(&btz_attack_ead, BTZ_NORM_L1, 1.18));
+    return btz_known_linear(&btz_attack_ead, BTZ_NORM_L2, 1.15);
 }
 
 static struct btz_attack_most most(const struct btz_attack_job *job)

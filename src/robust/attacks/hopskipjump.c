@@ -107,8 +107,8 @@ static enum btz_err run(struct btz_attack_job *job)
 
 static enum btz_err selftest(void)
 {
-    BTZ_TRY(btz_known_linear(&btz_attack_hopskipjump, BTZ_NORM_L2, 1.1));
-    return btz_known_linear(&btz_attack_hopskipjump, BTZ_NORM_LINF, 1.25);
+    BTZ_TRY(btz_known_linear(&btz_attack_hopskipjump, BTZ_NORM_L2, 1.01));
+    return btz_known_linear(&btz_attack_hopskipjump, BTZ_NORM_LINF, 1.05);
 }
 
 const struct btz_attack btz_attack_hopskipjump = {

@@ -153,7 +153,7 @@ static enum btz_err run(struct btz_attack_job *job)
 
 static enum btz_err selftest(void)
 {
-    return btz_known_linear(&btz_attack_sign_opt, BTZ_NORM_L2, 1.1);
+    return btz_known_linear(&btz_attack_sign_opt, BTZ_NORM_L2, 1.01);
 }
 
 const struct btz_attack btz_attack_sign_opt = {

@@ -468,28 +468,51 @@ static enum btz_err flat(double eps, bool want)
     return err;
 }
 
+/* Independent weights of a picture, or the pattern that windows of side 3 have, at one place. */
+#define SIDE 11
+static void weights(enum btz_norm norm, bool pattern, float *w)
+{
+    static const float up[] = { 1, 5, 1 }, down[] = { 3, 3, 3, 3, 15, 3 }; /* rectangles of L2 */
+    struct btz_rng rng;
+
+    btz_rng_init(&rng, 6, 3);
+    for (size_t i = 0; i < SIDE * SIDE; i++) {
+        size_t row = i / SIDE - 4, column = i % SIDE - 3; /* of the pattern; wraps before it */
+        double v = 0;
+
+        if (!pattern && row + 4 < SIDE - 1 && column + 3 < SIDE - 1)
+            v = btz_random_normal(&rng);
+        else if (pattern && row == 0 && column < 3)
+            v = (double)up[column] / sqrt(27);
+        else if (pattern && row < 3 && column < 3)
+            v = -(double)down[(row - 1) * 3 + column] / sqrt(270);
+        if (pattern && norm == BTZ_NORM_L1) /* whatever is pushed the right way is pushed well */
+            v = (v > 0) - (v < 0);
+        w[i] = (float)v;
+    }
+}
+
 /* The label's score is w.(x - 0.5) + 0.4, the other's 0: the boundary is 0.4 / |w|_dual away. Nothing hangs on the last row and
- * column, where small windows never come. */
-#define SIDE 10
-static enum btz_err plane(enum btz_norm norm, double factor, bool want)
+ * column, where neither the tiles of the start nor small windows come. */
+static enum btz_err plane(enum btz_norm norm, bool pattern, double factor, bool want)
 {
     static const struct btz_shape shape = { 3, { 1, SIDE, SIDE } };
-    float w[SIDE * SIDE * 2] = { 0 }, b[2] = { 0.4F, 0 }, x[SIDE * SIDE], adv[SIDE * SIDE];
+    float one[SIDE * SIDE], w[SIDE * SIDE * 2] = { 0 }, b[2] = { 0.4F, 0 }, x[SIDE * SIDE],
+                                            adv[SIDE * SIDE];
     const struct btz_known_layer layer = { w, b, 2 };
     const uint32_t y = 0;
     struct btz_model *m = NULL;
-    struct btz_rng rng;
     bool broken = false;
     double dual = 0, eps;
     enum btz_err err;
 
-    btz_rng_init(&rng, 6, 3);
+    weights(norm, pattern, one);
     for (size_t i = 0; i < SIDE * SIDE; i++) {
-        double v = i % SIDE == SIDE - 1 || i / SIDE == SIDE - 1 ? 0 : btz_random_normal(&rng);
+        double v = (double)one[i];
 
         x[i] = 0.5F;
-        w[2 * i] = (float)v;
-        b[0] -= 0.5F * (float)v;
+        w[2 * i] = one[i];
+        b[0] -= 0.5F * one[i];
         dual = norm == BTZ_NORM_LINF ? dual + fabs(v)
                : norm == BTZ_NORM_L2 ? dual + v * v
                                      : fmax(dual, fabs(v));
@@ -504,17 +527,24 @@ static enum btz_err plane(enum btz_norm norm, double factor, bool want)
     return err;
 }
 
+/*
+ * With the published 5,000 questions Square reaches a plane that its windows can draw: 1.018 times the distance in L2, 1.044 in
+ * L1. One of independent weights it cannot: a window changes by its whole pattern or not at all, so that 1.27 (L2) and 1.31 (L1)
+ * are left. An implementation of its own after the papers leaves 1.20 to 1.35 and 1.15 to 1.72 of four such planes, and the same
+ * of the first. On a side of 10 both leave about 1.5 and 1.7: there the tiles of the start cover the last row and column, whose
+ * share of the change no window takes back, since the last offset is never drawn.
+ */
 static enum btz_err selftest(void)
 {
+    static const double above[] = { 1.01, 1.35, 1.4 }, drawn[] = { 1.01, 1.05, 1.08 };
+
     BTZ_TRY(flat(0.139, false));
     BTZ_TRY(flat(0.141, true));
     for (int norm = BTZ_NORM_LINF; norm <= BTZ_NORM_L1; norm++) {
-        BTZ_TRY(plane((enum btz_norm)norm, 0.97, false));
-        BTZ_TRY(plane((enum btz_norm)norm,
-                      norm == BTZ_NORM_LINF ? 1.03
-                      : norm == BTZ_NORM_L2 ? 1.6
-                                            : 1.8,
-                      true));
+        BTZ_TRY(plane((enum btz_norm)norm, false, 0.97, false));
+        BTZ_TRY(plane((enum btz_norm)norm, false, above[norm], true));
+        BTZ_TRY(plane((enum btz_norm)norm, true, 0.97, false));
+        BTZ_TRY(plane((enum btz_norm)norm, true, drawn[norm], true));
     }
     return BTZ_OK;
 }
