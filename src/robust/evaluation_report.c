@@ -101,42 +101,21 @@ static enum btz_err corruptions(const struct btz_corruption_table *t, struct btz
 static enum btz_err finding(const char *path, const struct btz_corruption_table *t,
                             struct btz_sink *sink)
 {
-    const char *slash = strrchr(path, '/');
-    struct btz_finding f = { .rule = btz_rule_find("redteam.evasion.corruption"),
-                             .asset = { "model", slash && slash[1] ? slash + 1 : path, path },
-                             .location = "fifteen corruptions in five severities",
-                             .outcome = BTZ_OUTCOME_NOT_EVALUATED,
-                             .k = t->clean.k - t->worst.k,
-                             .n = t->clean.k,
-                             .ci_low = NAN,
-                             .ci_high = NAN };
+    struct btz_finding f;
     char reason[300] = "no sample is classified correctly";
 
-    if (!f.rule)
-        return btz_fail(BTZ_INTERNAL, "the rule of corruptions is missing");
-    f.severity = f.rule->severity;
-    if (f.n) {
-        struct btz_interval ci;
-
-        BTZ_TRY(btz_exact_interval(f.k, f.n, 0.95, BTZ_SIDE_TWO, &ci));
-        f.value = (double)f.k / (double)f.n;
-        f.ci_low = ci.low;
-        f.ci_high = ci.high;
-        f.severity = btz_evasion_severity(f.rule, f.value);
-        f.outcome = f.k ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
+    BTZ_TRY(
+        btz_evasion_rate("redteam.evasion.corruption", t->clean.k - t->worst.k, t->clean.k, &f));
+    f.asset = btz_model_asset(path);
+    f.location = "fifteen corruptions in five severities";
+    if (f.n)
         snprintf(reason, sizeof reason,
                  "%" PRIu64 " of %" PRIu64
                  " samples that are classified correctly are not under at least one corruption; "
                  "clean accuracy %.2f %%, mean over corruptions %.2f %%",
                  f.k, f.n, 100 * t->clean.value, 100 * t->mean);
-    }
     f.reason = reason;
-    BTZ_TRY(sink->finding(sink, &f));
-    return sink->coverage(sink, &(struct btz_coverage){ .practice = f.rule->practice,
-                                                        .asset = f.asset,
-                                                        .unit = "samples",
-                                                        .planned = t->n,
-                                                        .done = t->n });
+    return btz_evasion_tell(&f, t->n, sink);
 }
 
 enum btz_err btz_evaluation_tell(const char *path, const struct btz_evaluation *e,

@@ -14,6 +14,50 @@ enum btz_severity btz_evasion_severity(const struct btz_rule *rule, double share
     return s < rule->severity ? s : rule->severity;
 }
 
+enum btz_err btz_evasion_rate(const char *rule, uint64_t k, uint64_t n, struct btz_finding *out)
+{
+    struct btz_finding f = { .rule = btz_rule_find(rule),
+                             .outcome = BTZ_OUTCOME_NOT_EVALUATED,
+                             .k = k,
+                             .n = n,
+                             .ci_low = NAN,
+                             .ci_high = NAN };
+    struct btz_interval interval;
+
+    if (!f.rule)
+        return btz_fail(BTZ_INTERNAL, "there is no rule %s", rule);
+    f.severity = f.rule->severity;
+    if (n) {
+        BTZ_TRY(btz_exact_interval(k, n, 0.95, BTZ_SIDE_TWO, &interval));
+        f.value = (double)k / (double)n;
+        f.ci_low = interval.low;
+        f.ci_high = interval.high;
+        f.severity = btz_evasion_severity(f.rule, f.value);
+        f.outcome = k ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
+    }
+    *out = f;
+    return BTZ_OK;
+}
+
+struct btz_asset btz_model_asset(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return (struct btz_asset){ "model", slash && slash[1] ? slash + 1 : path, path };
+}
+
+enum btz_err btz_evasion_tell(const struct btz_finding *f, uint64_t samples, struct btz_sink *sink)
+{
+    const struct btz_coverage coverage = { .practice = f->rule->practice,
+                                           .asset = f->asset,
+                                           .unit = "samples",
+                                           .planned = samples,
+                                           .done = samples };
+
+    BTZ_TRY(sink->finding(sink, f));
+    return sink->coverage(sink, &coverage);
+}
+
 struct say {
     const struct btz_model_conf *conf;
     const struct btz_evaluation *e;
@@ -25,22 +69,15 @@ struct say {
 static enum btz_err say_rate(const struct say *s, const char *rule, const char *what, uint64_t k,
                              uint64_t n, const struct btz_figures *f)
 {
-    struct btz_interval interval;
     char location[300], reason[300];
-    struct btz_finding finding = { .rule = btz_rule_find(rule), .asset = s->asset, .k = k, .n = n };
+    struct btz_finding finding;
     double robust = s->e->robust.value;
 
-    if (!finding.rule)
-        return btz_fail(BTZ_INTERNAL, "there is no rule %s", rule);
-    BTZ_TRY(btz_exact_interval(k, n, 0.95, BTZ_SIDE_TWO, &interval));
+    BTZ_TRY(btz_evasion_rate(rule, k, n, &finding));
+    finding.asset = s->asset;
     snprintf(location, sizeof location, "%s, %s %.6g", what,
              btz_norm_name((enum btz_norm)s->conf->norm), s->conf->eps);
     finding.location = location;
-    finding.value = (double)k / (double)n;
-    finding.ci_low = interval.low;
-    finding.ci_high = interval.high;
-    finding.severity = btz_evasion_severity(finding.rule, finding.value);
-    finding.outcome = k ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
     if (s->conf->robust_min >= 0) {
         finding.outcome = robust < s->conf->robust_min ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
         finding.severity = finding.rule->severity;

@@ -117,6 +117,17 @@ BTZ_CHECKED enum btz_err btz_figures_of(const struct btz_evaluation *e, const st
 
 /* As severe as the rule says where half or more is broken, less where it is less. */
 enum btz_severity btz_evasion_severity(const struct btz_rule *rule, double share);
+/*
+ * Begins a finding of `rule`: k of n samples that are classified correctly are broken. Sets rule, figures with their exact
+ * interval, severity and outcome, which is not evaluated where n is 0. Errors: INTERNAL, there is no such rule.
+ */
+BTZ_CHECKED enum btz_err btz_evasion_rate(const char *rule, uint64_t k, uint64_t n,
+                                          struct btz_finding *out);
+/* Of a model file, named as it is. */
+struct btz_asset btz_model_asset(const char *path);
+/* Sends the finding and that `samples` of its asset were looked at. */
+BTZ_CHECKED enum btz_err btz_evasion_tell(const struct btz_finding *f, uint64_t samples,
+                                          struct btz_sink *sink);
 /* All that an evaluation says. `where` is the asset; `conf` what was asked for. */
 BTZ_CHECKED enum btz_err btz_robust_findings(const struct btz_model_conf *conf,
                                              const struct btz_evaluation *e,

@@ -10,19 +10,13 @@
 
 /* ---- accuracies --------------------------------------------------------------------------------------------------------- */
 
-static enum btz_err rate(size_t k, size_t n, struct btz_rate *out)
-{
-    *out = (struct btz_rate){ .k = k, .n = n, .value = n ? (double)k / (double)n : NAN };
-    return n ? btz_exact_interval(k, n, 0.95, BTZ_SIDE_TWO, &out->interval) : BTZ_OK;
-}
-
 static enum btz_err add_accuracy(const char *model, const char *samples,
                                  const struct btz_harden_accuracy *a, json_t *rows, json_t *numbers)
 {
     struct btz_rate clean, robust;
 
-    BTZ_TRY(rate(a->clean, a->n, &clean));
-    BTZ_TRY(rate(a->robust, a->n, &robust));
+    BTZ_TRY(btz_rate_set(a->clean, a->n, 0.95, &clean));
+    BTZ_TRY(btz_rate_set(a->robust, a->n, 0.95, &robust));
     if (json_array_append_new(rows, json_pack("[s, s, I, o, o]", model, samples, (json_int_t)a->n,
                                               btz_rate_text(&clean), btz_rate_text(&robust))) ||
         json_array_append_new(numbers, json_pack("{s:s, s:s, s:o, s:o}", "model", model, "samples",
@@ -326,37 +320,17 @@ static enum btz_err files(const struct btz_harden_account *a, struct btz_results
 
 /* ---- the finding ---------------------------------------------------------------------------------------------------------- */
 
-static const char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 /* What PGD still breaks, as robust attack would say it. */
 static enum btz_err finding(const struct btz_harden_account *a, struct btz_sink *sink)
 {
     const struct btz_harden_measured *m = &a->measured[0];
-    struct btz_finding f = { .rule = btz_rule_find("redteam.evasion.gradient"),
-                             .asset = { "model", name_of(a->hardened.path), a->hardened.path },
-                             .outcome = BTZ_OUTCOME_NOT_EVALUATED,
-                             .k = m->after.clean - m->after.robust,
-                             .n = m->after.clean,
-                             .ci_low = NAN,
-                             .ci_high = NAN };
-    struct btz_rate broken;
+    struct btz_finding f;
     char location[200], reason[400] = "no sample is classified correctly";
 
-    if (!f.rule)
-        return btz_fail(BTZ_INTERNAL, "the rule of attacks by gradients is missing");
-    f.severity = f.rule->severity;
-    if (f.n) {
-        BTZ_TRY(rate(f.k, f.n, &broken));
-        f.value = broken.value;
-        f.ci_low = broken.interval.low;
-        f.ci_high = broken.interval.high;
-        f.severity = btz_evasion_severity(f.rule, f.value);
-        f.outcome = f.k ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
+    BTZ_TRY(btz_evasion_rate("redteam.evasion.gradient", m->after.clean - m->after.robust,
+                             m->after.clean, &f));
+    f.asset = btz_model_asset(a->hardened.path);
+    if (f.n)
         snprintf(reason, sizeof reason,
                  "%" PRIu64 " of %" PRIu64
                  " samples that are classified correctly were broken (%s); clean accuracy %.2f %%, "
@@ -365,17 +339,11 @@ static enum btz_err finding(const struct btz_harden_account *a, struct btz_sink 
                  100.0 * (double)m->after.robust / (double)m->after.n,
                  100.0 * (double)m->before.clean / (double)m->before.n,
                  100.0 * (double)m->before.robust / (double)m->before.n);
-    }
     snprintf(location, sizeof location, "pgd after hardening, %s %.6g",
              btz_norm_name(a->options->norm), a->options->eps);
     f.location = location;
     f.reason = reason;
-    BTZ_TRY(sink->finding(sink, &f));
-    return sink->coverage(sink, &(struct btz_coverage){ .practice = f.rule->practice,
-                                                        .asset = f.asset,
-                                                        .unit = "samples",
-                                                        .planned = m->after.n,
-                                                        .done = m->after.n });
+    return btz_evasion_tell(&f, m->after.n, sink);
 }
 
 enum btz_err btz_harden_tell(const struct btz_harden_account *given, struct btz_results *results)
