@@ -15,64 +15,34 @@ struct btz_address_conf {
 
 /* Rows of the table of `type`, which has a `struct btz_address_conf address`. `request_help`, `labels_help`: what stands for
  * samples, and what labels may be. */
-#define BTZ_ADDRESS_KEY(type, member) offsetof(type, address.member)
+#define BTZ_ADDRESS_KEY(type, name_, kind_, help_)                                                 \
+    .name = #name_, .kind = (kind_), .offset = offsetof(type, address.name_), .help = help_
 #define BTZ_ADDRESS_KEYS(type, request_help, labels_help)                                          \
-    { .name = "request",                                                                           \
-      .kind = BTZ_CONF_STRING,                                                                     \
-      .offset = BTZ_ADDRESS_KEY(type, request),                                                    \
-      .help = request_help },                                                                      \
-        { .name = "scores_at",                                                                     \
-          .kind = BTZ_CONF_STRING,                                                                 \
-          .offset = BTZ_ADDRESS_KEY(type, scores_at),                                              \
-          .help = "JSONPath to the scores in the reply: $.predictions[*].scores." },               \
-        { .name = "labels_at",                                                                     \
-          .kind = BTZ_CONF_STRING,                                                                 \
-          .offset = BTZ_ADDRESS_KEY(type, labels_at),                                              \
-          .help = "JSONPath to the labels, where there are no scores" labels_help },               \
-        { .name = "headers",                                                                       \
-          .kind = BTZ_CONF_PAIRS,                                                                  \
-          .offset = BTZ_ADDRESS_KEY(type, headers),                                                \
-          .help = "Request headers; write ${NAME} to take a key from the environment." },          \
-        { .name = "rows",                                                                          \
-          .kind = BTZ_CONF_INT,                                                                    \
-          .offset = BTZ_ADDRESS_KEY(type, rows),                                                   \
-          .fallback = "32",                                                                        \
-          .min = 1,                                                                                \
-          .max = 65536,                                                                            \
-          .help = "Samples in one request." },                                                     \
-        { .name = "concurrency",                                                                   \
-          .kind = BTZ_CONF_INT,                                                                    \
-          .offset = BTZ_ADDRESS_KEY(type, concurrency),                                            \
-          .fallback = "8",                                                                         \
-          .min = 1,                                                                                \
-          .max = 1000,                                                                             \
-          .help = "Requests under way at the same time." },                                        \
-        { .name = "rate",                                                                          \
-          .kind = BTZ_CONF_REAL,                                                                   \
-          .offset = BTZ_ADDRESS_KEY(type, rate),                                                   \
-          .fallback = "0",                                                                         \
-          .min = 0,                                                                                \
-          .max = 1e6,                                                                              \
-          .help = "Requests per second at most; 0: no limit." },                                   \
-        { .name = "retries",                                                                       \
-          .kind = BTZ_CONF_INT,                                                                    \
-          .offset = BTZ_ADDRESS_KEY(type, retries),                                                \
-          .fallback = "4",                                                                         \
-          .min = 0,                                                                                \
-          .max = 100,                                                                              \
-          .help = "More tries after 429, 502, 503, 504 and failures to connect." },                \
-        { .name = "timeout",                                                                       \
-          .kind = BTZ_CONF_DURATION,                                                               \
-          .offset = BTZ_ADDRESS_KEY(type, timeout),                                                \
-          .fallback = "2m",                                                                        \
-          .help = "How long one try may take." },                                                  \
-        { .name = "ca_file",                                                                       \
-          .kind = BTZ_CONF_STRING,                                                                 \
-          .offset = BTZ_ADDRESS_KEY(type, ca_file),                                                \
-          .help = "PEM file of the authority that signed the server's certificate." },             \
+    { BTZ_ADDRESS_KEY(type, request, BTZ_CONF_STRING, request_help) },                             \
+        { BTZ_ADDRESS_KEY(type, scores_at, BTZ_CONF_STRING,                                        \
+                          "JSONPath to the scores in the reply: $.predictions[*].scores.") },      \
+        { BTZ_ADDRESS_KEY(type, labels_at, BTZ_CONF_STRING,                                        \
+                          "JSONPath to the labels, where there are no scores" labels_help) },      \
+        { BTZ_ADDRESS_KEY(type, headers, BTZ_CONF_PAIRS,                                           \
+                          "Request headers; write ${NAME} to take a key from the environment.") }, \
+        { BTZ_ADDRESS_KEY(type, rows, BTZ_CONF_INT, "Samples in one request."), .fallback = "32",  \
+          .min = 1, .max = 65536 },                                                                \
+        { BTZ_ADDRESS_KEY(type, concurrency, BTZ_CONF_INT,                                         \
+                          "Requests under way at the same time."),                                 \
+          .fallback = "8", .min = 1, .max = 1000 },                                                \
+        { BTZ_ADDRESS_KEY(type, rate, BTZ_CONF_REAL, "Requests per second at most; 0: no limit."), \
+          .fallback = "0", .min = 0, .max = 1e6 },                                                 \
+        { BTZ_ADDRESS_KEY(type, retries, BTZ_CONF_INT,                                             \
+                          "More tries after 429, 502, 503, 504 and failures to connect."),         \
+          .fallback = "4", .min = 0, .max = 100 },                                                 \
+        { BTZ_ADDRESS_KEY(type, timeout, BTZ_CONF_DURATION, "How long one try may take."),         \
+          .fallback = "2m" },                                                                      \
+        { BTZ_ADDRESS_KEY(type, ca_file, BTZ_CONF_STRING,                                          \
+                          "PEM file of the authority that signed the server's certificate.") },    \
     {                                                                                              \
-        .name = "insecure", .kind = BTZ_CONF_BOOL, .offset = BTZ_ADDRESS_KEY(type, insecure),      \
-        .fallback = "false", .help = "Do not verify certificates. For tests only."                 \
+        BTZ_ADDRESS_KEY(type, insecure, BTZ_CONF_BOOL,                                             \
+                        "Do not verify certificates. For tests only."),                            \
+            .fallback = "false"                                                                    \
     }
 
 bool btz_is_address(const char *text); /* http:// or https:// */
