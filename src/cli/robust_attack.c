@@ -4,10 +4,10 @@
 struct args {
     struct btz_scan_args scan;
     struct btz_address_args address;
-    const char *data, *labels, *label_column, *name, *constraints, *save, *protocol, *input;
-    struct btz_option_list attacks, set;
-    double eps, low, high, robust_min;
-    int64_t samples, queries, memory_mib, classes;
+    struct btz_attacking_args attacking;
+    const char *data, *labels, *label_column, *constraints, *save, *protocol, *input;
+    double eps, low, high;
+    int64_t queries, memory_mib, classes;
     int norm;
     bool alone, no_signs;
 };
@@ -26,16 +26,10 @@ static const struct btz_option options[] = {
     { BTZ_REAL_ROW("eps", eps, "SIZE", 0, 1e9, NULL,
                    "Largest change, in units of the input after pictures were scaled to 0 to 1."),
       .required = true },
-    { BTZ_LIST_ROW(
-          "attack", attacks, "ID",
-          "Attack, may be given several times: standard, plus and rand are the versions of "
-          "AutoAttack, others as `bartizan robust list` names them (default: standard)."),
-      .letter = 'a' },
-    { BTZ_LIST_ROW("set", set, "ATTACK.PARAMETER=NUMBER",
-                   "Parameter of an attack, such as pgd.steps=100; may be given several times.") },
-    { BTZ_COUNT_ROW("samples", samples, 0, 1e12, "1000",
-                    "How many samples are attacked, spread evenly over the data; 0: all."),
-      .letter = 'n' },
+    BTZ_ATTACKING_OPTIONS(
+        "Attack, may be given several times: standard, plus and rand are the versions of "
+        "AutoAttack, others as `bartizan robust list` names them (default: standard).",
+        "pgd.steps=100", "samples", 1e12, "robust accuracy", "the model (default: its file name)"),
     { BTZ_COUNT_ROW("queries", queries, 0, 1e9, "0",
                     "Questions that an attack without gradients may ask about a sample; 0: what "
                     "the attack is used to.") },
@@ -59,10 +53,7 @@ static const struct btz_option options[] = {
     { BTZ_FLAG_ROW("no-signs", no_signs,
                    "Do not look for masked gradients beyond the checks of AutoAttack, and draw no "
                    "curve over eps: saves time.") },
-    { BTZ_REAL_ROW("robust-min", robust_min, "SHARE", -1, 1, "-1",
-                   "Fail only when robust accuracy is below SHARE, 0 to 1.") },
     BTZ_RANGE_OPTIONS(""),
-    { BTZ_TEXT_ROW("name", name, "NAME", "How reports call the model (default: its file name).") },
     { .name = "memory",
       .kind = BTZ_OPTION_INT,
       .offset = offsetof(struct args, memory_mib),
@@ -110,7 +101,7 @@ static enum btz_err put_model(struct btz_buf *out, const struct args *a, const c
     if (!far)
         BTZ_TRY(name_of(path, name));
     BTZ_TRY(btz_buf_add_str(out, "models:\n  -\n"));
-    BTZ_TRY(btz_section_text(out, 4, "name", a->name ? a->name : name));
+    BTZ_TRY(btz_section_text(out, 4, "name", a->attacking.name ? a->attacking.name : name));
     for (size_t i = 0; i < BTZ_COUNT(texts); i++)
         BTZ_TRY(btz_section_text(out, 4, texts[i].key, texts[i].value));
     if (far)
@@ -118,7 +109,8 @@ static enum btz_err put_model(struct btz_buf *out, const struct args *a, const c
     return btz_buf_printf(out,
                           "    classes: %" PRId64 "\n    norm: %s\n    eps: %.17g\n"
                           "    low: %.17g\n    high: %.17g\n    robust_min: %.17g\n",
-                          a->classes, norms[a->norm], a->eps, a->low, a->high, a->robust_min);
+                          a->classes, norms[a->norm], a->eps, a->low, a->high,
+                          a->attacking.robust_min);
 }
 
 static enum btz_err put_section(struct btz_buf *out, const void *args, const char *path)
@@ -129,10 +121,10 @@ static enum btz_err put_section(struct btz_buf *out, const void *args, const cha
     BTZ_TRY(btz_buf_printf(out,
                            "robust:\n  samples: %" PRId64 "\n  queries: %" PRId64
                            "\n  memory_mib: %" PRId64 "\n  alone: %s\n  signs: %s\n",
-                           a->samples, a->queries, a->memory_mib, a->alone ? "true" : "false",
-                           a->no_signs ? "false" : "true"));
-    BTZ_TRY(btz_section_list(out, 2, "attacks", &a->attacks));
-    return btz_section_set(out, 2, &a->set);
+                           a->attacking.samples, a->queries, a->memory_mib,
+                           a->alone ? "true" : "false", a->no_signs ? "false" : "true"));
+    BTZ_TRY(btz_section_list(out, 2, "attacks", &a->attacking.attacks));
+    return btz_section_set(out, 2, &a->attacking.set);
 }
 
 static int run(struct btz_cli *cli, const void *args, const char *const *operands,

@@ -32,6 +32,28 @@
                      "Largest value an input may have" when ".")                                   \
     }
 
+/* `struct args` has a `struct btz_attacking_args attacking`. Texts: attacks there are, a parameter of one, what is attacked and how
+ * many at most, what accuracy is called, and whose name NAME is. */
+struct btz_attacking_args {
+    const char *name;
+    struct btz_option_list attacks, set;
+    int64_t samples;
+    double robust_min;
+};
+#define BTZ_ATTACKING_OPTIONS(attacks_help, example, things, most, accuracy, name_help)            \
+    { BTZ_LIST_ROW("attack", attacking.attacks, "ID", attacks_help), .letter = 'a' },              \
+        { BTZ_LIST_ROW("set", attacking.set, "ATTACK.PARAMETER=NUMBER",                            \
+                       "Parameter of an attack, such as " example                                  \
+                       "; may be given several times.") },                                         \
+        { BTZ_COUNT_ROW("samples", attacking.samples, 0, most, "1000",                             \
+                        "How many " things " are attacked, spread evenly over the data; 0: all."), \
+          .letter = 'n' },                                                                         \
+        { BTZ_REAL_ROW("robust-min", attacking.robust_min, "SHARE", -1, 1, "-1",                   \
+                       "Fail only when " accuracy " is below SHARE, 0 to 1.") },                   \
+    {                                                                                              \
+        BTZ_TEXT_ROW("name", attacking.name, "NAME", "How reports call " name_help ".")            \
+    }
+
 /* `struct args` has a `struct btz_address_args address`; what is sent and where labels stand the command says itself. */
 struct btz_address_args {
     const char *request, *scores_at, *labels_at, *ca_file;

@@ -3,10 +3,11 @@
 struct args {
     struct btz_scan_args scan;
     struct btz_address_args address;
-    const char *data, *text_column, *label_column, *name, *synonyms, *vocab;
-    struct btz_option_list attacks, set, keep, class_names;
-    int64_t classes, samples, least, edits, distance, queries, max_tokens;
-    double words, robust_min;
+    struct btz_attacking_args attacking;
+    const char *data, *text_column, *label_column, *synonyms, *vocab;
+    struct btz_option_list keep, class_names;
+    int64_t classes, least, edits, distance, queries, max_tokens;
+    double words;
     int lower_case;
     bool ascii, stop_words, pad;
 };
@@ -48,15 +49,10 @@ static const struct btz_option options[] = {
     BTZ_ADDRESS_OPTIONS("JSON that an address is sent: \"{{texts}}\" stands for a list of texts, "
                         "\"{{text}}\" for one (default: {\"inputs\":\"{{texts}}\"}).",
                         "; numbers, or names as in the data."),
-    { BTZ_LIST_ROW("attack", attacks, "ID",
-                   "beam, deepwordbug, pwws, textbugger or textfooler; may be given several times "
-                   "(default: textbugger)."),
-      .letter = 'a' },
-    { BTZ_LIST_ROW("set", set, "ATTACK.PARAMETER=NUMBER",
-                   "Parameter of an attack, such as beam.width=8; may be given several times.") },
-    { BTZ_COUNT_ROW("samples", samples, 0, 1e9, "1000",
-                    "How many texts are attacked, spread evenly over the data; 0: all."),
-      .letter = 'n' },
+    BTZ_ATTACKING_OPTIONS(
+        "beam, deepwordbug, pwws, textbugger or textfooler; may be given several times (default: "
+        "textbugger).",
+        "beam.width=8", "texts", 1e9, "accuracy under attack", "the classifier (default: texts)"),
     { BTZ_COUNT_ROW("queries", queries, 0, 1e12, "2000",
                     "Questions about one text by one attack; 0: no limit.") },
     { BTZ_TEXT_ROW("synonyms", synonyms, "FILE",
@@ -75,9 +71,6 @@ static const struct btz_option options[] = {
                    "Also words such as \"the\" and \"not\" may change.") },
     { BTZ_LIST_ROW("keep", keep, "WORD",
                    "A word that never changes; may be given several times.") },
-    { BTZ_REAL_ROW("robust-min", robust_min, "SHARE", -1, 1, "-1",
-                   "Fail only when accuracy under attack is below SHARE, 0 to 1.") },
-    { BTZ_TEXT_ROW("name", name, "NAME", "How reports call the classifier (default: texts).") },
     BTZ_SCAN_OPTIONS,
 };
 
@@ -88,7 +81,7 @@ static enum btz_err put_section(struct btz_buf *out, const void *args, const cha
         const char *key, *value;
     } texts[] = {
         { "target", target },
-        { "name", a->name },
+        { "name", a->attacking.name },
         { "data", a->data },
         { "text_column", a->text_column },
         { "label_column", a->label_column },
@@ -100,19 +93,19 @@ static enum btz_err put_section(struct btz_buf *out, const void *args, const cha
     for (size_t i = 0; i < BTZ_COUNT(texts); i++)
         BTZ_TRY(btz_section_text(out, 2, texts[i].key, texts[i].value));
     BTZ_TRY(btz_section_address(out, 2, &a->address));
-    BTZ_TRY(btz_section_list(out, 2, "attacks", &a->attacks));
+    BTZ_TRY(btz_section_list(out, 2, "attacks", &a->attacking.attacks));
     BTZ_TRY(btz_section_list(out, 2, "keep", &a->keep));
     BTZ_TRY(btz_section_list(out, 2, "class_names", &a->class_names));
-    BTZ_TRY(btz_section_set(out, 2, &a->set));
+    BTZ_TRY(btz_section_set(out, 2, &a->attacking.set));
     return btz_buf_printf(out,
                           "  classes: %" PRId64 "\n  samples: %" PRId64 "\n  queries: %" PRId64
                           "\n  edits: %" PRId64 "\n  least: %" PRId64 "\n  distance: %" PRId64
                           "\n  max_tokens: %" PRId64 "\n  words: %.17g\n  robust_min: %.17g\n"
                           "  lower_case: \"%s\"\n  ascii: %s\n  stop_words: %s\n  pad: %s\n",
-                          a->classes, a->samples, a->queries, a->edits, a->least, a->distance,
-                          a->max_tokens, a->words, a->robust_min, letter_cases[a->lower_case],
-                          a->ascii ? "true" : "false", a->stop_words ? "true" : "false",
-                          a->pad ? "true" : "false");
+                          a->classes, a->attacking.samples, a->queries, a->edits, a->least,
+                          a->distance, a->max_tokens, a->words, a->attacking.robust_min,
+                          letter_cases[a->lower_case], a->ascii ? "true" : "false",
+                          a->stop_words ? "true" : "false", a->pad ? "true" : "false");
 }
 
 static int run(struct btz_cli *cli, const void *args, const char *const *operands,
