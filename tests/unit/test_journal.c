@@ -467,16 +467,153 @@ static void test_no_ring(void **state)
     journal_stop(&f);
 }
 
+/* The shared page is lost: what lies in the rings is read all the same. */
+static void test_lost_page(void **state)
+{
+    struct journal_fixture f;
+    char *path;
+
+    (void)state;
+    journal_start(&f);
+    path = join(f.folder, "control");
+    journal_add(&f, "one");
+    journal_add(&f, "two");
+    btz_journal_close(f.writer);
+    btz_journal_reader_close(f.reader);
+    assert_int_equal(truncate(path, 0), 0);
+    free(path);
+    assert_ok(btz_journal_open(f.folder, &f.writer));
+    assert_ok(btz_journal_reader_open(f.folder, &f.reader));
+    journal_add(&f, "three");
+    journal_fetch(&f);
+    assert_int_equal(f.count, 3);
+    assert_int_equal(damaged(&f), 0);
+    journal_stop(&f);
+}
+
+static void map_ring(struct journal_fixture *f, struct btz_ring_map *map)
+{
+    int dir = open(f->folder, O_RDONLY | O_DIRECTORY);
+
+    assert_true(dir >= 0);
+    assert_ok(btz_ring_map(dir, f->folder, 0, false, map));
+    close(dir);
+}
+
+/* Numbers of a ring that are not what they were: no new record passes for one that is in the ledger, each is read. */
+static void test_hostile_numbers(void **state)
+{
+    static const uint64_t wild[] = { 0, 1, 1000, UINT64_C(1) << 40, UINT64_MAX - 1, UINT64_MAX };
+    _Atomic uint64_t *number[4];
+    struct btz_ring_map map;
+
+    (void)state;
+    for (size_t n = 0; n < BTZ_COUNT(number); n++)
+        for (size_t i = 0; i < BTZ_COUNT(wild); i++) {
+            struct journal_fixture f;
+            uint64_t sequence;
+
+            journal_start(&f);
+            for (int k = 0; k < 5; k++)
+                journal_add(&f, "before");
+            journal_fetch(&f);
+            btz_journal_done(f.reader);
+            btz_journal_close(f.writer);
+            map_ring(&f, &map);
+            number[0] = &map.ring->sequence;
+            number[1] = &map.ring->done;
+            number[2] = &map.ring->epoch;
+            number[3] = &map.ring->wanted;
+            atomic_store(number[n], wild[i]);
+            btz_ring_unmap(&map);
+            assert_ok(btz_journal_open(f.folder, &f.writer));
+            sequence = journal_add(&f, "after");
+            assert_int_equal(btz_journal_durable(f.writer, sequence), BTZ_CONFLICT);
+            journal_fetch(&f);
+            assert_int_equal(f.count, 1);
+            btz_journal_done(f.reader);
+            journal_stop(&f);
+        }
+}
+
+/* The rings were deleted, and the ledger knows of later times and higher numbers of them than the new ones have. */
+static void test_made_anew(void **state)
+{
+    uint64_t later = btz_clock_unix_ms() + UINT64_C(86400000);
+    struct journal_fixture f;
+    uint64_t sequence;
+
+    (void)state;
+    journal_start(&f);
+    btz_journal_skip(f.reader, 0, later, 1000);
+    sequence = journal_add(&f, "too early for this ring");
+    btz_journal_done(f.reader);
+    assert_int_equal(btz_journal_durable(f.writer, sequence), BTZ_CONFLICT);
+    btz_journal_close(f.writer);
+    assert_ok(btz_journal_open(f.folder, &f.writer));
+    sequence = journal_add(&f, "of the next owner");
+    journal_fetch(&f);
+    assert_int_equal(f.count, 1);
+    assert_true(is_text(&f.got[0], "of the next owner"));
+    btz_journal_done(f.reader);
+    assert_ok(btz_journal_durable(f.writer, sequence));
+    journal_stop(&f);
+}
+
+/* What was no ring was deleted, and a worker made one of that name: it is read. */
+static void test_bad_ring_replaced(void **state)
+{
+    struct journal_fixture f;
+    struct btz_control *c;
+    struct btz_journal *second;
+    uint64_t sequence;
+    char *path;
+    int dir;
+
+    (void)state;
+    journal_start(&f);
+    write_file(f.folder, "ring-01", "not a ring", 10);
+    assert_ok(btz_control_map(f.folder, &dir, &c));
+    atomic_fetch_or(&c->rings, 2);
+    btz_control_unmap(c);
+    close(dir);
+    journal_fetch(&f);
+    journal_fetch(&f);
+    assert_int_equal(damaged(&f), 1);
+    path = join(f.folder, "ring-01");
+    assert_int_equal(unlink(path), 0);
+    free(path);
+    assert_ok(btz_journal_open(f.folder, &second));
+    assert_ok(btz_journal_add(second, btz_str("x"), &sequence));
+    journal_fetch(&f);
+    assert_int_equal(f.count, 1);
+    assert_int_equal(f.got[0].writer, 1);
+    btz_journal_done(f.reader);
+    assert_ok(btz_journal_durable(second, sequence));
+    btz_journal_close(second);
+    journal_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order),       cmocka_unit_test(test_reader_dies),
-        cmocka_unit_test(test_wraps),          cmocka_unit_test(test_full),
-        cmocka_unit_test(test_dead_owner),     cmocka_unit_test(test_all_in_use),
-        cmocka_unit_test(test_at_once),        cmocka_unit_test(test_durable),
-        cmocka_unit_test(test_no_daemon),      cmocka_unit_test(test_wakes),
-        cmocka_unit_test(test_damaged_record), cmocka_unit_test(test_hostile_positions),
+        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_reader_dies),
+        cmocka_unit_test(test_wraps),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_dead_owner),
+        cmocka_unit_test(test_all_in_use),
+        cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_no_daemon),
+        cmocka_unit_test(test_wakes),
+        cmocka_unit_test(test_damaged_record),
+        cmocka_unit_test(test_hostile_positions),
         cmocka_unit_test(test_no_ring),
+        cmocka_unit_test(test_lost_page),
+        cmocka_unit_test(test_hostile_numbers),
+        cmocka_unit_test(test_made_anew),
+        cmocka_unit_test(test_bad_ring_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

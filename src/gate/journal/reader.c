@@ -2,10 +2,12 @@
  * their checksum is looked at, and nothing is believed that would make the reader loop or read outside. */
 #include "gate/journal/ring.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +16,8 @@
 
 struct source {
     struct btz_ring_map map;
-    bool open, bad;
+    bool open;
+    uint64_t bad;             /* when the file that is no ring was last changed */
     uint64_t at;              /* read up to here */
     uint64_t epoch, sequence; /* of the last record read, or known to be in the ledger */
     uint64_t read;            /* sequence of the last record handed out */
@@ -101,6 +104,18 @@ void btz_journal_reader_close(struct btz_journal_reader *r)
     free(r);
 }
 
+/* In ns; 0: it is not there. Numbers of inodes come again. */
+static uint64_t changed(const struct btz_journal_reader *r, unsigned n)
+{
+    struct stat st;
+    char name[16];
+
+    snprintf(name, sizeof name, "ring-%02u", n);
+    return fstatat(r->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+               ? (uint64_t)st.st_ctim.tv_sec * 1000000000 + (uint64_t)st.st_ctim.tv_nsec
+               : 0;
+}
+
 static void attach(struct btz_journal_reader *r, unsigned n)
 {
     struct source *s = &r->source[n];
@@ -108,7 +123,7 @@ static void attach(struct btz_journal_reader *r, unsigned n)
 
     if (err != BTZ_OK) {
         s->map.fd = -1;
-        s->bad = err == BTZ_INPUT; /* else tried again: too many open files, for example */
+        s->bad = err == BTZ_INPUT ? changed(r, n) : 0; /* else: too many open files, for example */
         if (s->bad)
             count_damage(r);
         return;
@@ -127,7 +142,8 @@ static void attach_new(struct btz_journal_reader *r)
     uint64_t rings = load(&r->control->rings);
 
     for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++)
-        if (rings >> n & 1 && !r->source[n].open && !r->source[n].bad)
+        if (rings >> n & 1 && !r->source[n].open &&
+            (!r->source[n].bad || r->source[n].bad != changed(r, n)))
             attach(r, n);
 }
 
@@ -137,6 +153,8 @@ void btz_journal_skip(struct btz_journal_reader *r, unsigned writer, uint64_t ep
     struct source *s;
 
     attach_new(r);
+    if (epoch > load(&r->control->epochs) && epoch < BTZ_RING_ENDLESS / 2)
+        store(&r->control->epochs, epoch);
     if (writer >= BTZ_JOURNAL_WRITERS || !r->source[writer].open)
         return;
     s = &r->source[writer];
@@ -144,7 +162,9 @@ void btz_journal_skip(struct btz_journal_reader *r, unsigned writer, uint64_t ep
         return;
     s->epoch = epoch;
     s->sequence = sequence;
-    s->read = sequence;
+    /* Another epoch's numbers may be ahead of those of a ring that was made anew. */
+    if (epoch == load(&s->map.ring->epoch))
+        s->read = sequence;
 }
 
 /* ---- reading ---- */
@@ -228,8 +248,11 @@ static enum found next_record(struct btz_journal_reader *r, unsigned n,
     if (f.check != btz_frame_check(btz_slice_of(to, f.len), f.sequence, f.epoch) || f.zero != 0)
         goto damaged;
     s->at += btz_frame_size(f.len);
-    if (f.epoch < s->epoch || (f.epoch == s->epoch && f.sequence <= s->sequence))
+    if (f.epoch < s->epoch || (f.epoch == s->epoch && f.sequence <= s->sequence)) {
+        if (f.epoch == s->epoch && f.sequence > s->read)
+            s->read = f.sequence;
         return SKIPPED; /* in the ledger already, or a ring that repeats itself */
+    }
     s->epoch = f.epoch;
     s->sequence = s->read = f.sequence;
     r->batch_len += f.len;

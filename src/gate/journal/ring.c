@@ -77,7 +77,9 @@ static enum btz_err map_page(const char *name, unsigned number, bool make, struc
     if (r == MAP_FAILED)
         return btz_fail_errno(BTZ_LIMIT, "map %s", name);
     m->ring = r;
-    if (r->magic == 0 && make) {
+    if (r->magic == 0 && !make)
+        return btz_fail(BTZ_CONFLICT, "%s is not made yet", name);
+    if (r->magic == 0) {
         r->bytes = BTZ_JOURNAL_BYTES;
         r->number = number;
         atomic_thread_fence(memory_order_release);
@@ -122,7 +124,33 @@ void btz_ring_unmap(struct btz_ring_map *m)
 
 /* ---- the shared page ---- */
 
-static enum btz_err map_control(int fd, const char *folder, struct btz_control **out)
+static enum btz_err not_control(const char *folder)
+{
+    return btz_fail(BTZ_INPUT,
+                    "%s/control: damaged, or not a file of the journal; move it away: a new one is "
+                    "made, and what lies in the rings is still read",
+                    folder);
+}
+
+/* What the folder says goes before what the page says, which may have been lost: a ring that is not known would not be
+ * read. One that is not at its full size is being made, and is told by who makes it. */
+static void find_rings(int at, struct btz_control *c)
+{
+    for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++) {
+        struct stat st;
+        char name[16];
+
+        snprintf(name, sizeof name, "ring-%02u", n);
+        if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            if (S_ISREG(st.st_mode) && st.st_size == BTZ_RING_FILE)
+                atomic_fetch_or(&c->rings, UINT64_C(1) << n);
+        } else if (errno == ENOENT) {
+            atomic_fetch_and(&c->rings, ~(UINT64_C(1) << n));
+        }
+    }
+}
+
+static enum btz_err map_control(int at, int fd, const char *folder, struct btz_control **out)
 {
     struct btz_control *c;
     struct stat st;
@@ -136,7 +164,7 @@ static enum btz_err map_control(int fd, const char *folder, struct btz_control *
         st.st_size = BTZ_CONTROL_SIZE;
     }
     if (!S_ISREG(st.st_mode) || st.st_size != BTZ_CONTROL_SIZE)
-        return btz_fail(BTZ_INPUT, "%s/control: not a file of the journal", folder);
+        return not_control(folder);
     c = mmap(NULL, BTZ_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (c == MAP_FAILED)
         return btz_fail_errno(BTZ_LIMIT, "map %s/control", folder);
@@ -144,8 +172,9 @@ static enum btz_err map_control(int fd, const char *folder, struct btz_control *
         c->magic = BTZ_RING_MAGIC;
     if (c->magic != BTZ_RING_MAGIC) {
         btz_control_unmap(c);
-        return btz_fail(BTZ_INPUT, "%s/control: not a file of the journal", folder);
+        return not_control(folder);
     }
+    find_rings(at, c);
     *out = c;
     return BTZ_OK;
 }
@@ -166,7 +195,7 @@ enum btz_err btz_control_map(const char *folder, int *dir, struct btz_control **
     while (flock(fd, LOCK_EX) < 0)
         if (errno != EINTR)
             return btz_fail_errno(BTZ_IO, "lock %s/control", folder);
-    err = map_control(fd, folder, out);
+    err = map_control(at, fd, folder, out);
     flock(fd, LOCK_UN); /* a mapping keeps the file open, and so the lock */
     BTZ_TRY(err);
     *dir = at;

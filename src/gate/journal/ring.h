@@ -11,6 +11,7 @@
 #define BTZ_RING_FILE    (BTZ_RING_PAGE + BTZ_JOURNAL_BYTES)
 #define BTZ_FRAME_MAX    (BTZ_JOURNAL_BYTES / 2)
 #define BTZ_REASON_MAX   256
+#define BTZ_RING_ENDLESS (UINT64_C(1) << 62) /* no number of records, no time gets so far */
 #define BTZ_CONTROL_SIZE BTZ_RING_PAGE
 
 /* First page of `ring-NN`; the data follows. Positions only grow; modulo BTZ_JOURNAL_BYTES they are places. Who writes
@@ -44,6 +45,7 @@ struct btz_control {
     _Atomic uint64_t damaged, told_lost, told_damaged; /* told: in the trail, by an alarm */
     _Atomic uint64_t
         mark; /* below this size of the ledger nothing is of a record that still lies in a ring */
+    _Atomic uint64_t epochs; /* the greatest in the ledger: new owners of rings begin above it */
 };
 
 /* Before each record, at a multiple of 8. */

@@ -22,20 +22,33 @@ static uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
+static uint64_t max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void take(struct btz_journal *j, unsigned number)
 {
     struct btz_ring *r = j->map.ring;
-    uint64_t now = btz_clock_unix_ms();
+    uint64_t past = max(load(&r->epoch), load(&j->control->epochs));
 
     j->head = load(&r->head);
-    j->sequence = load(&r->sequence);
-    j->epoch = load(&r->epoch) + 1 > now ? load(&r->epoch) + 1 : now;
+    /* Behind what is done in any case, or a new record would pass for one that is in the ledger. */
+    j->sequence = max(load(&r->sequence), load(&r->done));
+    j->epoch = max(past + 1, btz_clock_unix_ms());
     atomic_store_explicit(&r->pid, (uint64_t)getpid(), memory_order_relaxed);
     atomic_store_explicit(&r->started, btz_process_started((uint64_t)getpid()),
                           memory_order_relaxed);
     atomic_store_explicit(&r->wanted, 0, memory_order_relaxed);
     atomic_store_explicit(&r->epoch, j->epoch, memory_order_release);
     atomic_fetch_or_explicit(&j->control->rings, UINT64_C(1) << number, memory_order_release);
+}
+
+/* Positions and numbers that no life of a machine reaches were not written by us. */
+static bool is_sound(const struct btz_ring *r)
+{
+    return load(&r->head) % 8 == 0 && load(&r->sequence) < BTZ_RING_ENDLESS &&
+           load(&r->done) < BTZ_RING_ENDLESS && load(&r->epoch) < BTZ_RING_ENDLESS;
 }
 
 /* Free when nobody holds its lock; with `read`, only when all of it was read too. */
@@ -47,8 +60,7 @@ static enum btz_err try_ring(struct btz_journal *j, int dir, const char *folder,
     BTZ_TRY(btz_ring_map(dir, folder, number, make, &j->map));
     r = j->map.ring;
     if (flock(j->map.fd, LOCK_EX | LOCK_NB) == 0 &&
-        load(&r->head) - load(&r->tail) <= (read ? 0 : BTZ_JOURNAL_BYTES) &&
-        load(&r->head) % 8 == 0) {
+        load(&r->head) - load(&r->tail) <= (read ? 0 : BTZ_JOURNAL_BYTES) && is_sound(r)) {
         take(j, number);
         return BTZ_OK;
     }
