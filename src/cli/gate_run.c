@@ -315,6 +315,8 @@ static enum btz_err start(struct gate *g, struct btz_arena *arena)
     daemon.ca_file = btz_cli_env()->get(btz_cli_env()->user, "BARTIZAN_CA");
     BTZ_TRY(btz_daemon_start(&daemon, &g->daemon));
     BTZ_TRY(btz_front_empty_spool(g->own.folder));
+    if (btz_front_has_models(&g->own.front.models))
+        BTZ_TRY(btz_gate_check_state(g->own.gate, g->own.state));
     return start_nginx(g);
 }
 

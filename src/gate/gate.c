@@ -1,6 +1,7 @@
 #include "gate/exchange.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static enum btz_err open_shared(struct btz_gate *g, const char *state, struct btz_arena *arena)
 {
@@ -79,6 +80,35 @@ enum btz_err btz_gate_open(const struct btz_gate_options *o, struct btz_gate **o
     return BTZ_OK;
 }
 
+/* One that is empty is being made, or is made with the first request. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+enum btz_err btz_gate_check_state(const struct btz_gate_conf *conf, const char *state_dir)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    struct btz_limits *limits = NULL;
+    struct btz_owned *owned = NULL;
+    const char *limits_path, *owned_path;
+
+    btz_arena_init(&arena, 1 << 20);
+    limits_path = btz_arena_printf(&arena, "%s/gate/limits", state_dir);
+    owned_path = btz_arena_printf(&arena, "%s/gate/owned", state_dir);
+    if (!limits_path || !owned_path)
+        return BTZ_LIMIT;
+    if (is_there(limits_path))
+        BTZ_TRY(btz_limits_view(limits_path, conf->limits.items, conf->limits.count, &limits));
+    btz_limits_close(limits);
+    if (is_there(owned_path))
+        BTZ_TRY(btz_owned_open(owned_path, &owned));
+    btz_owned_close(owned);
+    return BTZ_OK;
+}
+
 void btz_gate_close(struct btz_gate *g)
 {
     if (!g)
@@ -99,7 +129,8 @@ void btz_gate_close(struct btz_gate *g)
 
 bool btz_gate_refresh(struct btz_gate *g)
 {
-    if (!g->snapshot && btz_snapshot_open(g->snapshot_path, g->secret, &g->snapshot) != BTZ_OK) {
+    if (!g->snapshot &&
+        btz_snapshot_open_copy(g->snapshot_path, g->secret, &g->snapshot) != BTZ_OK) {
         g->snapshot = NULL;
         return false;
     }

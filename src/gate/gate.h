@@ -131,6 +131,10 @@ struct btz_gate;
 /* Errors: those of its parts. A gate without a snapshot refuses every request with 503. */
 BTZ_CHECKED enum btz_err btz_gate_open(const struct btz_gate_options *o, struct btz_gate **out);
 void btz_gate_close(struct btz_gate *g);
+/* Looks at the files of the state folder with which no worker would serve, and makes none. Errors: INPUT, with the file's name
+ * and what to do; IO. */
+BTZ_CHECKED enum btz_err btz_gate_check_state(const struct btz_gate_conf *conf,
+                                              const char *state_dir);
 struct btz_limits *btz_gate_limits(struct btz_gate *g);
 struct btz_journal *btz_gate_journal(struct btz_gate *g);
 struct btz_metrics *btz_gate_metrics(struct btz_gate *g);

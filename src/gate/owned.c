@@ -1,5 +1,6 @@
 #include "gate/owned.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,28 +28,54 @@ struct btz_owned {
     pthread_mutex_t mutex; /* threads of one process share its lock of the file */
 };
 
+static enum btz_err not_owned(const char *path)
+{
+    return btz_fail(BTZ_INPUT,
+                    "%s: damaged, or of another version: who made which files and batches; put it "
+                    "back from a backup, or move it away, and nobody owns those of before",
+                    path);
+}
+
+/* A new file is made; one that is not ours is left alone, for with it all would lose what they own. */
+static enum btz_err map_file(struct btz_owned *o, const char *path)
+{
+    struct stat st;
+
+    if (fstat(o->fd, &st) < 0)
+        return btz_fail_errno(BTZ_IO, "%s", path);
+    if (st.st_size == 0) {
+        errno = posix_fallocate(o->fd, 0, sizeof *o->page);
+        if (errno != 0)
+            return btz_fail_errno(BTZ_IO, "space for %s", path);
+        st.st_size = sizeof *o->page;
+    }
+    if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof *o->page)
+        return not_owned(path);
+    o->page = mmap(NULL, sizeof *o->page, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+    if (o->page == MAP_FAILED)
+        return btz_fail_errno(BTZ_IO, "map %s", path);
+    if (o->page->magic == 0)
+        o->page->magic = MAGIC;
+    return o->page->magic == MAGIC ? BTZ_OK : not_owned(path);
+}
+
 enum btz_err btz_owned_open(const char *path, struct btz_owned **out)
 {
     struct btz_owned *o = calloc(1, sizeof *o);
-    struct stat st;
+    enum btz_err err;
 
     if (!o)
         return btz_fail(BTZ_LIMIT, "no memory");
     pthread_mutex_init(&o->mutex, NULL);
     o->page = MAP_FAILED;
     o->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (o->fd >= 0 && flock(o->fd, LOCK_EX) == 0 && fstat(o->fd, &st) == 0 &&
-        (st.st_size == (off_t)sizeof *o->page || ftruncate(o->fd, sizeof *o->page) == 0))
-        o->page = mmap(NULL, sizeof *o->page, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
-    if (o->page == MAP_FAILED) {
-        enum btz_err err = btz_fail_errno(BTZ_IO, "%s", path);
-
+    if (o->fd < 0 || flock(o->fd, LOCK_EX) != 0)
+        err = btz_fail_errno(BTZ_IO, "%s", path);
+    else
+        err = map_file(o, path);
+    if (err != BTZ_OK) {
         btz_owned_close(o);
         return err;
-    }
-    if (o->page->magic != MAGIC) {
-        memset(o->page, 0, sizeof *o->page);
-        o->page->magic = MAGIC;
     }
     flock(o->fd, LOCK_UN);
     *out = o;

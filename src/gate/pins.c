@@ -21,6 +21,7 @@ struct pin {
 /* What is remembered of one server, while its list is judged. */
 struct pins {
     int fd;
+    const char *path;
     struct btz_buf text, added;
     struct pin *pin; /* sorted; arena */
     size_t count, added_count;
@@ -43,6 +44,19 @@ static int compare(const void *a, const void *b)
     return order ? order : (x->tool.len > y->tool.len) - (x->tool.len < y->tool.len);
 }
 
+static bool parse_line(struct btz_slice line, struct pin *out)
+{
+    size_t blank = btz_slice_find(line, btz_str(" "), 0);
+    uint8_t digest[HEX / 2];
+
+    if (blank == SIZE_MAX)
+        return false;
+    out->tool = btz_slice_sub(line, 0, blank);
+    out->digest = btz_slice_sub(line, blank + 1, line.len);
+    return is_plain(out->tool) && btz_unhex(out->digest, digest, sizeof digest) == BTZ_OK;
+}
+
+/* A line that cannot be read may have been the pin of a tool: it is not taken for one that was never seen. */
 static enum btz_err parse(struct btz_exchange *x, struct pins *p)
 {
     struct btz_reader reader = { .in = btz_buf_slice(&p->text), .what = "pins" };
@@ -51,16 +65,28 @@ static enum btz_err parse(struct btz_exchange *x, struct pins *p)
     p->pin = btz_arena_array(&x->arena, PINS_MAX, sizeof *p->pin);
     if (!p->pin)
         return BTZ_LIMIT;
-    while (p->count < PINS_MAX && btz_read_line(&reader, &line)) {
-        size_t blank = btz_slice_find(line, btz_str(" "), 0);
-
-        if (blank == SIZE_MAX || line.len - blank - 1 != HEX)
-            continue;
-        p->pin[p->count++] =
-            (struct pin){ btz_slice_sub(line, 0, blank), btz_slice_sub(line, blank + 1, HEX) };
-    }
+    while (p->count < PINS_MAX && btz_read_line(&reader, &line))
+        if (!parse_line(line, &p->pin[p->count++]))
+            return btz_fail(BTZ_INPUT,
+                            "%s:%zu: no pin of a tool: expected its name, a space and 64 hex "
+                            "digits; mend the line, or delete it, and what that server says next "
+                            "is accepted",
+                            p->path, p->count);
     qsort(p->pin, p->count, sizeof *p->pin, compare);
     return BTZ_OK;
+}
+
+/* What was written last and not to its end was of nobody's answer: its list waited for it. */
+static enum btz_err drop_half(struct pins *p)
+{
+    size_t whole = p->text.len;
+
+    while (whole > 0 && p->text.ptr[whole - 1] != '\n')
+        whole--;
+    if (whole == p->text.len)
+        return BTZ_OK;
+    p->text.len = whole;
+    return ftruncate(p->fd, (off_t)whole) == 0 ? BTZ_OK : btz_fail_errno(BTZ_IO, "%s", p->path);
 }
 
 static enum btz_err open_pins(struct btz_exchange *x, struct pins *p)
@@ -70,7 +96,9 @@ static enum btz_err open_pins(struct btz_exchange *x, struct pins *p)
     uint8_t block[16384];
     ssize_t n;
 
-    *p = (struct pins){ .fd = -1, .text = BTZ_BUF(BYTES_MAX), .added = BTZ_BUF(BYTES_MAX) };
+    *p = (struct pins){
+        .fd = -1, .path = path, .text = BTZ_BUF(BYTES_MAX), .added = BTZ_BUF(BYTES_MAX)
+    };
     if (!path)
         return BTZ_LIMIT;
     BTZ_TRY(btz_file_mkdirs(x->gate->pins_path, 0700));
@@ -80,6 +108,9 @@ static enum btz_err open_pins(struct btz_exchange *x, struct pins *p)
         return btz_fail_errno(BTZ_IO, "%s", path);
     while ((n = read(p->fd, block, sizeof block)) > 0)
         BTZ_TRY(btz_buf_add(&p->text, block, (size_t)n));
+    if (n < 0)
+        return btz_fail_errno(BTZ_IO, "read %s", path);
+    BTZ_TRY(drop_half(p));
     return parse(x, p);
 }
 
@@ -88,7 +119,10 @@ static enum btz_err close_pins(struct pins *p, bool keep)
     enum btz_err err = BTZ_OK;
 
     if (keep && p->added.len > 0)
-        err = btz_fd_write_all(p->fd, btz_buf_slice(&p->added), "pins");
+        err = btz_fd_write_all(p->fd, btz_buf_slice(&p->added), p->path);
+    /* Before the list goes on: what was answered must not be forgotten and seen "first" again. */
+    if (keep && p->added.len > 0 && err == BTZ_OK && fdatasync(p->fd) < 0)
+        err = btz_fail_errno(BTZ_IO, "sync %s", p->path);
     if (p->fd >= 0)
         close(p->fd);
     btz_buf_release(&p->text);
@@ -136,6 +170,18 @@ static bool is_pinned(struct btz_exchange *x, struct pins *p, const struct btz_t
     return !mcp->pinned && is_remembered(p, tool->name, hex);
 }
 
+/* The entry says which file and what to do; a client has no use for that. */
+static enum btz_step refuse(struct btz_exchange *x, const char *to_client)
+{
+    char detail[sizeof x->reason];
+    enum btz_step step;
+
+    snprintf(detail, sizeof detail, "%s", btz_error_detail());
+    step = btz_exchange_refuse(x, 503, "pins_unavailable", "%s", to_client);
+    snprintf(x->reason, sizeof x->reason, "%s", detail);
+    return step;
+}
+
 enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message *m,
                                 struct btz_unpinned *out)
 {
@@ -148,7 +194,7 @@ enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message
         return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
     if (open_pins(x, &pins) != BTZ_OK) {
         (void)close_pins(&pins, false);
-        return btz_exchange_refuse(x, 503, "pins_unavailable", "the pins of tools cannot be read");
+        return refuse(x, "the pins of tools cannot be read");
     }
     for (size_t i = 0; i < m->tool_count; i++) {
         const char *name;
@@ -161,7 +207,7 @@ enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message
                  "the tool %.80s is not as it was pinned and was taken out", name ? name : "");
     }
     if (close_pins(&pins, true) != BTZ_OK)
-        return btz_exchange_refuse(x, 503, "pins_unavailable", "the pins of tools cannot be kept");
+        return refuse(x, "the pins of tools cannot be kept");
     return BTZ_STEP_GO;
 }
 

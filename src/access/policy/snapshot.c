@@ -185,10 +185,14 @@ static enum btz_err load(struct btz_snapshot *s)
         return btz_fail_errno(BTZ_IO, "open %s", s->path);
     if (!S_ISREG(st.st_mode) || st.st_size < BTZ_SNAP_MAC || (uint64_t)st.st_size > BTZ_SNAP_MAX)
         return btz_fail(BTZ_INPUT, "%s: no snapshot of policies", s->path);
-    p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    p = s->copied ? mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                  : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (p == MAP_FAILED)
         return btz_fail_errno(BTZ_IO, "map %s", s->path);
-    err = check_mac(s, btz_slice_of(p, (size_t)st.st_size));
+    err = s->copied ? btz_fd_pread_all(fd, p, (size_t)st.st_size, 0, s->path) : BTZ_OK;
+    if (err == BTZ_OK)
+        err = check_mac(s, btz_slice_of(p, (size_t)st.st_size));
     if (err == BTZ_OK)
         err = btz_snap_check(btz_slice_of(p, (size_t)st.st_size - BTZ_SNAP_MAC), s->path, &view);
     if (err != BTZ_OK) {
@@ -246,14 +250,15 @@ enum btz_err btz_snapshot_refresh(struct btz_snapshot *s)
     return reload(s);
 }
 
-enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],
-                               struct btz_snapshot **out)
+static enum btz_err open_reader(const char *path, const uint8_t secret[32], bool copied,
+                                struct btz_snapshot **out)
 {
     struct btz_snapshot *s = calloc(1, sizeof *s);
     enum btz_err err;
 
     if (!s)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    s->copied = copied;
     s->path = strdup(path);
     s->word_path = word_path_of(path);
     memcpy(s->secret, secret, sizeof s->secret);
@@ -264,6 +269,18 @@ enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],
     }
     *out = s;
     return BTZ_OK;
+}
+
+enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],
+                               struct btz_snapshot **out)
+{
+    return open_reader(path, secret, false, out);
+}
+
+enum btz_err btz_snapshot_open_copy(const char *path, const uint8_t secret[32],
+                                    struct btz_snapshot **out)
+{
+    return open_reader(path, secret, true, out);
 }
 
 enum btz_err btz_snapshot_of(struct btz_slice bytes, struct btz_snapshot **out)

@@ -153,6 +153,7 @@ BTZ_CHECKED enum btz_err btz_snapshot_of(struct btz_slice bytes, struct btz_snap
 struct btz_snapshot {
     struct btz_snap_view view;
     bool broken; /* a newer file is there and cannot be read */
+    bool copied; /* `map` is memory of its own */
     /* of files */
     char *path, *word_path;
     uint8_t secret[32];
