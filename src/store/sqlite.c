@@ -46,7 +46,7 @@ static bool is_full(sqlite3 *db)
 
 static enum btz_err fail(sqlite3 *db, int code)
 {
-    const char *said = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+    const char *said = db ? sqlite3_errmsg(db) : sqlite3_errstr(code), *file;
 
     switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
@@ -65,7 +65,9 @@ static enum btz_err fail(sqlite3 *db, int code)
         return btz_fail(BTZ_IO, "store: %s", said);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return btz_fail(BTZ_INPUT, "store: %s", said);
+        file = db ? sqlite3_db_filename(db, "main") : NULL;
+        return btz_fail(BTZ_INPUT, "%s%sstore: %s; put it back from a backup", file ? file : "",
+                        file ? ": " : "", said);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -209,7 +211,7 @@ static enum btz_err sqlite_open(const char *where, struct btz_store **out)
     err = code == SQLITE_OK ? set_up(q, path) : fail(q->db, code);
     if (err != BTZ_OK) {
         sqlite_close(&q->base);
-        return btz_fail_context(err, "%s", path);
+        return err == BTZ_INPUT ? err : btz_fail_context(err, "%s", path);
     }
     *out = &q->base;
     return BTZ_OK;

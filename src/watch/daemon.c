@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,6 +161,23 @@ static enum btz_err take_lock(struct btz_daemon *d)
     return BTZ_OK;
 }
 
+/* A store that was lost is not replaced by an empty one, in which whoever asks first becomes administrator. */
+static enum btz_err check_store(const struct btz_daemon *d)
+{
+    char store[PATH_MAX + 16], snapshot[PATH_MAX + 16];
+    struct stat st;
+
+    snprintf(store, sizeof store, "%s/access.db", d->folder);
+    snprintf(snapshot, sizeof snapshot, "%s/snapshot", d->folder);
+    if ((d->o.conf->store && d->o.conf->store[0]) || access(snapshot, F_OK) != 0 ||
+        (stat(store, &st) == 0 && st.st_size > 0))
+        return BTZ_OK;
+    return btz_fail(BTZ_INPUT,
+                    "%s is %s, and %s says that there was one: put it back (`bartizan access store "
+                    "restore`), or begin anew by moving %s away",
+                    store, access(store, F_OK) == 0 ? "empty" : "gone", snapshot, d->folder);
+}
+
 static enum btz_err serve(struct btz_daemon *d)
 {
     struct btz_api_options options = { .backend = &d->backend,
@@ -207,6 +225,7 @@ static enum btz_err start(struct btz_daemon *d)
 
     BTZ_TRY(take_folder(d));
     BTZ_TRY(take_lock(d));
+    BTZ_TRY(check_store(d));
     BTZ_TRY(btz_fetcher_new(d->o.conf, d->o.ca_file, &d->fetcher));
     options.fetch = btz_fetcher_fetch(d->fetcher);
     BTZ_TRY(btz_access_open(&options, &d->access));

@@ -55,7 +55,7 @@ struct btz_access {
     uint64_t (*now)(void *user);
     void *clock_user;
     struct btz_log *log;
-    char *folder, *where, *snapshot_path, *lock_path;
+    char *folder, *where, *snapshot_path, *lock_path, *seal_path;
     struct btz_seal *seal;
     struct btz_hasher *hasher;
     struct btz_trail *trail;

@@ -131,11 +131,10 @@ static enum btz_err check_settings(const struct btz_access_conf *conf)
 
 static enum btz_err open_keys(struct btz_access *a)
 {
-    BTZ_FREE char *path = NULL;
     const char *key = a->conf->seal_key;
 
-    BTZ_TRY(join(a->folder, "seal.key", &path));
-    BTZ_TRY(btz_seal_open(path, key && key[0] ? key : NULL, &a->seal));
+    BTZ_TRY(join(a->folder, "seal.key", &a->seal_path));
+    BTZ_TRY(btz_seal_open(a->seal_path, key && key[0] ? key : NULL, &a->seal));
     btz_seal_derive(a->seal, "pepper", a->pepper);
     btz_seal_derive(a->seal, "snapshot", a->snapshot_secret);
     return btz_hasher_new((unsigned)a->conf->concurrent_hashes,
@@ -236,6 +235,32 @@ enum btz_err btz_access_tidy(struct btz_access *a, struct btz_store *s)
     return btz_store_commit(s);
 }
 
+/* A key that was lost is not replaced by a new one: nobody's key would be known any more, and nothing could be opened. */
+static enum btz_err check_seal(struct btz_access *a, struct btz_store *s)
+{
+    BTZ_ARENA_SCOPE struct btz_arena arena;
+    BTZ_BUF_RELEASE struct btz_buf clear = BTZ_BUF(4096);
+    const struct btz_value *row;
+    char about[64];
+    enum btz_err err;
+
+    btz_arena_init(&arena, 65536);
+    BTZ_TRY(btz_store_one(s, "SELECT month, sealed FROM trail_months ORDER BY month DESC LIMIT 1",
+                          NULL, 0, &arena, 2, &row));
+    if (!row)
+        return BTZ_OK;
+    BTZ_TRY(btz_buf_reserve(&clear, 1024));
+    snprintf(about, sizeof about, "trail_months/%.*s", BTZ_SLICE_ARG(row[0].bytes));
+    err = btz_unseal(a->seal, about, row[1].bytes, &clear);
+    btz_wipe(clear.ptr, clear.cap);
+    if (err != BTZ_DENIED)
+        return BTZ_OK;
+    return btz_fail(BTZ_INPUT,
+                    "%s is not the key that the store was sealed with: put that one back, for "
+                    "without it no key of a program and no second factor is known",
+                    a->conf->seal_key && a->conf->seal_key[0] ? "access.seal_key" : a->seal_path);
+}
+
 static enum btz_err complete(struct btz_access *a, const struct btz_access_options *o)
 {
     struct btz_lane *lane;
@@ -243,6 +268,8 @@ static enum btz_err complete(struct btz_access *a, const struct btz_access_optio
 
     BTZ_TRY(btz_lane_take(a, &lane));
     err = btz_access_migrate(lane->store);
+    if (err == BTZ_OK)
+        err = check_seal(a, lane->store);
     if (err == BTZ_OK)
         err = open_trail(a, o->state_dir, lane->store);
     if (err == BTZ_OK)
@@ -299,6 +326,7 @@ void btz_access_close(struct btz_access *a)
     free(a->where);
     free(a->snapshot_path);
     free(a->lock_path);
+    free(a->seal_path);
     pthread_cond_destroy(&a->free_lane);
     pthread_mutex_destroy(&a->lock);
     pthread_mutex_destroy(&a->publish);
