@@ -16,7 +16,7 @@ struct btz_gate_line {
 /*
  * Calls `take` for each line of the file ("-": standard input): an object with text, and optionally channel ("user"), id
  * (text or number) and expected. A bad line is named on stderr and counted, the others are taken all the same.
- * Errors: of `take`; IO; INPUT at the end when lines were bad.
+ * Errors: of `take`; IO; INPUT at the end when lines were bad, or none was there.
  */
 BTZ_CHECKED enum btz_err
 btz_gate_lines(struct btz_cli *cli, const char *path,

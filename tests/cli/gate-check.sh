@@ -48,6 +48,44 @@ says .err "bad.jsonl:1:"
 says .err "bad.jsonl:3: unknown channel"
 says .out "line 2"
 run 4 gate check --in nothere.jsonl
+printf '%s\n' '{"text":"x","expected":"maybe"}' '{"text":5}' '["x"]' '{"text":"a","text":"b"}' '{"text":"\ud800"}' >odd.jsonl
+run 3 gate check --in odd.jsonl
+says .err 'odd.jsonl:1: `expected` is no verdict: expected pass, observe'
+for line in 2 3; do
+    says .err "odd.jsonl:$line: expected an object with \`text\`, such as"
+done
+says .err "odd.jsonl:4: the line:1:"
+says .err "duplicate object key"
+says .err "odd.jsonl:5:"
+says .err "odd.jsonl: 5 of 5 lines could not be read"
+# What holds no text was not checked: that is no success.
+: >nothing.jsonl
+printf '\n \n' >blank.jsonl
+for file in nothing blank; do
+    run 3 gate check --in $file.jsonl
+    says .err "$file.jsonl: no texts: expected one JSON object a line"
+    run 3 gate calibrate --benign $file.jsonl
+    says .err "$file.jsonl: no texts"
+    run 3 gate train --in $file.jsonl --out none.btz
+    says .err "$file.jsonl: no texts"
+done
+# Another file altogether: the first lines are named, the others counted.
+head -c 200000 "$BTZ_BIN" >binary
+run 3 gate check --in binary
+is "$(grep -c 'binary:[0-9]*: ' .err)" 20 "so many lines are named"
+says .err "lines could not be read"
+# As editors on Windows write it.
+printf '\357\273\277{"text":"hello"}\r\n{"text":"there"}' >windows.jsonl
+run 0 gate check --in windows.jsonl
+says .err "2 texts: 0 stopped"
+# Lines without end, and deep ones.
+awk 'BEGIN { for (i = 0; i < 200; i++) printf "["; print "" }' >deep.jsonl
+run 3 gate check --in deep.jsonl
+says .err "deep.jsonl:1: the line: nested deeper than"
+awk 'BEGIN { printf "{\"label\":\"benign\",\"text\":\""; for (i = 0; i < 20000; i++) printf "%0100d", 7; print "\"}" }' >long.jsonl
+run 0 gate check --in long.jsonl
+run 3 gate train --in long.jsonl --out none.btz
+says .err "long.jsonl:1: the line: larger than 1048576 bytes"
 run 0 gate check --detectors
 says .out "injection"
 
@@ -115,5 +153,8 @@ run 2 gate train --out d.btz
 echo '{"text":"a b","label":"maybe"}' >label.jsonl
 run 3 gate train --in label.jsonl --out d.btz
 says .err "label.jsonl:1:"
+printf '%s\n' '{"text":"a b","label":"benign"}' '{"text":"a b"}' >label.jsonl
+run 3 gate train --in label.jsonl --out d.btz
+says .err 'label.jsonl:2: no `label`: expected "injection" or "benign"'
 
 done_testing

@@ -58,6 +58,8 @@ void btz_train_release(struct btz_train_set *s);
 BTZ_CHECKED enum btz_err btz_train_add(struct btz_train_set *s, const char *source,
                                        enum btz_train_kind kind, enum btz_channel channel,
                                        bool injection, struct btz_slice text);
+/* A file of lines without the mark (U+FEFF) that some editors write before everything. */
+struct btz_slice btz_train_lines(struct btz_slice file);
 /* Lines of JSON: text, label ("injection" or "benign"), channel ("user" when absent), source (the file's name when
  * absent), kind ("trigger", "made" or "plain", optional). Errors: INPUT naming file and line. */
 BTZ_CHECKED enum btz_err btz_train_add_file(struct btz_train_set *s, const char *path);

@@ -152,7 +152,7 @@ static enum btz_err add_line(struct btz_train_set *s, struct btz_slice line, con
     enum btz_channel channel = BTZ_CHANNEL_USER;
     bool injection;
 
-    BTZ_TRY(btz_json_parse(line, TEXT_BYTES, "line", &item));
+    BTZ_TRY(btz_json_parse(line, TEXT_BYTES, "the line", &item));
     if (!json_is_object(item) || !btz_json_get_text(item, "text", &text))
         return btz_fail(BTZ_INPUT, "expected an object with `text` and `label`");
     if (!btz_json_get_text(item, "label", &word))
@@ -178,6 +178,13 @@ static enum btz_err add_line(struct btz_train_set *s, struct btz_slice line, con
     return btz_train_add(s, fallback, kind, channel, injection, text);
 }
 
+struct btz_slice btz_train_lines(struct btz_slice file)
+{
+    struct btz_slice mark = btz_str("\xEF\xBB\xBF");
+
+    return btz_slice_has_prefix(file, mark) ? btz_slice_sub(file, mark.len, file.len) : file;
+}
+
 enum btz_err btz_train_add_file(struct btz_train_set *s, const char *path)
 {
     BTZ_BUF_RELEASE struct btz_buf bytes = BTZ_BUF(FILE_BYTES);
@@ -185,13 +192,13 @@ enum btz_err btz_train_add_file(struct btz_train_set *s, const char *path)
     char name[BTZ_TRAIN_SOURCE_NAME];
     struct btz_reader r = { .what = path };
     struct btz_slice line;
-    size_t number = 0;
+    size_t number = 0, before = s->count;
 
     snprintf(name, sizeof name, "%s", slash ? slash + 1 : path);
     if (strlen(name) > 6 && strcmp(name + strlen(name) - 6, ".jsonl") == 0)
         name[strlen(name) - 6] = 0;
     BTZ_TRY(btz_file_read(path, FILE_BYTES, &bytes));
-    r.in = btz_buf_slice(&bytes);
+    r.in = btz_train_lines(btz_buf_slice(&bytes));
     while (btz_read_line(&r, &line)) {
         enum btz_err err;
 
@@ -202,5 +209,7 @@ enum btz_err btz_train_add_file(struct btz_train_set *s, const char *path)
         if (err != BTZ_OK)
             return btz_fail_context(err, "%s:%zu", path, number);
     }
+    if (s->count == before)
+        return btz_fail(BTZ_INPUT, "%s: no texts: expected one JSON object a line", path);
     return BTZ_OK;
 }
