@@ -1,9 +1,10 @@
 // Bounds of what passes: bytes of answers, large ones beside small ones, sockets whose permission ends, and requests that nginx
-// refuses by itself. TAP on stdout.
+// refuses by itself, streams of HTTP/2 that are reset without end. TAP on stdout.
 'use strict';
 const crypto = require('crypto');
 const http = require('http');
 const net = require('net');
+const tls = require('tls');
 const { test, is, ok } = require('../browser/tap.js');
 const { program, Mock, Gateway, request, raw, canary, until } = require('./world.js');
 
@@ -192,13 +193,61 @@ async function refusals(w) {
         });
 }
 
+// HTTP/2 by hand, for no client's library resets what it has not sent. RFC 9113, RFC 7541 without a table of one's own.
+function h2frame(type, flags, stream, payload = Buffer.alloc(0)) {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(payload.length, 0, 3);
+    head[3] = type;
+    head[4] = flags;
+    head.writeUInt32BE(stream, 5);
+    return Buffer.concat([head, payload]);
+}
+
+function h2head(w, key, body) {
+    const field = (name, value) => Buffer.concat([Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]); // shorter than 127
+    return Buffer.concat([Buffer.from([0x83, 0x87]), field([0x04], chat), field([0x01], `localhost:${w.tls}`), field([0x0f, 0x08], `Bearer ${key}`), field([0x0f, 0x10], 'application/json'), field([0x0f, 0x0d], String(body.length))]);
+}
+
+async function resets(w) {
+    await test('HTTP/2: streams that are opened and reset without end: the connection is closed, nobody else waits, places come back', async () => {
+        const body = Buffer.from(JSON.stringify(say('mock:slow=50,size=1,huge=1000;', { stream: true }))), head = h2head(w, w.resetting, body);
+        const before = (await w.mock.counts()).requests;
+        const s = tls.connect({ port: w.tls, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+        let closed = false;
+        s.on('error', () => {}).on('close', () => (closed = true)).resume();
+        await new Promise((done) => s.once('secureConnect', done));
+        is(s.alpnProtocol, 'h2', 'protocol');
+        s.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), h2frame(4, 0, 0)]));
+        let sent = 0, others = 0;
+        while (!closed && sent < 20000) {
+            const burst = [];
+            for (let i = 0; i < 50; i++, sent++) {
+                const stream = 2 * sent + 1;
+                burst.push(h2frame(1, 4, stream, head), h2frame(0, 1, stream, body), h2frame(3, 0, stream, Buffer.from([0, 0, 0, 8])));
+            }
+            s.write(Buffer.concat(burst));
+            if (sent % 500 === 0) {
+                is((await w.post(chat, say('x'))).status, 200, 'somebody else');
+                others++;
+            }
+            await new Promise((done) => setImmediate(done));
+        }
+        ok(closed, `after ${sent} streams it is still open`);
+        const asked = (await w.mock.counts()).requests - before - others;
+        ok(asked <= 1000, `${asked} requests upstream`);
+        is((await Promise.all([0, 1].map(() => w.post(chat, say('mock:first=100;'), { key: w.resetting })))).map((a) => a.status).join(), '200,200', 'both places');
+        s.destroy();
+    });
+}
+
 async function main(work) {
     const mock = await Mock.start();
-    const gate = { workers: 1, guard: { topics: [{ name: 'merger', words: ['project falcon'] }], rules: [{ detector: 'topic', channels: ['user'], action: 'block' }] }, limits: [{ each: 'principal', name: 'few', response_bytes: 20000 }] };
+    const gate = { workers: 1, guard: { topics: [{ name: 'merger', words: ['project falcon'] }], rules: [{ detector: 'topic', channels: ['user'], action: 'block' }] }, limits: [{ each: 'principal', name: 'few', response_bytes: 20000 }, { each: 'principal', name: 'resetting', concurrency: 2 }] };
     const w = await Gateway.start(work, mock, { gate });
     try {
         w.few = w.service('few', ['user']);
-        for (const part of [sizes, large, sockets, refusals])
+        w.resetting = w.service('resetting', ['user']);
+        for (const part of [sizes, large, sockets, refusals, resets])
             if (!process.env.BTZ_ONLY || process.env.BTZ_ONLY.split(',').includes(part.name))
                 await part(w);
     } finally {

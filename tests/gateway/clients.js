@@ -1,4 +1,4 @@
-// Clients that are no SDK: curl, curl with HTTP/2, a browser's fetch, WebSockets, MCP; and a reload under way. TAP on stdout.
+// Clients that are no SDK: curl, curl with HTTP/2, a browser's fetch, WebSockets, MCP; a reload under way; an upstream whose address changes. TAP on stdout.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -7,7 +7,7 @@ const net = require('net');
 const path = require('path');
 const { spawn, spawnSync } = require('child_process');
 const { test, is, ok } = require('../browser/tap.js');
-const { program, Mock, Gateway, request, canary, until } = require('./world.js');
+const { program, Mock, Gateway, request, section, canary, until } = require('./world.js');
 const { Driver } = require('../browser/driver.js');
 const { read } = require('./lanes.js');
 
@@ -152,6 +152,49 @@ async function reload(w) {
     });
 }
 
+// An upstream by its name, in a file of hosts of the gateway's own: two servers of one port on two addresses.
+async function names(work, mock) {
+    const hosts = path.join(work, 'hosts'), via = ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts];
+    const point = (to) => fs.writeFileSync(hosts, `127.0.0.1 localhost\n${to ? to + ' models.example\n' : ''}`);
+    point('127.0.0.1');
+    if (spawnSync(via[0], [...via.slice(1), 'true']).status !== 0) {
+        await test('an upstream whose address changes', () => ({ skip: 'no file can be mounted here' }));
+        return;
+    }
+    const servers = [];
+    for (const address of ['127.0.0.1', '127.0.0.2'])
+        servers.push(await new Promise((done) => {
+            const s = http.createServer((q, a) => q.resume().on('end', () => a.setHeader('Content-Type', 'application/json').end(JSON.stringify({ from: address }))));
+            s.listen(servers[0]?.address().port ?? 0, address, () => done(s));
+        }));
+    const upstreams = [...section(mock).upstreams, { name: 'named', url: `http://models.example:${servers[0].address().port}`, dialect: 'plain' }];
+    const w = await Gateway.start(work, mock, { name: 'names', via, gate: { upstreams, routes: [{ path: '/score', upstream: 'named', resource: 'endpoint/score' }] } });
+    const from = async () => (await w.post('/score', { input: 'x' })).json?.from;
+    try {
+        await test('an upstream whose address changes is asked at the new one after a reload', async () => {
+            is(await from(), '127.0.0.1', 'before');
+            point('127.0.0.2');
+            is(await from(), '127.0.0.1', 'before the reload');
+            w.cli('gate', 'reload');
+            await until('the new address', async () => await from() === '127.0.0.2');
+        });
+        await test('a name that is no more: the reload says so and changes nothing', async () => {
+            point(null);
+            let said = '';
+            try {
+                w.cli('gate', 'reload');
+            } catch (error) {
+                said = error.message;
+            }
+            ok(/models\.example/.test(said), said || 'it was taken in');
+            is(await from(), '127.0.0.2', 'afterwards');
+        });
+    } finally {
+        await w.stop();
+        servers.forEach((s) => s.close() && s.closeAllConnections());
+    }
+}
+
 async function browser(w) {
     const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0;
     if (!has('chromium') || !has('chromedriver')) {
@@ -192,6 +235,8 @@ async function main(work) {
     } finally {
         const status = await w.stop();
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));
+        if (!process.env.BTZ_ONLY || process.env.BTZ_ONLY.split(',').includes('names'))
+            await names(work, mock);
         await mock.stop();
     }
 }

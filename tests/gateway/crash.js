@@ -149,6 +149,33 @@ async function kills(w) {
         await until('answers', async () => (await w.post(chat, say('x'))).status === 200);
         await allThere(w, t, 'master killed');
     });
+    await test('any of them, at any moment, again and again: the restart is clean and no entry is missing', async () => {
+        const t = traffic(w), done = [];
+        for (let i = 0; i < 8; i++) {
+            const count = t.ids.length;
+            await until('some answers', () => t.ids.length > count + 3);
+            await sleep(Math.random() * 60);
+            if (w.gone !== undefined)
+                continue;
+            let p;
+            try {
+                p = w.pids();
+            } catch { // it goes just now
+                continue;
+            }
+            const [what, victim] = [['worker', p.workers[0]], ['master', p.master], ['daemon', p.daemon]][Math.floor(Math.random() * 3)];
+            if (!victim)
+                continue;
+            done.push(`${what} after ${t.ids.length}`);
+            process.kill(victim, 'SIGKILL');
+            if (what === 'worker')
+                continue;
+            await until(`an end (${done})`, () => w.gone !== undefined && [p.master, ...p.workers].every((pid) => !alive(pid)));
+            await w.run();
+        }
+        await t.stop();
+        await allThere(w, t, done.join(', '));
+    });
     await test('the ledger still verifies', () => {
         const out = spawnSync(process.env.BTZ_BIN, ['ledger', 'verify', '--state', w.state], { cwd: w.dir, encoding: 'utf8' });
         is(out.status, 0, out.stdout + out.stderr);

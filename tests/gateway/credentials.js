@@ -263,7 +263,7 @@ class Issuer {
     }
 }
 
-async function tokens(w, issuer) {
+async function tokens(w, { issuer }) {
     const send = (token) => (body = say('x')) => ask(w, chat, { body, headers: { Authorization: `Bearer ${token}` } });
     w.local('/v1/services', { name: 'robot' });
     w.local('/v1/bindings', { role: 'user', subject: 'robot', reason: 'tests' });
@@ -336,7 +336,7 @@ class Pki {
     }
 }
 
-async function certificates(w, pki) {
+async function certificates(w, { pki }) {
     const tls = pki.issue('machine'), other = pki.issue('unknown-machine'), named = pki.issue('by-name', { san: 'DNS:host-9.example' });
     const send = (pair, headers = {}) => (body = say('x')) => ask(w, chat, { body, tls: pair, headers });
     w.local('/v1/services', { name: 'box' });
@@ -377,20 +377,109 @@ async function certificates(w, pki) {
     });
 }
 
+// ---- age
+
+// The clock of all that the gateway is of goes on, never back.
+function clock(work) {
+    const file = path.join(work, 'ahead');
+    let ahead = 0n;
+    const c = {
+        env: { LD_PRELOAD: path.join(process.env.BTZ_BUILD, 'tests/gateway/ahead.so'), BTZ_TEST_AHEAD: file },
+        later: (minutes) => {
+            const bytes = Buffer.alloc(8);
+            bytes.writeBigInt64LE(ahead += BigInt(minutes * 60));
+            fs.writeFileSync(file, bytes, { flag: fs.existsSync(file) ? 'r+' : 'w' });
+        },
+        date: () => new Date(Date.now() + Number(ahead) * 1000),
+    };
+    c.later(0);
+    return c;
+}
+
+// Idle sessions end after 10 minutes, all after 25: what `main` configures.
+async function ages(w, { issuer, pki, time }) {
+    const cookies = (cookie) => ask(w, chat, { body: say('x'), headers: { ...own(w), Cookie: cookie } });
+    await person(w, 'dave');
+    await test('session: it ends when nobody used it for a while, and no sooner', async () => {
+        const cookie = await signIn(w, 'dave');
+        time.later(9);
+        is((await cookies(cookie)).status, 200, 'after 9 minutes');
+        await w.mock.seen();
+        time.later(11);
+        await refused(w, await cookies(cookie), 401, 'after 11 minutes more');
+    });
+    await test('session: it ends by its age although it is used; requests to models count as use', async () => {
+        const cookie = await signIn(w, 'dave');
+        for (const age of [9, 18]) {
+            time.later(9);
+            is((await cookies(cookie)).status, 200, `after ${age} minutes`);
+        }
+        await w.mock.seen();
+        time.later(8);
+        const a = await cookies(cookie);
+        await refused(w, a, 401, 'after 26 minutes');
+        is((await entry(w, a)).verdict, 'deny', 'the entry');
+        await refused(w, await cookies(cookie), 401, 'once more');
+    });
+    await test('token: it is over when its time is', async () => {
+        w.local('/v1/services', { name: 'late-robot' });
+        w.local('/v1/bindings', { role: 'user', subject: 'late-robot', reason: 'tests' });
+        w.cli('access', 'identity', 'add', 'late-robot', 'corp', 'robot-10');
+        const now = Math.floor(time.date() / 1000), token = issuer.token({ sub: 'robot-10', iat: now, exp: now + 300 });
+        const send = () => ask(w, chat, { body: say('x'), headers: { Authorization: `Bearer ${token}` } });
+        is((await send()).status, 200, 'before');
+        await w.mock.seen();
+        time.later(7);
+        await refused(w, await send(), 401, 'after 7 minutes');
+    });
+    await test('key: its life of an hour is over after an hour; a role\'s is, too', async () => {
+        w.local('/v1/services', { name: 'short-lived' });
+        w.local('/v1/bindings', { role: 'user', subject: 'short-lived', until: new Date(time.date().getTime() + 40 * 60000).toISOString(), reason: 'tests' });
+        const key = w.local('/v1/keys', { principal: 'short-lived', name: 'an hour', life: '1h' }).secret;
+        const send = () => ask(w, chat, { body: say('x'), headers: { Authorization: `Bearer ${key}` } });
+        is((await send()).status, 200, 'before');
+        time.later(39);
+        is((await send()).status, 200, 'after 39 minutes');
+        await w.mock.seen();
+        time.later(2);
+        await refused(w, await send(), 403, 'the role is over');
+        w.local('/v1/bindings', { role: 'user', subject: 'short-lived', reason: 'tests' });
+        is((await send()).status, 200, 'with another role');
+        await w.mock.seen();
+        time.later(20);
+        await refused(w, await send(), 401, 'the key is over');
+    });
+    await test('client certificate: its last day is over', async () => {
+        const days = (time.date() - Date.now()) / 86400000 + 1;
+        const tls = pki.issue('short-box', { days: [-1, days] });
+        w.local('/v1/services', { name: 'late-box' });
+        w.local('/v1/bindings', { role: 'user', subject: 'late-box', reason: 'tests' });
+        w.cli('access', 'certificate', 'add', 'late-box', '--certificate', pki.file('short-box.pem'));
+        const send = () => ask(w, chat, { body: say('x'), tls });
+        is((await send()).status, 200, 'before');
+        await w.mock.seen();
+        time.later(25 * 60);
+        const a = await send();
+        ok(a.status === 400 || a.status === 401, `${a.status} ${a.text}`);
+        is((await w.mock.seen()).length, 0, 'requests upstream');
+    });
+}
+
 async function main(work) {
     const mock = await Mock.start();
+    const time = clock(work);
     const pki = new Pki(work);
     pki.issue('issuer', { san: 'DNS:localhost' });
     const issuer = await Issuer.start(pki);
     const w = await Gateway.start(work, mock, {
-        access: { issuers: [{ name: 'corp', url: issuer.url, audience: 'models' }] },
-        options: ['--client-ca', pki.file('authority.pem')], env: { BARTIZAN_CA: pki.file('authority.pem') },
+        access: { issuers: [{ name: 'corp', url: issuer.url, audience: 'models' }], session_idle: '10m', session_absolute: '25m' },
+        options: ['--client-ca', pki.file('authority.pem')], env: { BARTIZAN_CA: pki.file('authority.pem'), ...time.env },
     });
     w.origin = `https://localhost:${w.tls}`;
     try {
-        for (const part of [keys, sessions, tokens, certificates])
+        for (const part of [keys, sessions, tokens, certificates, ages])
             if (!process.env.BTZ_ONLY || process.env.BTZ_ONLY.split(',').includes(part.name))
-                await part(w, part === tokens ? issuer : pki);
+                await part(w, { issuer, pki, time });
     } finally {
         const status = await w.stop();
         await test('the gateway stops cleanly', () => is(status, 0, 'exit status'));

@@ -141,11 +141,13 @@ function section(mock, more = {}) {
 }
 
 class Gateway {
-    // `gate`: more of the section; `access`: of that one; `mock`: the upstream; `options`: of `gate run`; `env`: more of it.
-    static async start(work, mock, { gate = {}, access = {}, name = 'gate', people = true, options = [], env = {} } = {}) {
+    // `gate`: more of the section; `access`: of that one; `mock`: the upstream; `options`: of `gate run`; `env`: more of it;
+    // `via`: words of a command that runs it.
+    static async start(work, mock, { gate = {}, access = {}, name = 'gate', people = true, options = [], env = {}, via = [] } = {}) {
         const w = new Gateway();
         w.mock = mock;
         w.options = options;
+        w.via = via;
         w.env = { ...credentials, ...env };
         w.dir = path.join(work, name);
         w.state = path.join(w.dir, 'state');
@@ -176,7 +178,7 @@ class Gateway {
 
     async run() {
         this.gone = undefined;
-        const started = this.process = child(process.env.BTZ_BIN, ['gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state, ...this.options], {
+        const started = this.process = child(...((all) => [all[0], all.slice(1)])([...this.via, process.env.BTZ_BIN, 'gate', 'run', '--listen', `localhost:${this.tls}`, '--state', this.state, ...this.options]), {
             cwd: this.dir, env: this.env, stdio: ['ignore', fs.openSync(path.join(this.dir, 'gate.log'), 'a'), fs.openSync(path.join(this.dir, 'gate.err'), 'a')],
         });
         started.on('exit', (code) => {
