@@ -606,6 +606,31 @@ static void test_silent_change(void **state)
     access_stop(&f);
 }
 
+/* A damaged newest one is refused; the one before it does not come back in its place. */
+static void test_damage_is_no_way_back(void **state)
+{
+    struct access_fixture f;
+    json_t *old, *new;
+
+    (void)state;
+    access_start(&f);
+    old = upload(&f, "net", 4096, 1);
+    access_do(&f, &f.local, "artifact.release", one("net", "1"));
+    new = upload(&f, "net", 4096, 2);
+    access_do(&f, &f.local, "artifact.release", one("net", "2"));
+    change_byte(in_vault(&f, new), 100);
+    access_refused(&f, &f.local, "artifact.fetch", one("net", "latest"), BTZ_CONFLICT);
+    has_state(&f, "net", "2", "damaged");
+    access_refused(&f, &f.local, "artifact.fetch", one("net", "latest"), BTZ_CONFLICT);
+    access_do(&f, &f.local, "artifact.fetch", one("net", "1"));
+    /* Somebody says so: then it does. */
+    access_do(&f, &f.local, "artifact.withdraw", one("net", "2"));
+    access_do(&f, &f.local, "artifact.fetch", one("net", "latest"));
+    json_decref(old);
+    json_decref(new);
+    access_stop(&f);
+}
+
 /* Small files are read before each serving: no turn of the verifier is needed. */
 static void test_serving_is_checked(void **state)
 {
@@ -627,10 +652,13 @@ static void test_serving_is_checked(void **state)
     access_refused(&f, &f.local, "artifact.verify", one("net", "1"), BTZ_CONFLICT);
     assert_int_equal(entries(&f, "alarm", "artifact.verify").count, 1);
     access_refused(&f, &f.local, "artifact.release", one("net", "1"), BTZ_CONFLICT);
+    access_refused(&f, &f.local, "artifact.fetch", one("net", "latest"), BTZ_CONFLICT);
     /* Put right: it goes through quarantine again. */
     change_byte(file, 100);
     access_do(&f, &f.local, "artifact.verify", one("net", "1"));
     has_state(&f, "net", "1", "quarantined");
+    access_refused(&f, &f.local, "artifact.fetch", one("net", "latest"), BTZ_INPUT);
+    assert_true(f.not_found);
     access_do(&f, &f.local, "artifact.release", one("net", "1"));
     access_do(&f, &f.local, "artifact.fetch", one("net", "1"));
     /* Another name for the same bytes shares the file, and its damage. */
@@ -766,6 +794,7 @@ int main(void)
         cmocka_unit_test(test_same_bytes_again),
         cmocka_unit_test(test_touched_for_ever),
         cmocka_unit_test(test_silent_change),
+        cmocka_unit_test(test_damage_is_no_way_back),
         cmocka_unit_test(test_serving_is_checked),
         cmocka_unit_test(test_orphans),
         cmocka_unit_test(test_spool),

@@ -107,6 +107,8 @@ enum btz_err btz_vault_proven(struct btz_access *a, struct btz_store *s, const c
                           v, 5, NULL));
     /* Whole again: somebody must say so before it is used. */
     return btz_store_run(
-        s, "UPDATE artifacts SET state = 'quarantined' WHERE hex = ? AND state = 'damaged'", v + 4,
-        1, NULL);
+        s,
+        "UPDATE artifacts SET state = 'quarantined', released_ms = 0, released_by = NULL, "
+        "released_name = NULL WHERE hex = ? AND state = 'damaged'",
+        v + 4, 1, NULL);
 }

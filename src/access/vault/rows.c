@@ -133,10 +133,11 @@ static enum btz_err find_row(struct btz_call *c, const char *name, const char *v
 {
     static const char by_number[] = "SELECT " COLUMNS ", f.inode, f.mtime_ns, f.ctime_ns" FROM
                                     " WHERE a.name = ? AND a.version = ?";
+    /* One that is damaged counts while its release is in force: whoever may write its file must not bring an older one back. */
     static const char latest[] =
         "SELECT " COLUMNS ", f.inode, f.mtime_ns, f.ctime_ns" FROM
         " WHERE a.name = ? AND a.version = (SELECT MAX(l.version) FROM artifacts l WHERE "
-        "l.name = ? AND l.state = 'released')";
+        "l.name = ? AND (l.state = 'released' OR (l.state = 'damaged' AND l.released_ms > 0)))";
     struct btz_value v[2] = { btz_value_str(name) };
     uint64_t number;
 
