@@ -82,10 +82,17 @@ static enum btz_err say_rate(const struct say *s, const char *rule, const char *
         finding.outcome = robust < s->conf->robust_min ? BTZ_OUTCOME_FAIL : BTZ_OUTCOME_PASS;
         finding.severity = finding.rule->severity;
     }
-    snprintf(reason, sizeof reason,
-             "%" PRIu64 " of %" PRIu64 " samples that were classified correctly were broken; clean "
-             "accuracy %.2f %%, worst case of all attacks %.2f %%.",
-             k, n, 100 * s->e->clean.value, 100 * robust);
+    if (n)
+        snprintf(reason, sizeof reason,
+                 "%" PRIu64 " of %" PRIu64
+                 " samples that were classified correctly were broken; clean "
+                 "accuracy %.2f %%, worst case of all attacks %.2f %%.",
+                 k, n, 100 * s->e->clean.value, 100 * robust);
+    else
+        snprintf(reason, sizeof reason,
+                 "None of %" PRIu64 " samples is classified correctly, so none was attacked: are "
+                 "these labels, and this range of values, those of the model?",
+                 s->e->clean.n);
     finding.reason = reason;
     if (f) {
         finding.evidence = f->list;
@@ -147,7 +154,7 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
             BTZ_TRY(say_rate(&s, a->given.attack->rule, a->given.attack->id, a->broken, a->tried,
                              only ? f : NULL));
     }
-    if (e->attack_count > 1 && e->clean.k)
+    if (e->attack_count && (e->attack_count > 1 || !e->clean.k))
         BTZ_TRY(say_rate(&s, gradients ? "redteam.evasion.gradient" : most->rule,
                          "worst case of all attacks", e->clean.k - e->robust.k, e->clean.k, f));
     for (int i = 0; e->attack_count && i < BTZ_CHECK_COUNT; i++)

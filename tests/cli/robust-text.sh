@@ -82,6 +82,11 @@ jq -r "$found[0].reason" cut.json | grep -q 'Accuracy 57.14 %'
 ok $? "what is behind the longest text is not read"
 review 0 edited.json --synonyms words.txt --words 0.2 --edits 1 --attack textbugger
 is "$(jq -r "$found | map(select(.location | test(\"textbugger\")))[0].k" edited.json)" 3 "a letter makes a token unknown"
+head -6 reviews.jsonl >swapped.jsonl # nothing can be attacked, which is no good news
+run 0 robust text model/words.onnx --data swapped.jsonl --class-name negative --class-name positive --attack textfooler
+says .out "1 not evaluated, 0 passed"
+says .out "is classified correctly, so none was"
+run 1 robust text model/words.onnx --data swapped.jsonl --class-name negative --class-name positive --attack textfooler --robust-min 0.5
 attack 3 x.json model/words.onnx --data reviews.jsonl --class-name good --class-name negative
 says .err '"positive" is not among class_names'
 attack 3 x.json model/words.onnx --data reviews.jsonl --class-name a --class-name positive --class-name negative

@@ -39,6 +39,14 @@ run 0 harden net.onnx --data digits/train-images.idx --labels digits/train-label
 run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --format json
 [ "$(jq '.clean.correct' .out)" -gt 270 ]
 ok $? "it has learned: $(jq -c .clean .out)"
+# Labels of another model: nothing can be attacked, which is no good news.
+{
+    head -c 8 digits/test-labels.idx
+    tail -c +9 digits/test-labels.idx | tr '\000-\011' '\001-\011\000'
+} >shifted.idx
+run 0 robust attack plain.onnx --data digits/test-images.idx --labels shifted.idx --eps 0.1 --samples 3 --attack pgd
+says .out "None of 3 samples is classified correctly, so none was attacked"
+run 1 robust attack plain.onnx --data digits/test-images.idx --labels shifted.idx --eps 0.1 --samples 3 --attack pgd --robust-min 0.5
 run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions --threads 2 --format json
 is "$(jq '[.corruptions.kinds[].severities[] | select(.samples == 300)] | length' .out)" 75 "fifteen corruptions, five severities"
 is "$(jq '.corruptions | ([.kinds[].severities[].accuracy] | add / 75) - .mean_accuracy | fabs < 1e-9' .out)" true "and their mean"

@@ -147,8 +147,8 @@ static enum btz_err say(const struct btz_text_report *r, size_t which,
                              .evidence = evidence,
                              .evidence_count = evidence_count };
 
-    if (!f.rule || !f.n)
-        return f.rule ? BTZ_OK : btz_fail(BTZ_INTERNAL, "the rule of text attacks is missing");
+    if (!f.rule)
+        return btz_fail(BTZ_INTERNAL, "the rule of text attacks is missing");
     BTZ_TRY(btz_exact_interval(f.k, f.n, 0.95, BTZ_SIDE_TWO, &interval));
     f.ci_low = interval.low;
     f.ci_high = interval.high;
@@ -180,14 +180,37 @@ static enum btz_err say(const struct btz_text_report *r, size_t which,
     return sink->finding(sink, &f);
 }
 
+/* Nothing could be attacked: no good news, and none at all where a share is wanted. */
+static enum btz_err say_none(const struct btz_text_report *r, struct btz_sink *sink)
+{
+    struct btz_finding f;
+    char reason[200];
+
+    BTZ_TRY(btz_evasion_rate("redteam.evasion.text", 0, 0, &f));
+    f.asset = r->asset;
+    f.location = "worst case of all attacks";
+    if (r->robust_min > 0) {
+        f.outcome = BTZ_OUTCOME_FAIL;
+        f.severity = f.rule->severity;
+    }
+    snprintf(reason, sizeof reason,
+             "None of %" PRIu64 " texts is classified correctly, so none was attacked: are these "
+             "labels, in this order of classes, those of the classifier?",
+             r->evaluation->clean.n);
+    f.reason = reason;
+    return sink->finding(sink, &f);
+}
+
 static enum btz_err say_all(const struct btz_text_report *r, struct btz_evidence evidence[2],
                             struct btz_sink *sink)
 {
     const struct btz_text_evaluation *e = r->evaluation;
 
-    for (size_t i = 0; i < e->attack_count; i++)
+    if (!e->clean.k)
+        BTZ_TRY(say_none(r, sink));
+    for (size_t i = 0; e->clean.k && i < e->attack_count; i++)
         BTZ_TRY(say(r, i, evidence, e->attack_count == 1 ? 2 : 0, sink));
-    if (e->attack_count > 1)
+    if (e->clean.k && e->attack_count > 1)
         BTZ_TRY(say(r, SIZE_MAX, evidence, 2, sink));
     return sink->coverage(sink, &(struct btz_coverage){ .practice = BTZ_PRACTICE_REDTEAM,
                                                         .asset = r->asset,
