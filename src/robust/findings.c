@@ -157,7 +157,8 @@ enum btz_err btz_robust_findings(const struct btz_model_conf *conf, const struct
     if (e->attack_count && (e->attack_count > 1 || !e->clean.k))
         BTZ_TRY(say_rate(&s, gradients ? "redteam.evasion.gradient" : most->rule,
                          "worst case of all attacks", e->clean.k - e->robust.k, e->clean.k, f));
-    for (int i = 0; e->attack_count && i < BTZ_CHECK_COUNT; i++)
+    /* They tell whether a figure can be believed: without one they have nothing to say. */
+    for (int i = 0; e->attack_count && e->clean.k && i < BTZ_CHECK_COUNT; i++)
         BTZ_TRY(say_check(&s, (enum btz_check_id)i));
     return BTZ_OK;
 }

@@ -45,6 +45,7 @@ ok $? "it has learned: $(jq -c .clean .out)"
     tail -c +9 digits/test-labels.idx | tr '\000-\011' '\001-\011\000'
 } >shifted.idx
 run 0 robust attack plain.onnx --data digits/test-images.idx --labels shifted.idx --eps 0.1 --samples 3 --attack pgd
+says .out "1 not evaluated, 0 passed"
 says .out "None of 3 samples is classified correctly, so none was attacked"
 run 1 robust attack plain.onnx --data digits/test-images.idx --labels shifted.idx --eps 0.1 --samples 3 --attack pgd --robust-min 0.5
 run 0 robust eval plain.onnx --data digits/test-images.idx --labels digits/test-labels.idx --corruptions --threads 2 --format json
