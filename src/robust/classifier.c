@@ -24,29 +24,28 @@ struct btz_classifier_inside {
 
 /* ---- which model, which shape ------------------------------------------------------------------------------------------ */
 
-static bool is_softmax(const struct btz_node *node)
+static bool is_squashing(const struct btz_node *node, bool sigmoid)
 {
     return !node->domain[0] && node->in_count && node->in[0] != BTZ_NONE &&
-           (strcmp(node->type, "Softmax") == 0 || strcmp(node->type, "LogSoftmax") == 0);
+           (strcmp(node->type, "Softmax") == 0 || strcmp(node->type, "LogSoftmax") == 0 ||
+            (sigmoid && strcmp(node->type, "Sigmoid") == 0));
 }
 
-/* The model whose output is what the last softmax reads: its gradients do not vanish where it is sure. */
-static enum btz_err cut_softmax(const struct btz_model *m, struct btz_classifier_inside *in)
+enum btz_err btz_model_cut(const struct btz_model *m, bool sigmoid, uint32_t *scores,
+                           struct btz_model *out)
 {
-    uint32_t out = m->outputs[0];
-
-    while (m->values[out].producer != BTZ_NONE && is_softmax(&m->nodes[m->values[out].producer]))
-        out = m->nodes[m->values[out].producer].in[0];
-    in->logits = out;
-    in->cut = *m;
-    in->cut.outputs = &in->logits;
-    in->cut.output_count = 1;
-    in->cut.values = malloc(m->value_count * sizeof m->values[0]);
-    if (!in->cut.values)
+    while (m->values[*scores].producer != BTZ_NONE &&
+           is_squashing(&m->nodes[m->values[*scores].producer], sigmoid))
+        *scores = m->nodes[m->values[*scores].producer].in[0];
+    *out = *m;
+    out->outputs = scores;
+    out->output_count = 1;
+    out->values = malloc(m->value_count * sizeof m->values[0]);
+    if (!out->values)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    memcpy(in->cut.values, m->values, m->value_count * sizeof m->values[0]);
-    in->cut.values[m->outputs[0]].is_output = false;
-    in->cut.values[out].is_output = true;
+    memcpy(out->values, m->values, m->value_count * sizeof m->values[0]);
+    for (uint32_t v = 0; v < m->value_count; v++)
+        out->values[v].is_output = v == *scores;
     return BTZ_OK;
 }
 
@@ -197,11 +196,12 @@ enum btz_err btz_classifier_new(const struct btz_model *model,
     }
     c->model = model;
     c->inside->options = options ? *options : defaults;
+    c->inside->logits = model->outputs[0];
     err = sample_shape(model, &c->inside->options, &c->shape);
     if (!err)
         err = btz_shape_count(&c->shape, &c->features);
     if (!err)
-        err = cut_softmax(model, c->inside);
+        err = btz_model_cut(model, false, &c->inside->logits, &c->inside->cut);
     if (!err)
         err = first_plan(c);
     if (err) {

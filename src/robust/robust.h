@@ -51,6 +51,11 @@ struct btz_classifier_options {
         *sample;       /* shape of one sample where the model leaves it open; NULL: as declared */
     size_t memory_max; /* 0: the net's default */
 };
+/* The model with one output: what the last softmax before value `*scores` reads, with `sigmoid` also the last sigmoid. Both keep
+ * the order of the classes, and where they are nearly 1 neither gradients nor a search could tell better from worse. `*scores`
+ * becomes that value; `out` points to it and shares all else with the model but `values`, which the caller frees. Errors: LIMIT. */
+BTZ_CHECKED enum btz_err btz_model_cut(const struct btz_model *m, bool sigmoid, uint32_t *scores,
+                                       struct btz_model *out);
 /* The model outlives it. Errors: those of btz_net_new; UNSUPPORTED where the model is no classifier, with what it is. */
 BTZ_CHECKED enum btz_err btz_classifier_new(const struct btz_model *model,
                                             const struct btz_classifier_options *options,

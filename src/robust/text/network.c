@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "robust/robust.h"
 #include "robust/text.h"
 
 #define NETS     32                /* of one oracle */
@@ -323,33 +324,6 @@ static enum btz_err choose(struct of_network *o, const struct btz_net *net, int6
                     BTZ_TEXT_CLASSES_MAX);
 }
 
-/* Both keep the order of the classes; where they are nearly 1 a search could not tell better from worse. */
-static bool is_squashing(const struct btz_node *node)
-{
-    return !node->domain[0] && node->in_count && node->in[0] != BTZ_NONE &&
-           (strcmp(node->type, "Softmax") == 0 || strcmp(node->type, "LogSoftmax") == 0 ||
-            strcmp(node->type, "Sigmoid") == 0);
-}
-
-static enum btz_err cut(struct of_network *o)
-{
-    const struct btz_model *m = o->conf.model;
-
-    while (m->values[o->scores].producer != BTZ_NONE &&
-           is_squashing(&m->nodes[m->values[o->scores].producer]))
-        o->scores = m->nodes[m->values[o->scores].producer].in[0];
-    o->cut = *m;
-    o->cut.outputs = &o->scores;
-    o->cut.output_count = 1;
-    o->cut.values = malloc(m->value_count * sizeof m->values[0]);
-    if (!o->cut.values)
-        return btz_fail(BTZ_LIMIT, "out of memory");
-    memcpy(o->cut.values, m->values, m->value_count * sizeof m->values[0]);
-    for (uint32_t v = 0; v < m->value_count; v++)
-        o->cut.values[v].is_output = v == o->scores;
-    return BTZ_OK;
-}
-
 static void release(struct btz_text_oracle *oracle)
 {
     struct of_network *o = (struct of_network *)oracle;
@@ -387,7 +361,7 @@ static enum btz_err open(struct of_network *o)
     if (!o->ids)
         return btz_fail(BTZ_LIMIT, "out of memory");
     BTZ_TRY(look(o));
-    return cut(o);
+    return btz_model_cut(o->conf.model, true, &o->scores, &o->cut);
 }
 
 enum btz_err btz_text_oracle_of_network(const struct btz_text_network *conf,
