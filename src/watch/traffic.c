@@ -1,6 +1,7 @@
 #include "watch/traffic.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,8 +12,13 @@
 #define STUCK_MS   15000
 #define LIMITS_MAX 500 /* shown: a gateway may have a counter for each of many people */
 
+/* Files of the gateway that are shown here. One that cannot be read is told, and costs nothing of the others. */
+enum shared { SHARED_METRICS, SHARED_CIRCUITS, SHARED_LIMITS, SHARED_FILES };
+static const char *const shared_names[SHARED_FILES] = { "metrics", "circuits", "limits" };
+
 struct btz_traffic {
     struct btz_traffic_options o;
+    atomic_bool unreadable[SHARED_FILES]; /* as the log was told */
     struct btz_sequencer *sequencer;
     struct btz_otlp *otlp;
     struct btz_access_live live;
@@ -26,37 +32,85 @@ static enum btz_err path_of(const struct btz_traffic *t, const char *name, char 
                                  : btz_fail(BTZ_USAGE, "state folder: the path is too long");
 }
 
-/* Anew each time: workers of another version may have begun another file. */
-static enum btz_err open_metrics(const struct btz_traffic *t, struct btz_metrics **out)
+/* Was it opened? Why not is said once. */
+static bool is_read(struct btz_traffic *t, enum shared which, enum btz_err err)
 {
-    char path[PATH_MAX];
+    bool bad = err != BTZ_OK;
 
-    BTZ_TRY(path_of(t, "metrics", path));
-    return btz_metrics_open(path, NULL, 0, NULL, 0, out);
+    if (atomic_exchange(&t->unreadable[which], bad) != bad && bad)
+        btz_log(t->o.log, BTZ_LOG_ERROR, "gate/%s cannot be read: %s", shared_names[which],
+                btz_error_detail());
+    return !bad;
 }
 
-/* ---- circuits and limits ---- */
+/* What was opened of them, anew each time: workers of another version may have begun another file. NULL: there is none, or
+ * it cannot be read. */
+struct opened {
+    struct btz_metrics *metrics;
+    struct btz_circuits *circuits;
+    struct btz_limits *limits;
+    const char *names[BTZ_CIRCUITS]; /* of the upstreams */
+    size_t count;
+    bool unreadable[SHARED_FILES];
+};
 
-typedef enum btz_err circuit_fn(void *user, const char *upstream, bool open);
+static void opened_release(struct opened *o)
+{
+    btz_metrics_close(o->metrics);
+    btz_circuits_close(o->circuits);
+    btz_limits_close(o->limits);
+}
+#define OPENED_SCOPE __attribute__((cleanup(opened_release)))
 
-static enum btz_err each_circuit(const struct btz_traffic *t, circuit_fn *each, void *user)
+static enum btz_err open_circuits(struct btz_traffic *t, struct opened *o)
 {
     const struct btz_upstream_conf *u = t->o.gate ? t->o.gate->upstreams.items : NULL;
     size_t count = t->o.gate ? t->o.gate->upstreams.count : 0;
-    const char *names[BTZ_CIRCUITS];
-    struct btz_circuits *c;
-    enum btz_err err = BTZ_OK;
     char path[PATH_MAX];
 
     BTZ_TRY(path_of(t, "circuits", path));
     if (count == 0 || count > BTZ_CIRCUITS || access(path, F_OK) != 0)
         return BTZ_OK;
     for (size_t i = 0; i < count; i++)
-        names[i] = u[i].name;
-    BTZ_TRY(btz_circuits_open(path, names, count, &c));
-    for (size_t i = 0; err == BTZ_OK && i < count; i++)
-        err = each(user, names[i], btz_circuit_is_open(c, i, btz_clock_unix_ms()));
-    btz_circuits_close(c);
+        o->names[i] = u[i].name;
+    o->count = count;
+    return btz_circuits_open(path, o->names, count, &o->circuits);
+}
+
+/* To look at only: what is wrong with it is not for the daemon to mend. */
+static enum btz_err open_limits(struct btz_traffic *t, struct btz_limits **out)
+{
+    char path[PATH_MAX];
+
+    BTZ_TRY(path_of(t, "limits", path));
+    if (!t->o.gate || t->o.gate->limits.count == 0 || access(path, F_OK) != 0)
+        return BTZ_OK;
+    return btz_limits_view(path, t->o.gate->limits.items, t->o.gate->limits.count, out);
+}
+
+static void open_all(struct btz_traffic *t, struct opened *o)
+{
+    char path[PATH_MAX];
+    enum btz_err err = path_of(t, "metrics", path);
+
+    *o = (struct opened){ 0 };
+    if (err == BTZ_OK)
+        err = btz_metrics_open(path, NULL, 0, NULL, 0, &o->metrics);
+    o->unreadable[SHARED_METRICS] = !is_read(t, SHARED_METRICS, err);
+    o->unreadable[SHARED_CIRCUITS] = !is_read(t, SHARED_CIRCUITS, open_circuits(t, o));
+    o->unreadable[SHARED_LIMITS] = !is_read(t, SHARED_LIMITS, open_limits(t, &o->limits));
+}
+
+/* ---- circuits and limits ---- */
+
+typedef enum btz_err circuit_fn(void *user, const char *upstream, bool open);
+
+static enum btz_err each_circuit(const struct opened *o, circuit_fn *each, void *user)
+{
+    enum btz_err err = BTZ_OK;
+
+    for (size_t i = 0; o->circuits && err == BTZ_OK && i < o->count; i++)
+        err = each(user, o->names[i], btz_circuit_is_open(o->circuits, i, btz_clock_unix_ms()));
     return err;
 }
 
@@ -93,17 +147,10 @@ static void on_limit(void *user, const struct btz_limit_state *s)
         w->err = btz_fail(BTZ_LIMIT, "out of memory");
 }
 
-static enum btz_err walk_limits(const struct btz_traffic *t, struct walk *w)
+static enum btz_err walk_limits(const struct opened *o, struct walk *w)
 {
-    struct btz_limits *l;
-    char path[PATH_MAX];
-
-    BTZ_TRY(path_of(t, "limits", path));
-    if (!t->o.gate || t->o.gate->limits.count == 0 || access(path, F_OK) != 0)
-        return BTZ_OK;
-    BTZ_TRY(btz_limits_open(path, t->o.gate->limits.items, t->o.gate->limits.count, &l));
-    btz_limits_walk(l, btz_clock_unix_ms(), on_limit, w);
-    btz_limits_close(l);
+    if (o->limits)
+        btz_limits_walk(o->limits, btz_clock_unix_ms(), on_limit, w);
     return w->err;
 }
 
@@ -144,18 +191,33 @@ static enum btz_err circuit_text(void *user, const char *upstream, bool open)
     return btz_prometheus_sample(user, "bartizan_gate_circuit_open", labels, open);
 }
 
-static enum btz_err write_others(struct btz_traffic *t, struct btz_buf *out)
+static enum btz_err write_unreadable(const struct opened *o, struct btz_buf *out)
+{
+    BTZ_TRY(btz_prometheus_head(out, "bartizan_gate_state_unreadable", "gauge",
+                                "1: that file of the gateway cannot be read, and nothing of it is "
+                                "told."));
+    for (size_t i = 0; i < SHARED_FILES; i++) {
+        const char *labels[] = { "file", shared_names[i], NULL };
+
+        BTZ_TRY(
+            btz_prometheus_sample(out, "bartizan_gate_state_unreadable", labels, o->unreadable[i]));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err write_others(struct btz_traffic *t, const struct opened *o, struct btz_buf *out)
 {
     struct walk limit = { .text = out }, used = { .text = out, .used = true };
 
+    BTZ_TRY(write_unreadable(o, out));
     BTZ_TRY(write_journal(t, out));
     BTZ_TRY(btz_prometheus_head(out, "bartizan_gate_circuit_open", "gauge",
                                 "1: the upstream is left alone."));
-    BTZ_TRY(each_circuit(t, circuit_text, out));
+    BTZ_TRY(each_circuit(o, circuit_text, out));
     BTZ_TRY(btz_prometheus_head(out, "bartizan_gate_limit", "gauge", "What a limit allows."));
-    BTZ_TRY(walk_limits(t, &limit));
+    BTZ_TRY(walk_limits(o, &limit));
     BTZ_TRY(btz_prometheus_head(out, "bartizan_gate_limit_used", "gauge", "What is used of it."));
-    BTZ_TRY(walk_limits(t, &used));
+    BTZ_TRY(walk_limits(o, &used));
     if (!t->otlp)
         return BTZ_OK;
     return one(out, "bartizan_otlp_dropped_total", "counter",
@@ -165,14 +227,12 @@ static enum btz_err write_others(struct btz_traffic *t, struct btz_buf *out)
 
 static enum btz_err give_metrics(void *user, struct btz_buf *out)
 {
-    struct btz_traffic *t = user;
-    struct btz_metrics *m;
-    enum btz_err err;
+    OPENED_SCOPE struct opened o;
 
-    BTZ_TRY(open_metrics(t, &m));
-    err = btz_metrics_write(m, out);
-    btz_metrics_close(m);
-    return err == BTZ_OK ? write_others(t, out) : err;
+    open_all(user, &o);
+    if (o.metrics)
+        BTZ_TRY(btz_metrics_write(o.metrics, out));
+    return write_others(user, &o, out);
 }
 
 /* ---- JSON ---- */
@@ -195,32 +255,41 @@ static json_t *journal_json(const struct btz_traffic *t)
                      s.failing, "reason", s.reason);
 }
 
-static enum btz_err give_traffic(void *user, json_t **out)
+static enum btz_err traffic_json(const struct btz_traffic *t, const struct opened *opened,
+                                 json_t *o)
 {
-    struct btz_traffic *t = user;
     struct walk w = { .list = json_array() };
-    json_t *circuits = json_array();
-    BTZ_JSON json_t *o = NULL;
-    struct btz_metrics *m;
-    enum btz_err err = open_metrics(t, &m);
+    json_t *circuits = json_array(), *unreadable = json_array();
+    enum btz_err err = BTZ_OK;
 
-    if (err == BTZ_OK) {
-        err = btz_metrics_json(m, &o);
-        btz_metrics_close(m);
-    }
-    if (err == BTZ_OK)
-        err = each_circuit(t, circuit_json, circuits);
-    if (err == BTZ_OK)
-        err = walk_limits(t, &w);
-    if (err != BTZ_OK) {
-        json_decref(circuits);
-        json_decref(w.list);
-        return err;
-    }
+    /* In the object at once: it frees them, whatever happens. */
     if (json_object_set_new(o, "circuits", circuits) != 0 ||
         json_object_set_new(o, "limits", w.list) != 0 ||
+        json_object_set_new(o, "unreadable", unreadable) != 0 ||
         json_object_set_new(o, "journal", journal_json(t)) != 0)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    for (size_t i = 0; err == BTZ_OK && i < SHARED_FILES; i++)
+        if (opened->unreadable[i] &&
+            json_array_append_new(unreadable, json_string(shared_names[i])) != 0)
+            err = btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(err);
+    BTZ_TRY(each_circuit(opened, circuit_json, circuits));
+    return walk_limits(opened, &w);
+}
+
+static enum btz_err give_traffic(void *user, json_t **out)
+{
+    OPENED_SCOPE struct opened opened;
+    BTZ_JSON json_t *o = NULL;
+
+    open_all(user, &opened);
+    if (opened.metrics)
+        BTZ_TRY(btz_metrics_json(opened.metrics, &o));
+    else
+        o = json_pack("{s:[], s:i, s:{}}", "seconds", "in_flight", 0, "outcomes");
+    if (!o)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    BTZ_TRY(traffic_json(user, &opened, o));
     *out = json_incref(o);
     return BTZ_OK;
 }
@@ -237,14 +306,17 @@ static enum btz_err give_ready(void *user, bool *ready, json_t **out)
 {
     struct btz_traffic *t = user;
     struct btz_sequencer_state s;
-    bool journal, snapshot;
+    struct btz_limits *l = NULL;
+    bool journal, snapshot, limits;
 
     btz_sequencer_look(t->sequencer, &s);
     journal = s.worked_ms_ago < STUCK_MS;
     snapshot = access(btz_access_snapshot_path(t->o.access), R_OK) == 0;
-    *ready = journal && snapshot && !s.failing;
-    *out =
-        json_pack("{s:b, s:b, s:b}", "journal", journal, "ledger", !s.failing, "policy", snapshot);
+    limits = is_read(t, SHARED_LIMITS, open_limits(t, &l));
+    btz_limits_close(l);
+    *ready = journal && snapshot && limits && !s.failing;
+    *out = json_pack("{s:b, s:b, s:b, s:b}", "journal", journal, "ledger", !s.failing, "policy",
+                     snapshot, "limits", limits);
     return *out ? BTZ_OK : btz_fail(BTZ_LIMIT, "out of memory");
 }
 

@@ -1,6 +1,7 @@
 // What others are told of real traffic: traces that are continued to the upstream and to a collector, and counters of requests
 // that were served, limited, blocked, refused and in vain. The numbers are those of the requests that were sent. TAP on stdout.
 'use strict';
+const fs = require('fs');
 const http = require('http');
 const path = require('path');
 const { test, is, ok } = require('../browser/tap.js');
@@ -83,22 +84,26 @@ async function traces(w, c) {
     });
 }
 
-// Samples of the daemon: "name{labels}" -> number.
-function scrape(w) {
+// Asks the daemon on its local socket.
+function get(w, target) {
     return new Promise((done, fail) => {
-        http.get({ socketPath: path.join(w.state, 'access/local.sock'), path: '/metrics', headers: { 'X-Bartizan-Local': '1' } }, (a) => {
+        http.get({ socketPath: path.join(w.state, 'access/local.sock'), path: target, headers: { 'X-Bartizan-Local': '1' } }, (a) => {
             let text = '';
             a.on('data', (d) => (text += d));
-            a.on('end', () => {
-                const samples = new Map();
-                for (const line of text.split('\n').filter((l) => l && !l.startsWith('#'))) {
-                    const at = line.lastIndexOf(' ');
-                    samples.set(line.slice(0, at), Number(line.slice(at + 1)));
-                }
-                done(samples);
-            });
+            a.on('end', () => done({ status: a.statusCode, text }));
         }).on('error', fail);
     });
+}
+
+// Samples of the daemon: "name{labels}" -> number.
+async function scrape(w) {
+    const { status, text } = await get(w, '/metrics');
+    const samples = new Map();
+    for (const line of text.split('\n').filter((l) => l && !l.startsWith('#'))) {
+        const at = line.lastIndexOf(' ');
+        samples.set(line.slice(0, at), Number(line.slice(at + 1)));
+    }
+    return Object.assign(samples, { status });
 }
 
 const sum = (samples, name) => [...samples].filter(([k]) => k.startsWith(`${name}{`)).reduce((n, [, v]) => n + v, 0);
@@ -173,6 +178,28 @@ async function counters(w) {
     });
 }
 
+// While the workers go on with what they have mapped.
+async function unreadable(w) {
+    await test('limits that cannot be read: all else is told, and that', async () => {
+        const file = path.join(w.state, 'gate/limits'), fd = fs.openSync(file, 'r+'), magic = Buffer.alloc(8);
+        const told = async () => {
+            const s = await scrape(w);
+            return [s.status, s.get('bartizan_gate_state_unreadable{file="limits"}'), s.get('bartizan_gate_in_flight')].join();
+        };
+        const ready = async () => (await get(w, '/v1/ready')).status;
+        fs.readSync(fd, magic, 0, 8, 0);
+        is(`${await told()} ${await ready()}`, '200,0,0 200', 'before');
+        fs.writeSync(fd, Buffer.alloc(8, 0x41), 0, 8, 0);
+        is(`${await told()} ${await ready()}`, '200,1,0 503', 'damaged');
+        is(JSON.parse((await get(w, '/v1/ready')).text).parts.limits, false, 'the part that is not ready');
+        is(JSON.parse((await get(w, '/v1/traffic')).text).unreadable.join(), 'limits', 'for the page');
+        ok(/gate\/limits cannot be read: .*move it away/.test(w.log()), w.log());
+        fs.writeSync(fd, magic, 0, 8, 0);
+        is(`${await told()} ${await ready()}`, '200,0,0 200', 'put back');
+        fs.closeSync(fd);
+    });
+}
+
 async function main(work) {
     const mock = await Mock.start();
     const c = await collector();
@@ -188,6 +215,7 @@ async function main(work) {
     try {
         await counters(w);
         await traces(w, c);
+        await unreadable(w);
     } finally {
         await w.stop();
         await mock.stop();

@@ -102,9 +102,80 @@ static void test_shown(void **state)
     access_stop(&f);
 }
 
+/* The daemon's answers while the file of the limits is as it should be, or not. */
+static void check_limits(struct access_fixture *f, const struct btz_caller *admin, bool readable)
+{
+    const struct btz_access_live *live = btz_access_get_live(f->access);
+    json_t *page = access_ok(f, admin, "metrics.show", json_object()), *samples, *unreadable;
+    bool ready;
+
+    samples = prometheus_read(btz_str(json_string_value(json_object_get(page, "document"))));
+    json_decref(page);
+    assert_true(prometheus_value(samples, "bartizan_gate_state_unreadable{\"file\":\"limits\"}") ==
+                !readable);
+    assert_true(prometheus_value(samples, "bartizan_gate_state_unreadable{\"file\":\"metrics\"}") ==
+                0);
+    assert_true(prometheus_value(samples, "bartizan_gate_in_flight{}") == 0);
+    assert_true(prometheus_value(samples, "bartizan_journal_failing{}") == 0);
+    json_decref(samples);
+    page = access_ok(f, admin, "traffic.show", json_object());
+    unreadable = json_object_get(page, "unreadable");
+    assert_int_equal(json_array_size(unreadable), !readable);
+    if (!readable)
+        assert_string_equal(json_string_value(json_array_get(unreadable, 0)), "limits");
+    assert_int_equal(json_array_size(json_object_get(page, "seconds")), 60);
+    json_decref(page);
+    access_must(live->ready(live->user, &ready, &page));
+    assert_int_equal(ready, readable);
+    assert_int_equal(json_is_true(json_object_get(page, "limits")), readable);
+    assert_true(json_is_true(json_object_get(page, "ledger")));
+    json_decref(page);
+}
+
+static void test_limits_damaged(void **state)
+{
+    struct btz_limit_conf limit = { .name = "*",
+                                    .requests_per_minute = 5,
+                                    .tokens_per_minute = -1,
+                                    .concurrency = -1,
+                                    .request_bytes = -1,
+                                    .response_bytes = -1,
+                                    .budget = -1 };
+    struct btz_gate_conf gate = { .limits = { .items = &limit, .count = 1 } };
+    struct btz_traffic_options o = { 0 };
+    struct btz_limits *limits;
+    struct access_fixture f;
+    struct btz_caller admin;
+    struct btz_traffic *t;
+    char path[256];
+
+    (void)state;
+    access_prepare(&f);
+    access_open(&f);
+    admin = access_person(&f, "alice", "admin");
+    o.access = f.access;
+    o.state_dir = f.dir;
+    o.gate = &gate;
+    access_must(btz_traffic_start(&o, &t));
+    check_limits(&f, &admin, true); /* there is no file yet */
+    snprintf(path, sizeof path, "%s/gate/limits", f.dir);
+    access_must(btz_limits_open(path, &limit, 1, &limits));
+    check_limits(&f, &admin, true);
+    btz_limits_close(limits);
+    access_must(btz_file_write(path, btz_str("no table of limits"), 0600));
+    check_limits(&f, &admin, false);
+    access_must(btz_file_write(path, btz_str(""), 0600));
+    check_limits(&f, &admin, false);
+    assert_int_equal(unlink(path), 0);
+    check_limits(&f, &admin, true);
+    btz_traffic_stop(t);
+    access_stop(&f);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_shown) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_shown),
+                                        cmocka_unit_test(test_limits_damaged) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

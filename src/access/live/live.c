@@ -98,7 +98,8 @@ static const struct btz_schema schemas[] = {
       "{\"type\":\"object\",\"required\":[\"seconds\",\"in_flight\",\"journal\"],\"properties\":{"
       "\"seconds\":" OBJECTS ",\"in_flight\":" NUMBER ",\"p50_ms\":" NUMBER ",\"p95_ms\":" NUMBER
       ",\"p99_ms\":" NUMBER ",\"outcomes\":{\"type\":\"object\"},\"journal\":{\"type\":\"object\"},"
-      "\"circuits\":" OBJECTS ",\"limits\":" OBJECTS "}}" },
+      "\"circuits\":" OBJECTS ",\"limits\":" OBJECTS
+      ",\"unreadable\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}" },
     { "traffic-calls", "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":"
                        "" OBJECTS "}}" },
     { NULL, NULL },

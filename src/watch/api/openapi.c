@@ -245,8 +245,9 @@ static enum btz_err add_own(json_t *paths)
         paths, "/v1/ready",
         json_pack(
             "{s:{s:s, s:s, s:[], s:{s:o, s:o, s:o}}}", "get", "operationId", "ready", "summary",
-            "Can requests be taken: journal, ledger, policy?", "security", "responses", "200",
-            answer("All works.", "application/json", reference("schemas", "readiness")), "503",
+            "Can requests be taken: journal, ledger, policy, limits?", "security", "responses",
+            "200", answer("All works.", "application/json", reference("schemas", "readiness")),
+            "503",
             answer("Something does not.", "application/json", reference("schemas", "readiness")),
             "default", reference("responses", "problem"))));
     return set(

@@ -77,7 +77,8 @@ function resources(t) {
     return h('section', { class: 'card', 'aria-label': 'Upstreams and limits' }, h('h2', null, 'Upstreams and limits'),
         t.circuits.length ? h('ul', { class: 'chips' }, t.circuits.map((c) => h('li', null, name(c.upstream), ' ', pill(c.open ? 'left alone' : 'in use', c.open ? 'bad' : 'good')))) : null,
         full.length ? table('Limits, the fullest first', [['Of', (l) => [name(l.name), h('span', { class: 'soft' }, ` ${l.scope}`)]], ['Limit', (l) => l.kind.replaceAll('_', ' ')], ['Used', (l) => [l.used, l.limit].map(l.kind === 'budget' ? money : short).join(' of '), 'n']], full)
-            : empty('No limit is in use.'));
+            : empty('No limit is in use.'),
+        (t.unreadable || []).map((f) => h('div', { class: 'note bad', role: 'alert' }, h('p', null, h('strong', null, `The file gate/${f} cannot be read. `), 'The log of the daemon says why, and what to do.'))));
 }
 
 function details(c) {
