@@ -67,16 +67,9 @@ static ngx_str_t token(struct btz_nginx_ctx *c)
 
 static ngx_str_t client_header(ngx_http_request_t *r, const char *name)
 {
-    size_t n = strlen(name);
+    const ngx_table_elt_t *h = btz_nginx_header(&r->headers_in.headers, name);
 
-    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
-        ngx_table_elt_t *h = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (h[i].key.len == n && ngx_strncasecmp(h[i].key.data, (u_char *)name, n) == 0)
-                return h[i].value;
-    }
-    return (ngx_str_t)ngx_null_string;
+    return h ? h->value : (ngx_str_t)ngx_null_string;
 }
 
 /* All callers are one for the upstream: whoever guesses the key of another's request must not get its answer. */
@@ -90,7 +83,7 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
         return out;
     btz_sha256_init(&hash);
     btz_sha256_add(&hash, btz_slice_of(c->x->id, strlen(c->x->id) + 1));
-    btz_sha256_add(&hash, btz_slice_of(value.data, value.len));
+    btz_sha256_add(&hash, btz_nginx_slice(value));
     btz_sha256_end(&hash, digest);
     out.data = ngx_pnalloc(c->r->pool, 2 * sizeof digest);
     if (!out.data)

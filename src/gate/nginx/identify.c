@@ -1,28 +1,17 @@
 /* Who is it? The daemon knows sessions, tokens and certificates: it is asked through an internal location. */
 #include "gate/nginx/module.h"
 
-static bool header_is(const ngx_table_elt_t *h, const char *name)
+static struct btz_slice said(ngx_http_request_t *sub, const char *name)
 {
-    return h->hash && h->key.len == strlen(name) &&
-           ngx_strncasecmp(h->key.data, (u_char *)name, h->key.len) == 0;
-}
+    const ngx_table_elt_t *h = btz_nginx_header(&sub->headers_out.headers, name);
 
-static void take(struct btz_nginx_ctx *c, const ngx_table_elt_t *h)
-{
-    struct btz_slice value = btz_slice_of(h->value.data, h->value.len);
-    uint64_t number;
-
-    if (header_is(h, "X-Bartizan-Principal"))
-        c->identity.principal = btz_nginx_str(c->r->pool, value);
-    else if (header_is(h, "X-Bartizan-Method"))
-        c->identity.method = btz_nginx_str(c->r->pool, value);
-    else if (header_is(h, "X-Bartizan-Mfa-Age") && btz_parse_u64(value, &number) == BTZ_OK)
-        c->identity.mfa_age_s = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+    return h ? btz_nginx_slice(h->value) : btz_str("");
 }
 
 static ngx_int_t on_answer(ngx_http_request_t *sub, void *data, ngx_int_t rc)
 {
     struct btz_nginx_ctx *c = data;
+    uint64_t age;
 
     (void)rc;
     if (!sub->upstream || sub->headers_out.status != NGX_HTTP_OK) {
@@ -31,12 +20,10 @@ static ngx_int_t on_answer(ngx_http_request_t *sub, void *data, ngx_int_t rc)
         return NGX_OK;
     }
     c->identity.answered = true;
-    for (ngx_list_part_t *part = &sub->headers_out.headers.part; part; part = part->next) {
-        ngx_table_elt_t *h = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++)
-            take(c, &h[i]);
-    }
+    c->identity.principal = btz_nginx_str(c->r->pool, said(sub, "x-bartizan-principal"));
+    c->identity.method = btz_nginx_str(c->r->pool, said(sub, "x-bartizan-method"));
+    if (btz_parse_u64(said(sub, "x-bartizan-mfa-age"), &age) == BTZ_OK)
+        c->identity.mfa_age_s = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
     return NGX_OK;
 }
 

@@ -101,6 +101,28 @@ ngx_str_t btz_nginx_variable(ngx_http_request_t *r, ngx_int_t index)
     return (ngx_str_t){ v->len, v->data };
 }
 
+bool btz_nginx_header_is(const ngx_table_elt_t *h, const char *name)
+{
+    size_t n = strlen(name);
+    bool open = n > 0 && name[n - 1] == '*';
+
+    n -= open;
+    return (open ? h->key.len >= n : h->key.len == n) &&
+           ngx_strncasecmp(h->key.data, (u_char *)name, n) == 0;
+}
+
+ngx_table_elt_t *btz_nginx_header(ngx_list_t *headers, const char *name)
+{
+    for (ngx_list_part_t *part = &headers->part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (h[i].hash && btz_nginx_header_is(&h[i], name))
+                return &h[i];
+    }
+    return NULL;
+}
+
 ngx_int_t btz_nginx_add_header(ngx_http_request_t *r, const char *name, ngx_str_t value)
 {
     ngx_table_elt_t *h = ngx_list_push(&r->headers_out.headers);

@@ -61,14 +61,11 @@ struct btz_nginx_identity { /* what the daemon said; in the pool */
     ngx_str_t principal, method;
     uint32_t mfa_age_s;
 };
-struct btz_nginx_socket; /* refusals.c: what nginx calls when a request is over. */
-ngx_int_t btz_nginx_log(ngx_http_request_t *r);
-
-/* websocket.c */
-struct btz_nginx_work {
+struct btz_nginx_work { /* what a thread does; in the pool */
     struct btz_exchange *x;
     uint64_t took_ns;
 };
+struct btz_nginx_socket; /* both ends of a WebSocket; in the pool */
 
 struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_http_request_t *r;
@@ -80,7 +77,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     struct btz_nginx_identity identity;
     ngx_event_t timer, renewal;
     void *redis_call;            /* under way; cleared when the request is gone */
-    struct btz_nginx_work *work; /* work.c; in the pool, NULL until there is a large body */
+    struct btz_nginx_work *work; /* NULL until there is a large body */
     void *body_map;
     size_t body_map_len;
     /* forward */
@@ -108,6 +105,10 @@ struct btz_nginx_ctx *btz_nginx_ctx_new(ngx_http_request_t *r, struct btz_nginx_
 /* Settles, counts, writes down; once, whoever is first. */
 void btz_nginx_end(struct btz_nginx_ctx *c, enum btz_end how, unsigned status);
 ngx_str_t btz_nginx_variable(ngx_http_request_t *r, ngx_int_t index);
+/* Is that its name, in whatever case? A star at the end of the name stands for the rest. */
+bool btz_nginx_header_is(const ngx_table_elt_t *h, const char *name);
+/* The first of that name that was not taken out; NULL: none. */
+ngx_table_elt_t *btz_nginx_header(ngx_list_t *headers, const char *name);
 ngx_int_t btz_nginx_add_header(ngx_http_request_t *r, const char *name, ngx_str_t value);
 static inline struct btz_slice btz_nginx_slice(ngx_str_t s)
 {
@@ -157,7 +158,10 @@ void btz_nginx_throttle_undo(struct btz_nginx_ctx *c); /* it was somebody */
 struct btz_nginx_throttle *btz_nginx_throttle_new(void);
 void btz_nginx_throttle_free(struct btz_nginx_throttle *t);
 
-/* websocket.c */
+/* refusals.c: what nginx calls when a request is over. */
+ngx_int_t btz_nginx_log(ngx_http_request_t *r);
+
+/* websocket.c: stands between both ends from here on. */
 ngx_int_t btz_nginx_websocket(struct btz_nginx_ctx *c);
 
 /* redis.c */

@@ -11,31 +11,18 @@ static bool is_own(const struct btz_nginx_ctx *c)
            ngx_memcmp(own->data, c->in.origin.ptr, own->len) == 0;
 }
 
-static ngx_str_t header(ngx_http_request_t *r, const char *name)
-{
-    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
-        ngx_table_elt_t *h = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (h[i].key.len == strlen(name) &&
-                ngx_strncasecmp(h[i].key.data, (u_char *)name, h[i].key.len) == 0)
-                return h[i].value;
-    }
-    return (ngx_str_t)ngx_null_string;
-}
-
 static bool has_csrf_header(ngx_http_request_t *r)
 {
-    ngx_str_t value = header(r, "x-bartizan-csrf");
+    const ngx_table_elt_t *h = btz_nginx_header(&r->headers_in.headers, "x-bartizan-csrf");
 
-    return value.len == 1 && value.data[0] == '1';
+    return h && btz_slice_is(btz_nginx_slice(h->value), "1");
 }
 
 /* A page of elsewhere makes the browser ask: it says so, one way or the other. */
 static bool is_from_elsewhere(struct btz_nginx_ctx *c)
 {
-    ngx_str_t site = header(c->r, "sec-fetch-site");
-    struct btz_slice said = btz_slice_of(site.data, site.len);
+    const ngx_table_elt_t *site = btz_nginx_header(&c->r->headers_in.headers, "sec-fetch-site");
+    struct btz_slice said = site ? btz_nginx_slice(site->value) : btz_str("");
 
     return (c->in.origin.len && !is_own(c)) ||
            (said.len && !btz_slice_is(said, "same-origin") && !btz_slice_is(said, "none"));

@@ -37,8 +37,7 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
 
         for (ngx_uint_t i = 0; i < part->nelts; i++)
             for (size_t k = 0; k < BTZ_COUNT(wanted); k++) {
-                if (h[i].key.len != strlen(wanted[k].name) ||
-                    ngx_strncasecmp(h[i].key.data, (u_char *)wanted[k].name, h[i].key.len) != 0)
+                if (!btz_nginx_header_is(&h[i], wanted[k].name))
                     continue;
                 if (wanted[k].to == &in->traceparent && in->traceparent.ptr) {
                     in->traceparent.len = 0; /* of two traces none is continued */
@@ -46,7 +45,7 @@ static bool read_headers(ngx_http_request_t *r, struct btz_incoming *in)
                 }
                 if (wanted[k].to->ptr)
                     return false;
-                *wanted[k].to = btz_slice_of(h[i].value.data, h[i].value.len);
+                *wanted[k].to = btz_nginx_slice(h[i].value);
             }
     }
     return true;

@@ -43,14 +43,9 @@ static const char *const passing[] = {
 
 static bool is_passing(const ngx_table_elt_t *h)
 {
-    for (size_t i = 0; i < BTZ_COUNT(passing); i++) {
-        size_t n = strlen(passing[i]);
-        bool open = passing[i][n - 1] == '*';
-
-        if ((open ? h->key.len >= n - 1 : h->key.len == n) &&
-            ngx_strncasecmp(h->key.data, (u_char *)passing[i], n - open) == 0)
+    for (size_t i = 0; i < BTZ_COUNT(passing); i++)
+        if (btz_nginx_header_is(h, passing[i]))
             return true;
-    }
     return false;
 }
 
@@ -58,8 +53,7 @@ static bool is_passing(const ngx_table_elt_t *h)
 static bool is_upgrade(const ngx_http_request_t *r, const ngx_table_elt_t *h)
 {
     return r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS &&
-           h->key.len == sizeof "upgrade" - 1 &&
-           ngx_strncasecmp(h->key.data, (u_char *)"upgrade", h->key.len) == 0;
+           btz_nginx_header_is(h, "upgrade");
 }
 
 static void drop_headers(ngx_http_request_t *r)
@@ -77,15 +71,13 @@ static void drop_headers(ngx_http_request_t *r)
         ngx_http_clear_location(r);
 }
 
-static bool is_word(ngx_str_t text, const char *word)
+/* All of that name. */
+static void drop_header(ngx_http_request_t *r, const char *name)
 {
-    size_t n = strlen(word);
+    ngx_table_elt_t *h;
 
-    if (word[n - 1] == '*') {
-        n--;
-        return text.len >= n && ngx_strncasecmp(text.data, (u_char *)word, n) == 0;
-    }
-    return text.len == n && ngx_strncasecmp(text.data, (u_char *)word, n) == 0;
+    while ((h = btz_nginx_header(&r->headers_out.headers, name)) != NULL)
+        h->hash = 0;
 }
 
 static bool is_inert(const ngx_http_request_t *r)
@@ -107,13 +99,7 @@ static ngx_int_t contain(ngx_http_request_t *r)
         return NGX_ERROR;
     if (is_inert(r))
         return NGX_OK;
-    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
-        ngx_table_elt_t *h = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (is_word(h[i].key, "content-disposition"))
-                h[i].hash = 0;
-    }
+    drop_header(r, "content-disposition");
     return btz_nginx_add_header(r, "Content-Disposition", attachment);
 }
 
@@ -188,37 +174,21 @@ ngx_int_t btz_nginx_answer_headers(struct btz_nginx_ctx *c, const struct btz_ans
 
 static void read_response(ngx_http_request_t *r, struct btz_response_head *out)
 {
-    const ngx_str_t *type = &r->headers_out.content_type;
     const ngx_table_elt_t *encoding = r->headers_out.content_encoding;
 
     *out = (struct btz_response_head){ .status = (unsigned)r->headers_out.status,
-                                       .content_type = btz_slice_of(type->data, type->len),
+                                       .content_type = btz_nginx_slice(r->headers_out.content_type),
                                        .content_length = r->headers_out.content_length_n };
     if (encoding && encoding->hash)
-        out->content_encoding = btz_slice_of(encoding->value.data, encoding->value.len);
-}
-
-/* The next header of that name that is to be sent, NULL: none. */
-static ngx_table_elt_t *find_header(ngx_http_request_t *r, const char *name)
-{
-    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
-        ngx_table_elt_t *h = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (h[i].hash && is_word(h[i].key, name))
-                return &h[i];
-    }
-    return NULL;
+        out->content_encoding = btz_nginx_slice(encoding->value);
 }
 
 /* Sessions of servers are known to the gateway only; the client gets one of his. */
 static ngx_int_t put_session(struct btz_nginx_ctx *c)
 {
     const char *session = btz_exchange_session(c->x);
-    ngx_table_elt_t *h;
 
-    while ((h = find_header(c->r, "mcp-session-id")) != NULL)
-        h->hash = 0;
+    drop_header(c->r, "mcp-session-id");
     return session ? btz_nginx_add_header(c->r, "Mcp-Session-Id",
                                           (ngx_str_t){ strlen(session), (u_char *)session })
                    : NGX_OK;
@@ -280,12 +250,12 @@ static ngx_int_t begin_response(struct btz_nginx_ctx *c)
     ngx_http_request_t *r = c->r;
     struct btz_response_head head;
     enum btz_response_mode mode = BTZ_RESPONSE_PASS;
-    ngx_table_elt_t *session = find_header(r, "mcp-session-id");
+    ngx_table_elt_t *session = btz_nginx_header(&r->headers_out.headers, "mcp-session-id");
     enum btz_step step;
 
     read_response(r, &head);
     if (session)
-        head.mcp_session = btz_slice_of(session->value.data, session->value.len);
+        head.mcp_session = btz_nginx_slice(session->value);
     btz_exchange_attempted(c->x, head.status);
     c->attempt_told = true;
     /* Another one is tried: error_page leads to it. */
