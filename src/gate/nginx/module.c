@@ -167,7 +167,7 @@ static void release_main(void *data)
     struct btz_nginx_main *m = data;
 
     btz_guard_free(m->guard);
-    btz_nginx_throttle_free(m->throttle);
+    btz_strangers_free(m->strangers);
     btz_wipe(m->snapshot_secret, sizeof m->snapshot_secret);
     btz_wipe(m->pepper, sizeof m->pepper);
     btz_arena_release(&m->arena);
@@ -247,9 +247,8 @@ static char *init_main(ngx_conf_t *cf, void *conf)
         m->state = (ngx_str_t){ ngx_strlen(state), (u_char *)state };
     if (btz_guard_new(&m->conf->guard, &m->guard) != BTZ_OK)
         return complain(cf, "guard");
-    m->throttle = btz_nginx_throttle_new();
-    if (!m->throttle)
-        return complain(cf, "no memory to count strangers in");
+    if (btz_strangers_new(&m->strangers) != BTZ_OK)
+        return complain(cf, "strangers");
     if (read_secrets(m, &env) != BTZ_OK)
         return complain(cf, "keys");
     m->threads = ngx_thread_pool_add(cf, NULL);

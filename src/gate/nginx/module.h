@@ -14,9 +14,8 @@
 
 #include "gate/front.h"
 #include "gate/gate.h"
+#include "gate/throttle.h"
 
-#define BTZ_NGINX_STRANGERS                                                                        \
-    100 /* refused with an entry, or asked for, of one address in a second */
 #define BTZ_NGINX_BUFFERED 0x08 /* bit of r->buffered: we hold something that is still to be sent */
 
 enum btz_nginx_role {
@@ -28,14 +27,13 @@ struct btz_nginx_loc {
     ngx_uint_t role;
 };
 struct btz_nginx_redis;
-struct btz_nginx_throttle;
 struct btz_nginx_main { /* one a configuration: read in the master, shared by what it forks */
     ngx_str_t settings, state, origin, identify;
     ngx_str_t upstream, dialect; /* of the quick start */
     struct btz_arena arena;
     struct btz_gate_conf *conf;
     struct btz_guard *guard;
-    struct btz_nginx_throttle *throttle;
+    struct btz_strangers *strangers;
     ngx_thread_pool_t *threads; /* for large bodies */
     uint8_t snapshot_secret[32], pepper[32];
     bool has_secrets;
@@ -152,11 +150,9 @@ bool btz_nginx_preflight(struct btz_nginx_ctx *c);
 bool btz_nginx_origin(struct btz_nginx_ctx *c);
 ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c);
 
-/* throttle.c: counts one more of the client's address. True: it had `most` or more within this second. */
-bool btz_nginx_throttled(struct btz_nginx_ctx *c, unsigned most);
+/* throttle.c: counts one more of the client's address. True: there were too many within this second. */
+bool btz_nginx_throttled(struct btz_nginx_ctx *c);
 void btz_nginx_throttle_undo(struct btz_nginx_ctx *c); /* it was somebody */
-struct btz_nginx_throttle *btz_nginx_throttle_new(void);
-void btz_nginx_throttle_free(struct btz_nginx_throttle *t);
 
 /* refusals.c: what nginx calls when a request is over. */
 ngx_int_t btz_nginx_log(ngx_http_request_t *r);

@@ -18,8 +18,7 @@ ngx_int_t btz_nginx_log(ngx_http_request_t *r)
 
     /* What an exchange was made for has its entry; what the daemon was asked has one there. */
     if (r != r->main || !m || !m->gate || (c && c->x) || r->upstream_states ||
-        !btz_gate_refusal(status, &code, &why) ||
-        btz_nginx_throttled(&stranger, BTZ_NGINX_STRANGERS))
+        !btz_gate_refusal(status, &code, &why) || btz_nginx_throttled(&stranger))
         return NGX_OK;
     in.request_id =
         (char *)btz_nginx_str(r->pool, btz_nginx_slice(btz_nginx_variable(r, m->request_id))).data;

@@ -281,14 +281,14 @@ static bool is_too_much(struct btz_nginx_ctx *c, enum btz_step step)
 
     if (step == BTZ_STEP_IDENTIFY) {
         c->identity.charged = true;
-        return btz_nginx_throttled(c, BTZ_NGINX_STRANGERS);
+        return btz_nginx_throttled(c);
     }
     c->identity.charged = false;
     if (step == BTZ_STEP_REFUSE && c->stage == BTZ_NGINX_HEAD &&
         btz_exchange_answer(c->x)->status == NGX_HTTP_UNAUTHORIZED) {
         if (was)
             btz_nginx_throttle_undo(c);
-        return btz_nginx_throttled(c, BTZ_NGINX_STRANGERS);
+        return btz_nginx_throttled(c);
     }
     if (was)
         btz_nginx_throttle_undo(c);
