@@ -154,8 +154,8 @@ static const struct btz_conf_key keys[] = {
     { KEY(btz_gate_conf, limits, limits, STRUCTS, "Rates, sizes and budgets; all that fit count."),
       .of = &btz_limit_conf_struct },
     { KEY(btz_gate_conf, shared_limits, shared_limits, STRING,
-          "Redis or Valkey that several gateways count in: redis://HOST:PORT/DB or unix:PATH; "
-          "empty: this machine's file."),
+          "Redis or Valkey that several gateways count in: redis://HOST:PORT/DB (IPv6 in "
+          "brackets) or unix:/PATH; empty: this machine's file."),
       .fallback = "\"\"" },
     { KEY(btz_gate_conf, shared_lease, shared_lease_ms, DURATION,
           "After that time the server takes a request for a dead gateway's and gives its "

@@ -161,11 +161,14 @@ static enum btz_err check_schemas(const struct btz_gate_conf *conf)
 enum btz_err btz_gate_conf_check(const struct btz_gate_conf *conf)
 {
     const struct btz_guard_rule_conf *rules = conf->guard.rules.items;
+    struct btz_redis_address shared;
 
     BTZ_TRY(check_upstreams(conf));
     BTZ_TRY(check_models(conf));
     BTZ_TRY(check_routes(conf));
     BTZ_TRY(check_schemas(conf));
+    if (conf->shared_limits[0])
+        BTZ_TRY(btz_redis_address_parse(conf->shared_limits, &shared));
     for (size_t i = 0; i < conf->guard.rules.count; i++)
         if ((rules[i].action == BTZ_GUARD_ROUTE) != (rules[i].route[0] != '\0'))
             return btz_fail(BTZ_USAGE,

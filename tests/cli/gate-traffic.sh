@@ -203,6 +203,11 @@ ok $? "a reload drops no stream"
 cp bartizan.yaml good.yaml
 sed -i 's/workers: 2/workers: 2\n  nonsense: 1/' bartizan.yaml
 run 2 gate reload --state state
+sed 's|workers: 2|workers: 2\n  shared_limits: redis://127.0.0.1:65536/0|' good.yaml >bartizan.yaml
+run 2 gate reload --state state
+says .err 'gate: `shared_limits`: expected a port from 1 to 65535, found "65536"'
+"$(command -v nginx || echo /usr/sbin/nginx)" -t -c "$PWD/state/gate/nginx.conf" -p "$PWD/state/gate" 2>nginx.err
+is "$? $(grep -c 'bartizan: settings: gate: `shared_limits`: expected a port' nginx.err)" "1 1" "nginx refuses such an address too"
 cp good.yaml bartizan.yaml
 is "$(code chat plain hello)" 200 "the old settings serve on"
 

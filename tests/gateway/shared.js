@@ -4,6 +4,7 @@
 const fs = require('fs');
 const http = require('http');
 const net = require('net');
+const os = require('os');
 const path = require('path');
 const { test, is, ok } = require('../browser/tap.js');
 const { program, Mock, Gateway, request, child, gone, freePort, until } = require('./world.js');
@@ -11,6 +12,8 @@ const { program, Mock, Gateway, request, child, gone, freePort, until } = requir
 const chat = '/v1/chat/completions';
 const say = (content, more = {}) => ({ model: 'mock-1', messages: [{ role: 'user', content }], ...more });
 const lease = 1500;
+// Over IPv6 where this machine has it.
+const here = Object.values(os.networkInterfaces()).flat().some((i) => i.address === '::1') ? '::1' : '127.0.0.1';
 
 // `mode`: pass; mute: takes everything, keeps it; or text: that is the answer to everything. `after`: what is done then.
 class Proxy {
@@ -18,7 +21,7 @@ class Proxy {
         const p = new Proxy();
         Object.assign(p, { to, mode: 'pass', links: new Set(), asked: { reserve: 0, renew: 0, release: 0, settle: 0 } });
         p.server = net.createServer((c) => p.link(c));
-        p.port = await new Promise((done) => p.server.listen(0, '127.0.0.1', () => done(p.server.address().port)));
+        p.port = await new Promise((done) => p.server.listen(0, here, () => done(p.server.address().port)));
         return p;
     }
 
@@ -198,7 +201,7 @@ async function main(work) {
     const redis = { process: await redisServer(work, port) };
     const proxy = await Proxy.start(port);
     const w = await Gateway.start(work, mock, { gate: {
-        workers: 1, shared_limits: `redis://127.0.0.1:${proxy.port}/0`, shared_lease: `${lease}ms`,
+        workers: 1, shared_limits: `redis://${net.isIPv6(here) ? `[${here}]` : here}:${proxy.port}/0`, shared_lease: `${lease}ms`,
         limits: [{ each: 'principal', name: 'app', concurrency: 2 }, { each: 'principal', name: 'one', concurrency: 1 }],
     } });
     try {

@@ -77,6 +77,12 @@ static void test_settings(void **state)
         { "gate: {guard: {rules: [{detector: pii, action: mask, route: m}]}}", "route" },
         { "gate: {guard: {mode: windows}}", "window" },
         { "gate: {limits: [{each: person}]}", "person" },
+        { "gate: {shared_limits: ''}", NULL },
+        { "gate: {shared_limits: null}", NULL },
+        { "gate: {shared_limits: 'redis://[::1]:6379/1'}", NULL },
+        { "gate: {shared_limits: 'unix:/run/redis.sock'}", NULL },
+        { "gate: {shared_limits: 'redis://cache:0'}", "`shared_limits`: expected a port" },
+        { "gate: {shared_limits: '127.0.0.1:6379'}", "`shared_limits`: expected redis://" },
     };
 
     (void)state;

@@ -114,6 +114,15 @@ void btz_limits_walk(struct btz_limits *l, uint64_t now_ms,
 
 /* ---- the same in Redis (limits_redis.c): one script, atomic in the server; no socket here --------------------------- */
 
+/* redis_address.c: "redis://HOST:PORT/DB" or "unix:/PATH". Without them port 6379 and data base 0; an IPv6 address stands in
+ * brackets, and comes out without. Errors: USAGE, what is wrong with `gate.shared_limits`. */
+struct btz_redis_address {
+    char path[108]; /* of a Unix socket, as long as one may be; empty: host and port */
+    char host[254];
+    int port, database;
+};
+BTZ_CHECKED enum btz_err btz_redis_address_parse(const char *text, struct btz_redis_address *out);
+
 /*
  * The server's clock counts. A gateway that dies gives its concurrency back when the lease is over; a request that lasts longer
  * must renew it, best every third of that time. The server must not evict keys (maxmemory-policy noeviction) and needs a data

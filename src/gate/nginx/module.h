@@ -161,7 +161,7 @@ ngx_int_t btz_nginx_log(ngx_http_request_t *r);
 ngx_int_t btz_nginx_websocket(struct btz_nginx_ctx *c);
 
 /* redis.c */
-struct btz_nginx_redis *btz_nginx_redis_new(const char *url, ngx_log_t *log);
+struct btz_nginx_redis *btz_nginx_redis_new(const char *address, ngx_log_t *log);
 void btz_nginx_redis_free(struct btz_nginx_redis *r);
 /* Sends a command; `done` is called later, or at once when it cannot be sent. NULL done: nobody waits. */
 typedef void btz_nginx_redis_done(void *user, bool reached, struct btz_slice answer);

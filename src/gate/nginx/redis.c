@@ -11,8 +11,7 @@
 #define TELL_MS   10000 /* the same complaint not more often */
 
 struct btz_nginx_redis {
-    char host[256], path[256];
-    int port, database;
+    struct btz_redis_address at;
     redisAsyncContext *ac;
     ngx_connection_t *connection;
     ngx_msec_t failed_at, heard_at, told_at;
@@ -181,7 +180,8 @@ static bool is_ready(struct btz_nginx_redis *r)
         return false;
     r->failed = true;
     r->failed_at = ngx_current_msec;
-    r->ac = r->path[0] ? redisAsyncConnectUnix(r->path) : redisAsyncConnect(r->host, r->port);
+    r->ac = r->at.path[0] ? redisAsyncConnectUnix(r->at.path)
+                          : redisAsyncConnect(r->at.host, r->at.port);
     if (!r->ac)
         return false;
     r->ac->data = r;
@@ -190,13 +190,13 @@ static bool is_ready(struct btz_nginx_redis *r)
         r->ac = NULL;
         return false;
     }
-    if (!r->path[0])
+    if (!r->at.path[0])
         (void)redisEnableKeepAlive(&r->ac->c);
     redisAsyncSetConnectCallback(r->ac, on_connected);
     redisAsyncSetDisconnectCallback(r->ac, on_gone);
     r->heard_at = ngx_current_msec;
-    if (r->database &&
-        redisAsyncCommand(r->ac, on_selected, r, "SELECT %d", r->database) != REDIS_OK) {
+    if (r->at.database &&
+        redisAsyncCommand(r->ac, on_selected, r, "SELECT %d", r->at.database) != REDIS_OK) {
         give_up(r);
         return false;
     }
@@ -314,52 +314,16 @@ void btz_nginx_redis_forget(void *data)
     call->command = NULL;
 }
 
-/* ---- where it is ---------------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
 
-static bool parse(struct btz_nginx_redis *r, const char *url)
-{
-    struct btz_slice rest = btz_str(url);
-    struct btz_slice tcp = btz_str("redis://"), local = btz_str("unix:");
-    uint64_t number;
-    size_t slash, colon;
-
-    if (btz_slice_has_prefix(rest, local)) {
-        snprintf(r->path, sizeof r->path, "%s", url + local.len);
-        return r->path[0] == '/';
-    }
-    if (!btz_slice_has_prefix(rest, tcp))
-        return false;
-    rest = btz_slice_sub(rest, tcp.len, rest.len);
-    slash = btz_slice_find(rest, btz_str("/"), 0);
-    if (slash != SIZE_MAX && slash + 1 < rest.len) {
-        if (btz_parse_u64(btz_slice_sub(rest, slash + 1, rest.len), &number) != BTZ_OK ||
-            number > 1000)
-            return false;
-        r->database = (int)number;
-    }
-    rest = btz_slice_sub(rest, 0, slash);
-    colon = btz_slice_find(rest, btz_str(":"), 0);
-    r->port = 6379;
-    if (colon != SIZE_MAX) {
-        if (btz_parse_u64(btz_slice_sub(rest, colon + 1, rest.len), &number) != BTZ_OK ||
-            number > 65535)
-            return false;
-        r->port = (int)number;
-        rest = btz_slice_sub(rest, 0, colon);
-    }
-    snprintf(r->host, sizeof r->host, "%.*s", BTZ_SLICE_ARG(rest));
-    return r->host[0] != '\0';
-}
-
-struct btz_nginx_redis *btz_nginx_redis_new(const char *url, ngx_log_t *log)
+struct btz_nginx_redis *btz_nginx_redis_new(const char *address, ngx_log_t *log)
 {
     struct btz_nginx_redis *r = calloc(1, sizeof *r);
 
     if (!r)
         return NULL;
     r->log = log;
-    if (!parse(r, url)) {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "bartizan: shared_limits: no address of a Redis");
+    if (btz_redis_address_parse(address, &r->at) != BTZ_OK) { /* the settings were checked */
         free(r);
         return NULL;
     }
