@@ -19,6 +19,7 @@
 
 #define READY_MS 15000
 #define STOP_MS  8000
+#define RETRY_S  3600 /* where a certificate could not be renewed; it lasts another week */
 
 static const struct btz_option options[] = {
     { .name = "listen",
@@ -265,7 +266,29 @@ static enum btz_err reload(struct gate *g)
         return btz_fail_errno(BTZ_IO, "%s", conf);
     if (g->nginx <= 0 || kill(g->nginx, SIGHUP) != 0)
         return btz_fail_errno(BTZ_IO, "cannot tell nginx");
+    g->front.renew_s = front.renew_s;
     return BTZ_OK;
+}
+
+/* A reload makes a self-signed certificate anew, as a start does, when its time has come. The module reads bartizan.yaml
+ * whenever nginx is told: so all of a reload is done, or there would be half of one. */
+static void renew_certificate(struct gate *g)
+{
+    enum btz_err err = reload(g);
+    char text[5000];
+
+    if (err == BTZ_OK) {
+        snprintf(text, sizeof text,
+                 "the self-signed certificate was renewed: whoever trusts it must take the new %s",
+                 g->front.certificate);
+    } else {
+        g->front.renew_s = time(NULL) + RETRY_S;
+        snprintf(text, sizeof text,
+                 "warning: the self-signed certificate ends within a week and cannot be renewed; "
+                 "the next attempt is in an hour: %s",
+                 btz_error_detail());
+    }
+    btz_cli_say(g->cli, "bartizan: ", text);
 }
 
 /* How it went stands in a file, for whoever asked. */
@@ -296,6 +319,8 @@ static enum btz_err watch_both(struct gate *g)
             reload_wanted = 0;
             BTZ_TRY(note_reload(g, reload(g)));
         }
+        if (g->front.self_signed && time(NULL) >= g->front.renew_s)
+            renew_certificate(g);
         pause_ms(50);
     }
     return BTZ_OK;

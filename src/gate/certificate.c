@@ -100,14 +100,27 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-static bool is_good_still(const char *certificate, const char *key, const char *host)
+/* In seconds of Unix time. */
+static bool ends_at(const X509 *x, int64_t *out)
+{
+    struct tm end;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(x), &end) != 1)
+        return false;
+    *out = timegm(&end);
+    return true;
+}
+
+static bool is_good_still(const char *certificate, const char *key, const char *host,
+                          int64_t *renew_s)
 {
     PAIR_SCOPE struct pair p = { 0 };
-    time_t then = time(NULL) + RENEW_S;
 
-    if (access(certificate, F_OK) != 0 || read_pair(certificate, key, &p) != BTZ_OK)
+    if (access(certificate, F_OK) != 0 || read_pair(certificate, key, &p) != BTZ_OK ||
+        !ends_at(p.certificate, renew_s))
         return false;
-    if (X509_cmp_time(X509_get0_notAfter(p.certificate), &then) < 0)
+    *renew_s -= RENEW_S;
+    if (time(NULL) >= *renew_s)
         return false;
     return is_address(host) ? X509_check_ip_asc(p.certificate, host, 0) == 1
                             : X509_check_host(p.certificate, host, 0, 0, NULL) == 1;
@@ -191,15 +204,18 @@ static enum btz_err write_pair(const struct pair *p, const char *certificate, co
     return err;
 }
 
-enum btz_err btz_front_self_signed(const char *certificate, const char *key, const char *host)
+enum btz_err btz_front_self_signed(const char *certificate, const char *key, const char *host,
+                                   int64_t *renew_s)
 {
     PAIR_SCOPE struct pair p = { 0 };
 
-    if (is_good_still(certificate, key, host))
+    if (is_good_still(certificate, key, host, renew_s))
         return BTZ_OK;
     p.key = EVP_EC_gen("P-256");
     p.certificate = X509_new();
-    if (!p.key || !p.certificate || !fill(p.certificate, p.key, host))
+    if (!p.key || !p.certificate || !fill(p.certificate, p.key, host) ||
+        !ends_at(p.certificate, renew_s))
         return openssl_fail(BTZ_INTERNAL, "self-signed certificate");
+    *renew_s -= RENEW_S;
     return write_pair(&p, certificate, key);
 }

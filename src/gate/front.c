@@ -564,7 +564,7 @@ static enum btz_err take_certificate(const struct btz_front_options *o, const ch
     out->self_signed = true;
     BTZ_TRY(join(folder, "self-signed.pem", out->certificate, sizeof out->certificate));
     BTZ_TRY(join(folder, "self-signed.key", out->key, sizeof out->key));
-    return btz_front_self_signed(out->certificate, out->key, out->host);
+    return btz_front_self_signed(out->certificate, out->key, out->host, &out->renew_s);
 }
 
 static enum btz_err take_origin(const struct btz_front_options *o, struct btz_front *out)

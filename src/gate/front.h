@@ -44,6 +44,8 @@ struct btz_front {
     char origin[300];
     char conf[4096], certificate[4096], key[4096]; /* paths */
     bool self_signed, loopback;
+    int64_t
+        renew_s; /* of a self-signed one: Unix time from which on btz_front_write makes it anew */
     char http_listen[2][80], http[300]; /* of the plain listener and its URL; empty: none */
 };
 /* Checks the options, makes what is missing, writes the configuration. Errors: USAGE, INPUT (a certificate), IO. */
@@ -56,9 +58,9 @@ BTZ_CHECKED enum btz_err btz_front_empty_spool(const char *folder);
 /* HOST:PORT or PORT into addresses; only literal addresses and "localhost". USAGE. */
 BTZ_CHECKED enum btz_err btz_front_listen(const char *listen, struct btz_front *out);
 /* A certificate of its own for localhost, 127.0.0.1, ::1 and `host`: EC P-256, 397 days; key 0600. What is there is kept
- * if it belongs together, names `host` and lasts another week. */
+ * if it belongs together, names `host` and lasts another week. `renew_s`: the Unix time from which on it is not kept. */
 BTZ_CHECKED enum btz_err btz_front_self_signed(const char *certificate, const char *key,
-                                               const char *host);
+                                               const char *host, int64_t *renew_s);
 /* Can both be read, do they belong together, is it the time for them? INPUT, IO. */
 BTZ_CHECKED enum btz_err btz_front_check_pair(const char *certificate, const char *key);
 

@@ -7,7 +7,7 @@ const https = require('https');
 const path = require('path');
 const { spawnSync } = require('child_process');
 const { test, is, ok } = require('../browser/tap.js');
-const { program, Mock, Gateway, until, freePort } = require('./world.js');
+const { program, clock, Mock, Gateway, until, freePort } = require('./world.js');
 const { Driver } = require('../browser/driver.js');
 const { Authenticator } = require('../browser/client.js');
 const { cookieOf, password } = require('../browser/world.js');
@@ -378,23 +378,6 @@ async function certificates(w, { pki }) {
 }
 
 // ---- age
-
-// The clock of all that the gateway is of goes on, never back.
-function clock(work) {
-    const file = path.join(work, 'ahead');
-    let ahead = 0n;
-    const c = {
-        env: { LD_PRELOAD: path.join(process.env.BTZ_BUILD, 'tests/gateway/ahead.so'), BTZ_TEST_AHEAD: file },
-        later: (minutes) => {
-            const bytes = Buffer.alloc(8);
-            bytes.writeBigInt64LE(ahead += BigInt(minutes * 60));
-            fs.writeFileSync(file, bytes, { flag: fs.existsSync(file) ? 'r+' : 'w' });
-        },
-        date: () => new Date(Date.now() + Number(ahead) * 1000),
-    };
-    c.later(0);
-    return c;
-}
 
 // Idle sessions end after 10 minutes, all after 25: what `main` configures.
 async function ages(w, { issuer, pki, time }) {

@@ -272,6 +272,23 @@ class Gateway {
     }
 }
 
+// The clock of all that the gateway is of goes on, never back.
+function clock(work) {
+    const file = path.join(work, 'ahead');
+    let ahead = 0n;
+    const c = {
+        env: { LD_PRELOAD: path.join(process.env.BTZ_BUILD, 'tests/gateway/ahead.so'), BTZ_TEST_AHEAD: file },
+        later: (minutes) => {
+            const bytes = Buffer.alloc(8);
+            bytes.writeBigInt64LE(ahead += BigInt(minutes * 60));
+            fs.writeFileSync(file, bytes, { flag: fs.existsSync(file) ? 'r+' : 'w' });
+        },
+        date: () => new Date(Date.now() + Number(ahead) * 1000),
+    };
+    c.later(0);
+    return c;
+}
+
 // Runs the tests of a program in a folder of its own (BTZ_KEEP=1 keeps it), tells the plan, ends.
 function program(name, run) {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), `btz-${name}-`));
@@ -281,4 +298,4 @@ function program(name, run) {
     })).then(() => process.exit(plan() ? 1 : 0));
 }
 
-module.exports = { program, Mock, Gateway, request, raw, section, child, gone, canary, upstreamKey, direct, until, freePort };
+module.exports = { program, clock, Mock, Gateway, request, raw, section, child, gone, canary, upstreamKey, direct, until, freePort };
