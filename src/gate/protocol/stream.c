@@ -506,6 +506,22 @@ enum btz_err btz_stream_done(struct btz_protocol_stream *s)
 
 /* ---- events out of bytes: WHATWG HTML 9.2.6, and lines of JSON ---- */
 
+/* What came is used up. Of its own members those that hold others are no envelope, and a stream may wait for long. */
+static void keep_envelope(struct btz_protocol_stream *s, json_t *root)
+{
+    const char *key;
+    json_t *one;
+    void *next;
+
+    json_decref(s->last);
+    s->last = root;
+    json_object_foreach_safe(root, next, key, one)
+    {
+        if (json_is_object(one) || json_is_array(one))
+            (void)json_object_del(root, key);
+    }
+}
+
 static enum btz_err dispatch(struct btz_protocol_stream *s)
 {
     struct btz_event e = { .name = btz_buf_slice(&s->name), .data = btz_buf_slice(&s->data) };
@@ -531,8 +547,7 @@ static enum btz_err dispatch(struct btz_protocol_stream *s)
     s->at = &e;
     err = s->family->event(s, &e);
     s->at = NULL;
-    json_decref(s->last);
-    s->last = e.root;
+    keep_envelope(s, e.root);
     return err;
 }
 

@@ -66,7 +66,7 @@ struct btz_protocol_stream {
     struct btz_buf passed[BTZ_PASSED]; /* words of earlier events */
     unsigned passed_at;
     struct btz_event *at; /* event that is being read */
-    json_t *last;         /* event before: the envelope of what comes out late */
+    json_t *last;         /* of the event before: the envelope of what comes out late */
     struct btz_usage usage;
     bool ended;  /* proper end seen */
     bool failed; /* cut */
