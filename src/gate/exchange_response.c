@@ -25,10 +25,15 @@ static bool is_json(struct btz_slice type)
     return is_type(type, "application/json") || is_type(type, "application/problem+json");
 }
 
+static bool is_lines(struct btz_slice type)
+{
+    return is_type(type, "application/x-ndjson") || is_type(type, "application/ndjson") ||
+           is_type(type, "application/jsonl");
+}
+
 static bool is_stream(struct btz_slice type)
 {
-    return is_type(type, "text/event-stream") || is_type(type, "application/x-ndjson") ||
-           is_type(type, "application/jsonl");
+    return is_type(type, "text/event-stream") || is_lines(type);
 }
 
 bool btz_type_is_inert(struct btz_slice type)
@@ -85,13 +90,17 @@ static bool is_error(const struct btz_exchange *x)
 
 static enum btz_err on_message(void *user, struct btz_message *m);
 
-static enum btz_step open_stream(struct btz_exchange *x)
+static enum btz_step open_stream(struct btz_exchange *x, struct btz_slice type)
 {
+    const struct btz_route_conf *declared = x->route->declared;
     struct btz_stream_options o = { .from = x->spoken,
                                     .to = x->route->protocol,
                                     .hide_usage = x->hide_usage,
                                     .message = x->route->mcp ? on_message : NULL,
-                                    .model = is_renamed(x) ? x->model : NULL };
+                                    .model = is_renamed(x) ? x->model : NULL,
+                                    .lines = declared && is_lines(type),
+                                    .texts = declared ? declared->texts.items : NULL,
+                                    .text_count = declared ? declared->texts.count : 0 };
 
     if (btz_protocol_stream_new(&o, &btz_exchange_lanes, x, &x->stream) != BTZ_OK)
         return btz_exchange_refuse(x, 502, "upstream_answer", "%s", btz_error_detail());
@@ -147,7 +156,7 @@ static enum btz_step choose(struct btz_exchange *x, const struct btz_response_he
                                    "the upstream compressed its answer, though asked not to");
     if (!is_error(x) && is_stream(head->content_type)) {
         x->mode = BTZ_RESPONSE_PIECES;
-        return open_stream(x);
+        return open_stream(x, head->content_type);
     }
     if (is_error(x) || is_json(head->content_type)) {
         x->mode = BTZ_RESPONSE_WHOLE;

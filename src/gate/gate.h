@@ -64,6 +64,8 @@ struct btz_route_conf { /* declared pass-through */
     struct btz_conf_list methods;
     const char *upstream, *action, *resource; /* "endpoint.use", "endpoint/score" */
     bool websocket;
+    struct btz_conf_list
+        texts; /* JSON pointers with stars: where pieces of texts stand in events */
 };
 struct btz_mcp_conf {                   /* MCP server NAME is served at /mcp/NAME */
     const char *name, *upstream, *path; /* path there: "/mcp" */

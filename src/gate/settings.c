@@ -97,6 +97,10 @@ static const struct btz_conf_key route_keys[] = {
     { KEY(btz_route_conf, websocket, websocket, BOOL,
           "Connections may become WebSockets; messages of the server are read whole."),
       .fallback = "false" },
+    { KEY(btz_route_conf, texts, texts, STRINGS,
+          "Where the JSON events of its streams have pieces of a text, as JSON pointers, * for any "
+          "step: /candidates/*/content/parts/*/text. There texts are masked across events; "
+          "elsewhere a stream whose events spell a canary or a key together is cut.") },
 };
 static const struct btz_conf_struct route = { "route", sizeof(struct btz_route_conf), route_keys,
                                               BTZ_COUNT(route_keys) };

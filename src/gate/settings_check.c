@@ -5,6 +5,8 @@
 
 #include "base/yaml.h"
 
+#define TEXTS_MAX 64
+
 static bool is_label(const char *text)
 {
     size_t n = strlen(text);
@@ -101,6 +103,23 @@ static enum btz_err check_models(const struct btz_gate_conf *conf)
     return BTZ_OK;
 }
 
+/* RFC 6901, with stars. */
+static enum btz_err check_texts(const struct btz_route_conf *route)
+{
+    const char *const *texts = route->texts.items;
+
+    if (route->texts.count > TEXTS_MAX)
+        return btz_fail(BTZ_USAGE, "gate: route %.100s: more than %d `texts`", route->path,
+                        TEXTS_MAX);
+    for (size_t i = 0; i < route->texts.count; i++)
+        if (texts[i][0] != '/')
+            return btz_fail(BTZ_USAGE,
+                            "gate: route %.100s: texts: expected a JSON pointer such as "
+                            "/choices/*/text, found \"%.60s\"",
+                            route->path, texts[i]);
+    return BTZ_OK;
+}
+
 static enum btz_err check_routes(const struct btz_gate_conf *conf)
 {
     static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD" };
@@ -126,6 +145,7 @@ static enum btz_err check_routes(const struct btz_gate_conf *conf)
                 strcmp(btz_nearest(given[k], methods, BTZ_COUNT(methods)), given[k]) != 0)
                 return btz_fail(BTZ_USAGE, "gate: route %.100s: \"%.20s\" is no method",
                                 routes[i].path, given[k]);
+        BTZ_TRY(check_texts(&routes[i]));
     }
     for (size_t i = 0; i < conf->mcp.count; i++) {
         BTZ_TRY(check_named(conf, "an mcp server", servers[i].upstream));

@@ -1,6 +1,7 @@
 /*
  * Streams: what comes out does not depend on how the bytes were cut, and the word that is masked does not come out of a
- * stream of text. First byte: protocol (translated with the highest bit); second: how it is cut.
+ * stream of text. First byte: protocol (translated with the highest bit); second: how it is cut, and of declared routes whether
+ * it has lines and places of pieces.
  */
 #include <stdlib.h>
 
@@ -69,6 +70,7 @@ static enum btz_err run(const struct btz_stream_options *o, struct btz_slice in,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char *const texts[] = { "/t", "/*/0/text", "/a~1b" };
     struct btz_stream_options o = { .event_max = 65536, .model = "named" };
     struct btz_buf whole = BTZ_BUF(16 << 20), cut = BTZ_BUF(16 << 20);
     bool translated;
@@ -82,6 +84,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (translated)
         o.to = o.from == BTZ_PROTOCOL_CHAT ? BTZ_PROTOCOL_MESSAGES : BTZ_PROTOCOL_CHAT;
     o.hide_usage = data[1] & 0x80;
+    if (o.from == BTZ_PROTOCOL_PASS) {
+        o.lines = data[1] & 0x20;
+        o.texts = texts;
+        o.text_count = data[1] & 0x40 ? BTZ_COUNT(texts) : 0;
+    }
     in = btz_slice_of(data + 2, size - 2);
     /* A translation tells the time: only its outcome is compared. */
     if (run(&o, in, SIZE_MAX / 2, &whole) != run(&o, in, 1u + (data[1] & 0x1f), &cut) ||

@@ -93,6 +93,11 @@ const readers = {
         (o.object === 'response' ? o.output : []).forEach((i, n) => item(i, (kind, text) => lanes.add(kind + n, text)));
         lanes.ended ||= o.type === 'response.completed' || o.type === 'response.failed';
     },
+    parts(lanes, o) {
+        for (const kind of 'gn')
+            for (const c of o.candidates ?? [])
+                lanes.add(kind + c.index, (c.content?.parts ?? []).map((p) => p.text).join(''));
+    },
     ollama(lanes, o) {
         const m = o.message ?? o;
         lanes.add('t0', m.content ?? m.response);
@@ -109,9 +114,9 @@ function read(shape, text, streamed) {
         lanes.add('t0', text);
         return lanes;
     }
-    const all = streamed ? objects(text, shape === 'ollama') : [JSON.parse(text)];
+    const all = streamed ? objects(text, shape === 'ollama' || text.startsWith('{')) : [JSON.parse(text)];
     for (const o of all) {
-        if (o.error || o.type === 'error')
+        if (o.error || o.type === 'error' || o.type === 'about:blank')
             lanes.error = o;
         readers[shape](lanes, o);
     }

@@ -18,8 +18,9 @@ const routes = [
     { name: 'ollama chat', path: '/api/chat', shape: 'ollama', kinds: 'tar', body: (content) => ({ model: 'llama-mock', messages: [{ role: 'user', content }] }) },
     { name: 'ollama generate', path: '/api/generate', shape: 'ollama', kinds: 'tr', body: (prompt) => ({ model: 'llama-mock', prompt }) },
     { name: 'pass-through', path: '/score', shape: 'pass', kinds: 't', body: (input) => ({ input }) },
+    { name: 'pass-through with places of texts', path: '/generate', shape: 'parts', kinds: 'gn', body: (input) => ({ input }) },
 ];
-const kinds = { t: 'text', a: 'tool arguments', r: 'reasoning' };
+const kinds = { t: 'text', a: 'tool arguments', r: 'reasoning', g: 'events of JSON', n: 'lines of JSON' };
 const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
 
 // What the model says: in tool arguments a JSON object.
@@ -128,7 +129,7 @@ async function masks(w, route, kind, stream, mask) {
             for (const [k, repeat] of lanes.repeats)
                 if (k === kind)
                     is(heard(kind, repeat), wanted, `${way}: repeated`);
-            if (stream && route.shape !== 'pass')
+            if (stream && route.shape !== 'pass' && route.shape !== 'parts')
                 ok(lanes.ended, `${way}: no proper end`);
         }));
     }
@@ -141,10 +142,29 @@ async function every(w, route, mask) {
     const jobs = [];
     for (let bits = 0; bits < 1 << (text.length - 1); bits++)
         jobs.push(async () => {
-            const answer = await ask(w, route, true, `say=${number},mask=${bits}`);
-            is(read(route.shape, answer.text, true).only('t'), direct ? text : masked(text, mask), `mask ${bits.toString(2)}`);
+            const answer = await ask(w, route, true, `kind=${route.kinds[0]},say=${number},mask=${bits}`);
+            is(read(route.shape, answer.text, true).only(route.kinds[0]), direct ? text : masked(text, mask), `mask ${bits.toString(2)}`);
         });
     await all(jobs);
+}
+
+// Of a route that does not say where its texts are a canary does not come whole.
+async function undeclared(w) {
+    const number = await w.mock.say(`so ${canary} it is`), fine = await w.mock.say('so it is, and it is so, said twice');
+    for (const kind of 'gn')
+        await all([...splits(12), 'size=1', 'size=4'].map((way) => async () => {
+            const route = { path: '/score', body: (input) => ({ input }) };
+            const answer = await ask(w, route, true, `kind=${kind},say=${number},${way}`);
+            const lanes = read('parts', answer.text, true), said = lanes.only(kind);
+            if (direct) {
+                ok(said.includes(canary), said);
+                return;
+            }
+            ok(!said.includes(canary) && `so ${canary}`.startsWith(said), `${kind},${way}: ${said}`);
+            ok(lanes.error && lanes.error.code === 'guard_blocked', answer.text.slice(-300));
+            const other = await ask(w, route, true, `kind=${kind},say=${fine},${way}`);
+            is(read('parts', other.text, true).only(kind), 'so it is, and it is so, said twice', way);
+        }));
 }
 
 async function odd(w) {
@@ -172,7 +192,7 @@ async function odd(w) {
             }
         });
     await test('odd answers: an upstream that dies in the middle gives a clean error event', async () => {
-        for (const route of routes.filter((r) => r.shape !== 'pass')) {
+        for (const route of routes.filter((r) => r.kinds.includes('t') && r.shape !== 'pass')) {
             const answer = await ask(w, route, true, 'die=4,size=2', true).catch((error) => ({ text: '', error }));
             if (direct)
                 continue;
@@ -185,7 +205,8 @@ async function odd(w) {
 async function main(work) {
     const mock = await Mock.start();
     const rules = [{ detector: 'topic', channels: ['output', 'reasoning', 'tool-arguments', 'raw'], action: 'mask' }];
-    const w = await Gateway.start(work, mock, { gate: { guard: { topics: [{ name: 'animals', words: [word, short] }], rules } } });
+    const more = [{ path: '/score', upstream: 'plain', resource: 'endpoint/score' }, { path: '/generate', upstream: 'plain', resource: 'endpoint/generate', texts: ['/candidates/*/content/parts/*/text'] }];
+    const w = await Gateway.start(work, mock, { gate: { routes: more, guard: { topics: [{ name: 'animals', words: [word, short] }], rules } } });
     try {
         const probe = await ask(w, routes[0], false, `say=${await mock.say(`<${word}>`)}`);
         const mask = direct ? '' : probe.json?.choices?.[0]?.message?.content?.slice(1, -1);
@@ -201,6 +222,7 @@ async function main(work) {
                 }
         for (const route of routes)
             await test(`${route.name}: all splits of a short text`, () => every(w, route, mask));
+        await test('pass-through of JSON, places of texts not declared: what is blocked never leaves whole', () => undeclared(w));
         await odd(w);
     } finally {
         agent.destroy();

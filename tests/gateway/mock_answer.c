@@ -482,6 +482,13 @@ static const char *others(const struct ask *a, struct span text, struct out *o)
             out_text(o, "\"}");
             break;
         }
+        if (a->wish.kind == 'g' || a->wish.kind == 'n') { /* the same whole */
+            out_text(o,
+                     "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"");
+            escaped(o, text, a->wish.escape);
+            out_text(o, "\"}]},\"index\":0}]}");
+            break;
+        }
         out_add(o, text.p, text.len);
         return "text/plain";
     }

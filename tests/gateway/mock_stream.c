@@ -501,9 +501,20 @@ static void ollama(struct stream *s, struct span text)
     line(s);
 }
 
-/* A route of nobody's protocol: plain text in pieces, or events of plain text (kind e). */
+/* A route of nobody's protocol: plain text in pieces, events of plain text (kind e), events (g) or lines (n) of JSON. */
 static void pass_piece(struct stream *s, struct span piece, int part)
 {
+    if (part == 'g' || part == 'n') {
+        out_text(&s->line,
+                 "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"");
+        escaped(&s->line, piece, s->a->wish.escape);
+        out_text(&s->line, "\"}]},\"index\":0}],\"modelVersion\":\"mock-2026-11-29\"}");
+        if (part == 'g')
+            event(s, NULL);
+        else
+            line(s);
+        return;
+    }
     if (part == 'e') {
         out_add(&s->line, piece.p, piece.len);
         event(s, NULL);
@@ -520,10 +531,12 @@ static void pass_piece(struct stream *s, struct span piece, int part)
 void answer_stream(const struct ask *a, struct span text, struct reply *r)
 {
     struct stream s = { .a = a, .r = r, .state = a->wish.seed * 0x9e3779b97f4a7c15u + 1 };
-    bool lines = a->shape == SHAPE_OLLAMA_CHAT || a->shape == SHAPE_OLLAMA_GENERATE;
-    const char *type = lines                                           ? "application/x-ndjson"
-                       : a->shape == SHAPE_PASS && a->wish.kind != 'e' ? "text/plain"
-                                                                       : "text/event-stream";
+    bool pass = a->shape == SHAPE_PASS;
+    bool lines = a->shape == SHAPE_OLLAMA_CHAT || a->shape == SHAPE_OLLAMA_GENERATE ||
+                 (pass && a->wish.kind == 'n');
+    const char *type = lines                                     ? "application/x-ndjson"
+                       : pass && strchr("eg", a->wish.kind) == 0 ? "text/plain"
+                                                                 : "text/event-stream";
 
     head(r, 200, a->wish.type[0] ? a->wish.type : type, "Cache-Control: no-cache\r\n", -1);
     switch (a->shape) {

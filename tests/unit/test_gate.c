@@ -72,6 +72,12 @@ static void test_settings(void **state)
         { "gate: {upstreams: [{name: a, url: 'http://x'}], routes: [{path: /s, upstream: a, "
           "resource: r, methods: [TRACE]}]}",
           "TRACE" },
+        { "gate: {upstreams: [{name: a, url: 'http://x'}], routes: [{path: /s, upstream: a, "
+          "resource: r, texts: [/a/*, choices.text]}]}",
+          "choices.text" },
+        { "gate: {upstreams: [{name: a, url: 'http://x'}], routes: [{path: /s, upstream: a, "
+          "resource: r, texts: [/a/*, /b~1c/0]}]}",
+          NULL },
         { "gate: {mcp: [{name: f, upstream: a}]}", "\"a\"" },
         { "gate: {guard: {rules: [{detector: pii, action: route}]}}", "route" },
         { "gate: {guard: {rules: [{detector: pii, action: mask, route: m}]}}", "route" },

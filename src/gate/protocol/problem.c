@@ -130,6 +130,13 @@ enum btz_err btz_problem_event_of(enum btz_protocol p, const char *code, const c
     return btz_problem_event(btz_protocol_dialect(p), code, message, request_id, out);
 }
 
+enum btz_err btz_problem_line(enum btz_protocol p, const char *code, const char *message,
+                              struct btz_buf *out)
+{
+    BTZ_TRY(btz_problem_write(btz_protocol_dialect(p), status_of(code), code, message, NULL, out));
+    return btz_buf_add_byte(out, '\n');
+}
+
 enum btz_err btz_problem_event(enum btz_dialect d, const char *code, const char *message,
                                const char *request_id, struct btz_buf *out)
 {

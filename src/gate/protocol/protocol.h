@@ -154,6 +154,11 @@ struct btz_stream_options {
     bool hide_usage;            /* the client did not ask for the usage chunk */
     const char *model; /* name the client used, put in place of the upstream's; NULL: as it comes */
     size_t event_max;  /* bytes of one event, 1 MiB */
+    /* Declared routes: a line of JSON an event instead of server-sent events; and where in JSON events the pieces of a text
+     * stand, as JSON pointers (RFC 6901) whose steps may be a star. They go through lanes. */
+    bool lines;
+    const char *const *texts;
+    size_t text_count;
     /* MCP: each message of the server, read, before it goes on; it may be changed. Its parts are not given to lanes then.
      * DENIED cuts. NULL: its texts are whole texts of lanes. */
     enum btz_err (*message)(void *user, struct btz_message *m);

@@ -317,6 +317,35 @@ enum btz_err btz_walk_object(struct btz_walk *w, json_t *object, const struct bt
     return BTZ_OK;
 }
 
+/* One step further down the pointer, RFC 6901. */
+static enum btz_err go_down(struct btz_walk *w, const char *key, size_t index)
+{
+    if (!w->path)
+        return BTZ_OK;
+    if (!key)
+        return btz_buf_printf(w->path, "/%zu", index);
+    BTZ_TRY(btz_buf_add_byte(w->path, '/'));
+    for (; *key; key++) {
+        if (*key == '~' || *key == '/')
+            BTZ_TRY(btz_buf_add_str(w->path, *key == '~' ? "~0" : "~1"));
+        else
+            BTZ_TRY(btz_buf_add_byte(w->path, (uint8_t)*key));
+    }
+    return BTZ_OK;
+}
+
+static enum btz_err strings_in(struct btz_walk *w, json_t *holder, const char *key, size_t index,
+                               json_t *value, int channel)
+{
+    size_t above = w->path ? w->path->len : 0;
+
+    BTZ_TRY(go_down(w, key, index));
+    BTZ_TRY(btz_walk_strings(w, holder, key, index, value, channel));
+    if (w->path)
+        w->path->len = above;
+    return BTZ_OK;
+}
+
 enum btz_err btz_walk_strings(struct btz_walk *w, json_t *holder, const char *key, size_t index,
                               json_t *value, int channel)
 {
@@ -330,14 +359,14 @@ enum btz_err btz_walk_strings(struct btz_walk *w, json_t *holder, const char *ke
     case JSON_ARRAY:
         json_array_foreach(value, i, one)
         {
-            BTZ_TRY(btz_walk_strings(w, value, NULL, i, one, channel));
+            BTZ_TRY(strings_in(w, value, NULL, i, one, channel));
         }
         return BTZ_OK;
     case JSON_OBJECT:
         json_object_foreach(value, member_name, one)
         {
             BTZ_TRY(name(w, member_name));
-            BTZ_TRY(btz_walk_strings(w, value, member_name, 0, one, channel));
+            BTZ_TRY(strings_in(w, value, member_name, 0, one, channel));
         }
         return BTZ_OK;
     default:

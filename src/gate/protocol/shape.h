@@ -82,6 +82,8 @@ struct btz_walk {
     size_t part_room, tool_room, call_room;
     size_t images, files;
     uint64_t token_ids;
+    struct btz_buf
+        *path; /* btz_walk_strings(): JSON pointer of the string at hand; NULL: nobody asks */
     void *user;
 };
 

@@ -51,6 +51,11 @@ enum btz_err btz_protocol_stream_new(const struct btz_stream_options *o,
     return BTZ_OK;
 }
 
+static bool is_lines(const struct btz_protocol_stream *s)
+{
+    return s->family->lines || s->o.lines;
+}
+
 static void lane_free(struct btz_protocol_stream *s, struct btz_lane_state *l)
 {
     if (l->lane.user && s->ops->drop)
@@ -79,6 +84,7 @@ void btz_protocol_stream_free(struct btz_protocol_stream *s)
     btz_words_release(&s->words);
     for (size_t i = 0; i < BTZ_PASSED; i++)
         btz_buf_release(&s->passed[i]);
+    btz_places_free(s->places);
     btz_translator_free(s->translator);
     json_decref(s->last);
     free(s->model);
@@ -242,6 +248,24 @@ enum btz_err btz_lane_member(struct btz_protocol_stream *s, struct btz_lane_stat
     return BTZ_OK;
 }
 
+enum btz_err btz_stream_put(struct btz_protocol_stream *s, const struct btz_part *part,
+                            struct btz_slice text)
+{
+    json_t *value;
+
+    if (!part->holder)
+        return btz_fail(BTZ_DENIED, "a text that cannot be changed");
+    if (part->form != BTZ_PART_JSON)
+        value = btz_json_text(text);
+    else if (btz_json_parse(text, SIZE_MAX, "a changed text", &value) != BTZ_OK)
+        return btz_fail_context(BTZ_DENIED, "what was masked is part of its JSON");
+    s->at->changed = true;
+    if ((part->key ? json_object_set_new(part->holder, part->key, value)
+                   : json_array_set_new(part->holder, part->index, value)) != 0)
+        return btz_fail(BTZ_LIMIT, "out of memory for a text");
+    return BTZ_OK;
+}
+
 enum btz_err btz_stream_whole(struct btz_protocol_stream *s, const struct btz_part *part,
                               struct btz_slice tool)
 {
@@ -249,7 +273,6 @@ enum btz_err btz_stream_whole(struct btz_protocol_stream *s, const struct btz_pa
         .channel = part->channel, .choice = UINT32_MAX, .part = s->whole_count++, .tool = tool
     };
     enum btz_err err;
-    json_t *value;
 
     btz_buf_clear(&s->scratch);
     err = s->ops->text(s->user, &lane, part->text, true, &s->scratch);
@@ -257,18 +280,7 @@ enum btz_err btz_stream_whole(struct btz_protocol_stream *s, const struct btz_pa
         s->ops->drop(s->user, &lane);
     if (err != BTZ_OK || btz_slice_equal(part->text, btz_buf_slice(&s->scratch)))
         return err;
-    if (!part->holder)
-        return btz_fail(BTZ_DENIED, "a text that cannot be changed");
-    if (part->form != BTZ_PART_JSON)
-        value = btz_json_text(btz_buf_slice(&s->scratch));
-    else if (btz_json_parse(btz_buf_slice(&s->scratch), SIZE_MAX, "a changed text", &value) !=
-             BTZ_OK)
-        return btz_fail_context(BTZ_DENIED, "what was masked is part of its JSON");
-    s->at->changed = true;
-    if ((part->key ? json_object_set_new(part->holder, part->key, value)
-                   : json_array_set_new(part->holder, part->index, value)) != 0)
-        return btz_fail(BTZ_LIMIT, "out of memory for a text");
-    return BTZ_OK;
+    return btz_stream_put(s, part, btz_buf_slice(&s->scratch));
 }
 
 static enum btz_err walk_part(struct btz_walk *w, const struct btz_part *part)
@@ -382,7 +394,7 @@ static enum btz_err write_event(struct btz_protocol_stream *s, struct btz_event 
 {
     size_t at, end;
 
-    if (s->family->lines) {
+    if (is_lines(s)) {
         BTZ_TRY(write_data(s, e));
         return btz_buf_add_byte(s->out, '\n');
     }
@@ -513,6 +525,10 @@ static void keep_envelope(struct btz_protocol_stream *s, json_t *root)
     json_t *one;
     void *next;
 
+    if (s->family->keeps) {
+        json_decref(root);
+        return;
+    }
     json_decref(s->last);
     s->last = root;
     json_object_foreach_safe(root, next, key, one)
@@ -534,7 +550,7 @@ static enum btz_err dispatch(struct btz_protocol_stream *s)
     BTZ_TRY(btz_words_value(&s->words, e.name));
     if (s->family->done && btz_slice_is(btz_slice_trim(e.data), "[DONE]"))
         return s->family->done(s);
-    if (!s->family->any || (e.data.len > 0 && (e.data.ptr[0] == '{' || e.data.ptr[0] == '[')))
+    if (!s->family->any || (e.data.len > 0 && e.data.ptr[0] && strchr("{[\"", e.data.ptr[0])))
         err = btz_json_parse(e.data, SIZE_MAX, "event", &e.root);
     if (err != BTZ_OK && !s->family->any)
         return err == BTZ_LIMIT ? err : BTZ_INPUT;
@@ -642,7 +658,7 @@ static enum btz_err take_line(struct btz_protocol_stream *s, struct btz_slice li
         if (btz_slice_has_prefix(line, btz_str("\xEF\xBB\xBF")))
             line = btz_slice_sub(line, 3, line.len);
     }
-    return s->family->lines ? json_line(s, line) : sse_line(s, line);
+    return is_lines(s) ? json_line(s, line) : sse_line(s, line);
 }
 
 static size_t line_end(struct btz_slice s)
@@ -682,6 +698,12 @@ static enum btz_err lines(struct btz_protocol_stream *s, struct btz_slice in)
     return BTZ_OK;
 }
 
+static enum btz_err tell(struct btz_protocol_stream *s, const char *code, const char *message)
+{
+    return s->o.lines ? btz_problem_line(s->o.to, code, message, s->out)
+                      : btz_problem_event_of(s->o.to, code, message, NULL, s->out);
+}
+
 /* The upstream is gone. A last event without its empty line counts: its text came. */
 static enum btz_err finish(struct btz_protocol_stream *s)
 {
@@ -700,9 +722,7 @@ static enum btz_err finish(struct btz_protocol_stream *s)
         return BTZ_OK;
     }
     s->failed = true;
-    return btz_problem_event_of(s->o.to, "upstream_incomplete",
-                                "The model's server ended before the end of its answer.", NULL,
-                                s->out);
+    return tell(s, "upstream_incomplete", "The model's server ended before the end of its answer.");
 }
 
 static enum btz_err cut(struct btz_protocol_stream *s, enum btz_err why)
@@ -718,10 +738,7 @@ static enum btz_err cut(struct btz_protocol_stream *s, enum btz_err why)
         why == BTZ_DENIED || why == BTZ_INPUT || why == BTZ_LIMIT ? why : BTZ_INPUT;
 
     s->failed = true;
-    if (btz_problem_event_of(s->o.to, reasons[known].code, reasons[known].message, NULL, s->out) !=
-        BTZ_OK)
-        return BTZ_LIMIT;
-    return why;
+    return tell(s, reasons[known].code, reasons[known].message) == BTZ_OK ? why : BTZ_LIMIT;
 }
 
 enum btz_err btz_protocol_stream_feed(struct btz_protocol_stream *s, struct btz_slice bytes,

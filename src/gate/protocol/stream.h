@@ -35,11 +35,13 @@ struct btz_lane_state {
 
 #define BTZ_PASSED 4 /* events whose words are remembered */
 
+struct btz_places; /* stream_pass.c */
 struct btz_translator;
 struct btz_stream_family {
     bool lines;    /* NDJSON */
     bool any;      /* data need not be JSON: root may be NULL */
     bool remember; /* lanes keep what they released */
+    bool keeps;    /* the family itself keeps of an event what it needs later */
     enum btz_err (*event)(struct btz_protocol_stream *s, struct btz_event *e);
     /* "[DONE]" */
     enum btz_err (*done)(struct btz_protocol_stream *s);
@@ -65,8 +67,9 @@ struct btz_protocol_stream {
     struct btz_words words;            /* of the event at hand */
     struct btz_buf passed[BTZ_PASSED]; /* words of earlier events */
     unsigned passed_at;
-    struct btz_event *at; /* event that is being read */
-    json_t *last;         /* of the event before: the envelope of what comes out late */
+    struct btz_places *places; /* of strings in events of declared routes */
+    struct btz_event *at;      /* event that is being read */
+    json_t *last;              /* of the event before: the envelope of what comes out late */
     struct btz_usage usage;
     bool ended;  /* proper end seen */
     bool failed; /* cut */
@@ -93,7 +96,10 @@ BTZ_CHECKED enum btz_err btz_lane_piece(struct btz_protocol_stream *s, struct bt
 /* The same for a string member of the event at hand. Not a string: nothing. */
 BTZ_CHECKED enum btz_err btz_lane_member(struct btz_protocol_stream *s, struct btz_lane_state *l,
                                          json_t *holder, const char *key, bool final);
-/* A whole text at holder[key] that no lane is for. */
+/* Puts a text in the place of a part of the event at hand. */
+BTZ_CHECKED enum btz_err btz_stream_put(struct btz_protocol_stream *s, const struct btz_part *part,
+                                        struct btz_slice text);
+/* A whole text at holder[key] that no lane is for; what became of it is in s->scratch. */
 BTZ_CHECKED enum btz_err btz_stream_whole(struct btz_protocol_stream *s,
                                           const struct btz_part *part, struct btz_slice tool);
 /* A walk for it, with that function for texts. */
@@ -111,10 +117,15 @@ BTZ_CHECKED enum btz_err btz_stream_withhold(struct btz_protocol_stream *s);
 BTZ_CHECKED enum btz_err btz_stream_emit_new(struct btz_protocol_stream *s, const char *name,
                                              json_t *root);
 BTZ_CHECKED enum btz_err btz_stream_done(struct btz_protocol_stream *s); /* "data: [DONE]" */
+void btz_places_free(struct btz_places *p);
 
 BTZ_CHECKED enum btz_err btz_problem_event_of(enum btz_protocol p, const char *code,
                                               const char *message, const char *request_id,
                                               struct btz_buf *out);
+
+/* In a stream of lines. */
+BTZ_CHECKED enum btz_err btz_problem_line(enum btz_protocol p, const char *code,
+                                          const char *message, struct btz_buf *out);
 
 BTZ_CHECKED enum btz_err btz_translator_new(struct btz_protocol_stream *s,
                                             struct btz_translator **out);

@@ -1,4 +1,4 @@
-/* Streams of Ollama (a line of JSON an event), of MCP (a JSON-RPC message an event) and of declared routes. */
+/* Streams of Ollama (a line of JSON an event) and of MCP (a JSON-RPC message an event). */
 #include "gate/protocol/members.h"
 #include "gate/protocol/stream.h"
 
@@ -219,69 +219,3 @@ static enum btz_err any_end(struct btz_protocol_stream *s, bool *proper)
 }
 
 const struct btz_stream_family btz_mcp_stream = { .any = true, .event = mcp_event, .end = any_end };
-
-/* ---- declared routes: what they say is not known. JSON is read as a whole, other data as one text through all events ---- */
-
-static enum btz_err pass_flush(struct btz_protocol_stream *s)
-{
-    struct btz_lane_state *l = btz_lane_find(s, 0);
-    struct btz_event e = { .changed = false };
-    struct btz_buf held = BTZ_BUF(SIZE_MAX / 4);
-    enum btz_err err;
-
-    if (!l || l->ended)
-        return BTZ_OK;
-    BTZ_TRY(btz_lane_piece(s, l, btz_str(""), true));
-    if (s->scratch.len == 0)
-        return BTZ_OK;
-    err = btz_buf_add_slice(&held, btz_buf_slice(&s->scratch));
-    e.data = btz_buf_slice(&held);
-    if (err == BTZ_OK)
-        err = btz_stream_emit(s, &e);
-    btz_buf_release(&held);
-    return err;
-}
-
-static enum btz_err pass_strings(struct btz_walk *w, const struct btz_part *part)
-{
-    return btz_stream_whole(w->user, part, btz_str(""));
-}
-
-static enum btz_err pass_event(struct btz_protocol_stream *s, struct btz_event *e)
-{
-    struct btz_walk w = btz_stream_walker(s, pass_strings);
-    struct btz_buf out = BTZ_BUF(SIZE_MAX / 4);
-    struct btz_lane_state *l;
-    enum btz_err err;
-
-    if (e->root) {
-        BTZ_TRY(btz_walk_strings(&w, NULL, NULL, 0, e->root, BTZ_CHANNEL_RAW));
-        return btz_stream_emit(s, e);
-    }
-    BTZ_TRY(btz_lane_open(s, 0, BTZ_CHANNEL_RAW, &l));
-    if (!btz_is_utf8(e->data))
-        return btz_fail(BTZ_INPUT, "event: text was expected");
-    BTZ_TRY(btz_lane_piece(s, l, e->data, false));
-    err = btz_buf_add_slice(&out, btz_buf_slice(&s->scratch));
-    e->data = btz_buf_slice(&out);
-    if (err == BTZ_OK)
-        err = btz_stream_emit(s, e);
-    btz_buf_release(&out);
-    return err;
-}
-
-static enum btz_err pass_done(struct btz_protocol_stream *s)
-{
-    BTZ_TRY(pass_flush(s));
-    return btz_stream_done(s);
-}
-
-static enum btz_err pass_end(struct btz_protocol_stream *s, bool *proper)
-{
-    *proper = true;
-    return pass_flush(s);
-}
-
-const struct btz_stream_family btz_pass_stream = {
-    .any = true, .event = pass_event, .done = pass_done, .end = pass_end
-};
