@@ -601,7 +601,8 @@ static void test_bad_input(void **state)
     e = run(&o);
     assert_int_equal(e->threads, 2);
     assert_int_equal(plan.threads, 2);
-    assert_int_equal(plan.memory, e->memory);
+    /* Padding to lines of the cache depends on where the blocks of an arena come to lie. */
+    assert_in_range(plan.memory, e->memory - e->memory / 50, e->memory + e->memory / 50);
     assert_int_equal(plan.classes, e->classes);
     assert_true(e->memory <= o.memory_max);
     assert_true(e->peak > 1 << 20); /* this program alone is that large */
