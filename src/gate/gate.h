@@ -183,6 +183,17 @@ struct btz_answer { /* borrowed from the exchange */
 };
 BTZ_CHECKED enum btz_err btz_exchange_new(struct btz_gate *g, const struct btz_incoming *in,
                                           struct btz_exchange **out);
+/* What a browser says of the page that made it ask (exchange_page.c). Before btz_exchange_head(). A cookie and a certificate go
+ * along whoever makes it ask: without a key beside them the page must be of our own origin, with a cookie it has to say so,
+ * and nothing that a form can send is taken. GO or REFUSE. */
+struct btz_page {
+    struct btz_slice own;        /* our origin: "https://gate.example:8443"; empty: there is none */
+    struct btz_slice fetch_site; /* Sec-Fetch-Site; empty: not said */
+    struct btz_slice csrf;       /* X-Bartizan-CSRF */
+    bool chunked;                /* there is a body of unknown length */
+};
+bool btz_page_is_own(struct btz_slice own, struct btz_slice origin);
+enum btz_step btz_exchange_page(struct btz_exchange *x, const struct btz_page *page);
 /* Route, caller, and whether he may use this route at all: before the body is read. */
 enum btz_step btz_exchange_head(struct btz_exchange *x);
 enum btz_step btz_exchange_identified(struct btz_exchange *x, const char *principal,

@@ -1,57 +1,9 @@
-/* Browsers: pages of our own origin may ask with a cookie, others only with a key, and none reads what is not for it. */
+/* Browsers: what they ask first, and what they may read. What their pages may do is in gate/exchange_page.c. */
 #include "gate/nginx/module.h"
-
-#include "gate/exchange.h"
 
 static bool is_own(const struct btz_nginx_ctx *c)
 {
-    const ngx_str_t *own = &c->main->origin;
-
-    return own->len > 0 && c->in.origin.len == own->len &&
-           ngx_memcmp(own->data, c->in.origin.ptr, own->len) == 0;
-}
-
-static bool has_csrf_header(ngx_http_request_t *r)
-{
-    const ngx_table_elt_t *h = btz_nginx_header(&r->headers_in.headers, "x-bartizan-csrf");
-
-    return h && btz_slice_is(btz_nginx_slice(h->value), "1");
-}
-
-/* A page of elsewhere makes the browser ask: it says so, one way or the other. */
-static bool is_from_elsewhere(struct btz_nginx_ctx *c)
-{
-    const ngx_table_elt_t *site = btz_nginx_header(&c->r->headers_in.headers, "sec-fetch-site");
-    struct btz_slice said = site ? btz_nginx_slice(site->value) : btz_str("");
-
-    return (c->in.origin.len && !is_own(c)) ||
-           (said.len && !btz_slice_is(said, "same-origin") && !btz_slice_is(said, "none"));
-}
-
-static bool is_type(struct btz_slice type, const char *name)
-{
-    size_t end = btz_slice_find(type, btz_str(";"), 0), n = strlen(name);
-
-    type = btz_slice_trim(btz_slice_sub(type, 0, end));
-    return type.len == n && ngx_strncasecmp((u_char *)type.ptr, (u_char *)name, n) == 0;
-}
-
-/* A form of any page can send these without asking first. Who carries a key cannot be such a form. */
-static bool is_form(struct btz_nginx_ctx *c)
-{
-    struct btz_slice type = c->in.content_type;
-    const struct btz_route *route;
-
-    if (type.len == 0)
-        return c->in.content_length > 0 || c->r->headers_in.chunked;
-    if (is_type(type, "application/x-www-form-urlencoded") || is_type(type, "text/plain"))
-        return true;
-    if (!is_type(type, "multipart/form-data"))
-        return false;
-    route = btz_route_find(c->main->conf, c->in.method, c->in.path, &c->x->arena);
-    return route && route->protocol != BTZ_PROTOCOL_IMAGES &&
-           route->protocol != BTZ_PROTOCOL_TRANSCRIBE && route->protocol != BTZ_PROTOCOL_FILES &&
-           route->protocol != BTZ_PROTOCOL_PASS;
+    return btz_page_is_own(btz_nginx_slice(c->main->origin), c->in.origin);
 }
 
 ngx_int_t btz_nginx_origin_headers(struct btz_nginx_ctx *c)
@@ -111,36 +63,22 @@ bool btz_nginx_preflight(struct btz_nginx_ctx *c)
     return true;
 }
 
+static struct btz_slice said(const struct btz_nginx_ctx *c, const char *name)
+{
+    const ngx_table_elt_t *h = btz_nginx_header(&c->r->headers_in.headers, name);
+
+    return h ? btz_nginx_slice(h->value) : btz_str("");
+}
+
 bool btz_nginx_origin(struct btz_nginx_ctx *c)
 {
-    const struct btz_incoming *in = &c->in;
-    bool has_key = in->authorization.len || in->x_api_key.len || in->api_key.len;
-    bool by_cookie = in->cookie.len && !has_key;
-    bool by_browser = by_cookie || (in->client_cert.len && !has_key);
-    bool reads = btz_slice_is(in->method, "GET") || btz_slice_is(in->method, "HEAD");
+    struct btz_page page = { .own = btz_nginx_slice(c->main->origin),
+                             .fetch_site = said(c, "sec-fetch-site"),
+                             .csrf = said(c, "x-bartizan-csrf"),
+                             .chunked = c->r->headers_in.chunked };
 
-    if (btz_slice_is(in->method, "OPTIONS")) {
-        btz_nginx_fail(c, in->origin.len ? 403 : 405, "forbidden",
-                       in->origin.len ? "pages of this origin may not ask here"
-                                      : "OPTIONS is for browsers");
-        return true;
-    }
-    /* A cookie goes along whoever makes the browser ask: the page must be ours. */
-    if (by_cookie && ((in->origin.len && !is_own(c)) || ((!reads || in->upgrade) && !is_own(c)) ||
-                      (!reads && !has_csrf_header(c->r)))) {
-        btz_nginx_fail(c, 403, "forbidden",
-                       "with a cookie, Origin and X-Bartizan-CSRF: 1 are needed");
-        return true;
-    }
-    /* So does a client certificate. */
-    if (by_browser && is_from_elsewhere(c)) {
-        btz_nginx_fail(c, 403, "forbidden", "pages of this origin may not ask here");
-        return true;
-    }
-    if (by_browser && !reads && is_form(c)) {
-        btz_nginx_fail(c, 415, "unsupported_media_type",
-                       "without a key, bodies are application/json");
-        return true;
-    }
-    return false;
+    if (btz_exchange_page(c->x, &page) == BTZ_STEP_GO)
+        return false;
+    btz_nginx_answer(c);
+    return true;
 }
