@@ -245,3 +245,14 @@ void btz_exchange_attempted(struct btz_exchange *x, unsigned status)
     else
         btz_circuit_ok(x->gate->circuits, which);
 }
+
+bool btz_exchange_retries(const struct btz_exchange *x, unsigned status, bool sent)
+{
+    bool lost = status == 0 && sent;
+
+    /* Nothing was done: nobody got it, or said that he would not. */
+    if (status == 429 || status == 503 || (status == 0 && !lost))
+        return true;
+    return (lost || status == 500 || status == 502 || status == 504) && x->model_conf &&
+           x->model_conf->retry;
+}

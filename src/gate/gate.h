@@ -235,6 +235,8 @@ struct btz_forward {
 bool btz_exchange_forward(struct btz_exchange *x, unsigned attempt, struct btz_forward *out);
 /* How the attempt went, for the circuit: status 0: no response. */
 void btz_exchange_attempted(struct btz_exchange *x, unsigned status);
+/* May another upstream be asked after this status (0: no response)? `sent`: this one may have got the request. */
+bool btz_exchange_retries(const struct btz_exchange *x, unsigned status, bool sent);
 
 /* How the response is to be handled. */
 enum btz_response_mode {

@@ -367,6 +367,39 @@ static void test_models(void **state)
     gate_close(&p);
 }
 
+/* What was done, or may have been, is only done again where the model says so. */
+static void test_retries(void **state)
+{
+    static const struct {
+        unsigned status;
+        bool sent, careful, eager;
+    } cases[] = {
+        { 0, false, true, true },    { 0, true, false, true },    { 429, true, true, true },
+        { 503, true, true, true },   { 500, true, false, true },  { 502, true, false, true },
+        { 504, true, false, true },  { 501, true, false, false }, { 400, true, false, false },
+        { 401, true, false, false }, { 200, true, false, false },
+    };
+    struct gate_place p;
+    struct talk t;
+
+    (void)state;
+    gate_open(&p, ONE "  models: [{name: small}, {name: eager, retry: true}]\n");
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+        assert_int_equal(btz_exchange_retries(t.x, cases[i].status, cases[i].sent),
+                         cases[i].careful);
+        finish(&t, BTZ_END_DONE);
+        ask(&t, &p, "/v1/chat/completions", KEY_ALICE,
+            "{\"model\":\"eager\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+        assert_int_equal(btz_exchange_retries(t.x, cases[i].status, cases[i].sent), cases[i].eager);
+        finish(&t, BTZ_END_DONE);
+    }
+    ask(&t, &p, "/v1/chat/completions", KEY_NO_ROLE, CHAT("hi")); /* no model was found for it */
+    assert_false(btz_exchange_retries(t.x, 500, true));
+    finish(&t, BTZ_END_REFUSED);
+    gate_close(&p);
+}
+
 static void list(struct gate_place *p, struct talk *t, const char *path, unsigned key)
 {
     begin(t, p, "/v1/chat/completions", gate_key(key));
@@ -634,25 +667,16 @@ static void test_guard_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),
-        cmocka_unit_test(test_several_keys),
-        cmocka_unit_test(test_revoked_between),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_passes_unchanged),
-        cmocka_unit_test(test_guard_in),
-        cmocka_unit_test(test_guard_out),
-        cmocka_unit_test(test_many_texts),
-        cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_stream_cut),
-        cmocka_unit_test(test_models),
-        cmocka_unit_test(test_list_of_models),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_durable),
-        cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_client_gone),
-        cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_guard_off),
-        cmocka_unit_test(test_shared_limits),
+        cmocka_unit_test(test_callers),          cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_revoked_between),  cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_passes_unchanged), cmocka_unit_test(test_guard_in),
+        cmocka_unit_test(test_guard_out),        cmocka_unit_test(test_many_texts),
+        cmocka_unit_test(test_stream),           cmocka_unit_test(test_stream_cut),
+        cmocka_unit_test(test_models),           cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_list_of_models),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_durable),          cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_work_elsewhere),
+        cmocka_unit_test(test_guard_off),        cmocka_unit_test(test_shared_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,14 +314,14 @@ static ngx_int_t refused(ngx_http_request_t *r, struct btz_nginx_ctx *c)
 ngx_int_t btz_nginx_next_handler(ngx_http_request_t *r)
 {
     struct btz_nginx_ctx *c = btz_nginx_ctx(r);
-    bool again;
+    bool sent = r->upstream && r->upstream->request_sent, again;
 
     if (r != r->main)
         return NGX_HTTP_NOT_FOUND;
     if (!c || !c->forwarded)
         return r->err_status >= NGX_HTTP_BAD_REQUEST ? refused(r, c) : NGX_HTTP_NOT_FOUND;
     /* A response that was turned away in response.c may be tried again; so may a request that nobody got. */
-    again = c->attempt_told || btz_nginx_retries(c, 0);
+    again = c->attempt_told || btz_exchange_retries(c->x, 0, sent);
     if (!c->attempt_told)
         btz_exchange_attempted(c->x, 0);
     ngx_http_clean_header(r);
@@ -336,16 +336,4 @@ ngx_int_t btz_nginx_next_handler(ngx_http_request_t *r)
     else
         btz_nginx_answer(c);
     return NGX_DONE;
-}
-
-bool btz_nginx_retries(const struct btz_nginx_ctx *c, unsigned status)
-{
-    const ngx_http_upstream_t *u = c->r->upstream;
-    bool lost = status == 0 && u && u->request_sent;
-
-    /* Nothing was done: nobody got it, or said that he would not. */
-    if (status == 429 || status == 503 || (status == 0 && !lost))
-        return true;
-    return (lost || status == 500 || status == 502 || status == 504) && c->x->model_conf &&
-           c->x->model_conf->retry;
 }

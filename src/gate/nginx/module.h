@@ -133,8 +133,6 @@ bool btz_nginx_post_work(struct btz_nginx_ctx *c);
 ngx_int_t btz_nginx_add_variables(ngx_conf_t *cf);
 void btz_nginx_forward(struct btz_nginx_ctx *c);
 ngx_int_t btz_nginx_next_handler(ngx_http_request_t *r);
-/* May another upstream be asked after this status? 0: no response. */
-bool btz_nginx_retries(const struct btz_nginx_ctx *c, unsigned status);
 
 /* response.c */
 ngx_int_t btz_nginx_filters(ngx_conf_t *cf);

@@ -259,7 +259,7 @@ static ngx_int_t begin_response(struct btz_nginx_ctx *c)
     btz_exchange_attempted(c->x, head.status);
     c->attempt_told = true;
     /* Another one is tried: error_page leads to it. */
-    if (!c->forward.last && btz_nginx_retries(c, head.status))
+    if (!c->forward.last && btz_exchange_retries(c->x, head.status, true))
         return NGX_HTTP_BAD_GATEWAY;
     drop_headers(r);
     r->upstream->buffering = 0;
