@@ -31,38 +31,39 @@ static ngx_str_t text_of(const char *text)
     return (ngx_str_t){ text ? strlen(text) : 0, (u_char *)text };
 }
 
+/* Borrowed. */
+static ngx_str_t bytes_of(struct btz_slice s)
+{
+    return (ngx_str_t){ s.len, (u_char *)s.ptr };
+}
+
+static ngx_str_t bearer(struct btz_nginx_ctx *c, struct btz_slice key)
+{
+    ngx_str_t out = { 0, ngx_pnalloc(c->r->pool, key.len + 7) };
+
+    if (out.data)
+        out.len =
+            (size_t)(ngx_cpymem(ngx_cpymem(out.data, "Bearer ", 7), key.ptr, key.len) - out.data);
+    return out;
+}
+
 /* Only the location of an attempt sees it. */
 static ngx_str_t credential(struct btz_nginx_ctx *c)
 {
     const struct btz_upstream_conf *u = upstream_of(c);
-    ngx_str_t out = ngx_null_string;
-    size_t n;
 
     if (!u || !u->credential || !u->credential[0])
-        return out;
-    if (u->credential_as != BTZ_CREDENTIAL_BEARER)
-        return text_of(u->credential);
-    n = strlen(u->credential);
-    out.data = ngx_pnalloc(c->r->pool, n + 7);
-    if (!out.data)
-        return out;
-    out.len = (size_t)(ngx_cpymem(ngx_cpymem(out.data, "Bearer ", 7), u->credential, n) - out.data);
-    return out;
+        return (ngx_str_t)ngx_null_string;
+    return u->credential_as == BTZ_CREDENTIAL_BEARER ? bearer(c, btz_str(u->credential))
+                                                     : text_of(u->credential);
 }
 
 /* For the daemon: clients of Anthropic carry what they have in x-api-key. */
 static ngx_str_t token(struct btz_nginx_ctx *c)
 {
     struct btz_slice key = c->in.x_api_key.len ? c->in.x_api_key : c->in.api_key;
-    ngx_str_t out = { c->in.authorization.len, (u_char *)c->in.authorization.ptr };
 
-    if (out.len || key.len == 0)
-        return out;
-    out.data = ngx_pnalloc(c->r->pool, key.len + 7);
-    if (!out.data)
-        return out;
-    out.len = (size_t)(ngx_cpymem(ngx_cpymem(out.data, "Bearer ", 7), key.ptr, key.len) - out.data);
-    return out;
+    return c->in.authorization.len || key.len == 0 ? bytes_of(c->in.authorization) : bearer(c, key);
 }
 
 static ngx_str_t client_header(ngx_http_request_t *r, const char *name)
@@ -94,17 +95,10 @@ static ngx_str_t idempotency(struct btz_nginx_ctx *c)
 
 static ngx_str_t trace(struct btz_nginx_ctx *c)
 {
-    ngx_str_t out = ngx_null_string;
     char text[BTZ_TRACE_TEXT + 1];
 
-    if (!c->x || !btz_exchange_traceparent(c->x, text))
-        return out;
-    out.data = ngx_pnalloc(c->r->pool, BTZ_TRACE_TEXT);
-    if (!out.data)
-        return out;
-    ngx_memcpy(out.data, text, BTZ_TRACE_TEXT);
-    out.len = BTZ_TRACE_TEXT;
-    return out;
+    return c->x && btz_exchange_traceparent(c->x, text) ? btz_nginx_str(c->r->pool, btz_str(text))
+                                                        : (ngx_str_t)ngx_null_string;
 }
 
 static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
@@ -125,12 +119,11 @@ static ngx_str_t value_of(struct btz_nginx_ctx *c, enum variable which)
     case VARIABLE_IDEMPOTENCY:
         return idempotency(c);
     case VARIABLE_SESSION:
-        return (ngx_str_t){ c->forward.mcp_session.len, (u_char *)c->forward.mcp_session.ptr };
+        return bytes_of(c->forward.mcp_session);
     case VARIABLE_TRACE:
         return trace(c);
     case VARIABLE_COOKIE: /* one credential at a time */
-        return token(c).len ? (ngx_str_t)ngx_null_string
-                            : (ngx_str_t){ c->in.cookie.len, (u_char *)c->in.cookie.ptr };
+        return token(c).len ? (ngx_str_t)ngx_null_string : bytes_of(c->in.cookie);
     default:
         return token(c);
     }
@@ -257,9 +250,8 @@ static bool prepare(struct btz_nginx_ctx *c)
 {
     c->forwarded = true;
     c->accept = c->forward.accept ? text_of(c->forward.accept) : client_header(c->r, "accept");
-    c->content_type = c->forward.content_type
-                          ? text_of(c->forward.content_type)
-                          : (ngx_str_t){ c->in.content_type.len, (u_char *)c->in.content_type.ptr };
+    c->content_type =
+        c->forward.content_type ? text_of(c->forward.content_type) : bytes_of(c->in.content_type);
     return put_uri(c) && put_body(c);
 }
 
