@@ -245,6 +245,7 @@ for header in 'Authorization: Bearer btz_nonsense' 'Authorization: Bearer eyJhbG
     is "$(grep -vx 401 codes | sort -u)" 429 "many strangers at once are turned away (${#header})"
     is "$(code ask /v1/models)" 200 "and a caller is not"
 done
+sleep 1 # in the next second strangers are refused as before
 
 # Bytes that no library would send.
 if command -v node >/dev/null; then
