@@ -131,7 +131,7 @@ enum btz_step btz_exchange_target(struct btz_exchange *x)
 
 /* ---- going there ------------------------------------------------------------------------------------------------------ */
 
-/* What goes upstream stays as long as the answer lasts: without room to grow. */
+/* Without room to grow: some upstreams answer before they read all of it. */
 static void fit(struct btz_buf *b)
 {
     uint8_t *fitted = b->len > 0 && b->len < b->cap ? realloc(b->ptr, b->len) : NULL;
@@ -255,4 +255,9 @@ bool btz_exchange_retries(const struct btz_exchange *x, unsigned status, bool se
         return true;
     return (lost || status == 500 || status == 502 || status == 504) && x->model_conf &&
            x->model_conf->retry;
+}
+
+void btz_exchange_sent(struct btz_exchange *x)
+{
+    btz_buf_release(&x->out_body);
 }

@@ -291,7 +291,7 @@ enum btz_err btz_front_models_plain(const struct btz_front_models *m, const char
         out,
         "        server_name _;\n"
         "        client_header_buffer_size 2k;\n"
-        "        request_pool_size 2k;\n" /* a waiting stream fills four of them, and two of 4k */
+        "        request_pool_size 1k;\n" /* what is left of blocks is as much for each waiting stream */
         "        default_type application/json;\n"
         "        if ($host !~ \"^(localhost|127\\.0\\.0\\.[0-9]+|\\[::1\\])$\") {\n"
         "            return 421 '{\"error\":{\"message\":\"use localhost or 127.0.0.1\","

@@ -237,6 +237,8 @@ bool btz_exchange_forward(struct btz_exchange *x, unsigned attempt, struct btz_f
 void btz_exchange_attempted(struct btz_exchange *x, unsigned status);
 /* May another upstream be asked after this status (0: no response)? `sent`: this one may have got the request. */
 bool btz_exchange_retries(const struct btz_exchange *x, unsigned status, bool sent);
+/* The upstream has all of it and nobody else is asked: forward.body is not there any more. */
+void btz_exchange_sent(struct btz_exchange *x);
 
 /* How the response is to be handled. */
 enum btz_response_mode {

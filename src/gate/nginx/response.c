@@ -245,6 +245,18 @@ static ngx_int_t send_headers(struct btz_nginx_ctx *c)
     return next_header(r);
 }
 
+/* Streams last for long, and the requests of some are large. */
+static void drop_request(struct btz_nginx_ctx *c)
+{
+    ngx_http_request_t *r = c->r;
+
+    if (!r->upstream->request_body_sent || !r->request_body)
+        return;
+    r->request_body->bufs = NULL;
+    r->request_body->buf = NULL;
+    btz_exchange_sent(c->x);
+}
+
 static ngx_int_t begin_response(struct btz_nginx_ctx *c)
 {
     ngx_http_request_t *r = c->r;
@@ -261,6 +273,7 @@ static ngx_int_t begin_response(struct btz_nginx_ctx *c)
     /* Another one is tried: error_page leads to it. */
     if (!c->forward.last && btz_exchange_retries(c->x, head.status, true))
         return NGX_HTTP_BAD_GATEWAY;
+    drop_request(c);
     drop_headers(r);
     r->upstream->buffering = 0;
     step = btz_exchange_response(c->x, &head, &mode);
