@@ -15,6 +15,7 @@
 
 #include "cli/gate_settings.h"
 #include "cli/terminal.h"
+#include "gate/names.h"
 #include "watch/daemon.h"
 
 #define READY_MS 15000
@@ -74,6 +75,7 @@ struct gate {
     struct btz_daemon *daemon;
     pid_t nginx;
     int status; /* of nginx, once it has ended */
+    struct btz_names *names;
     uint64_t reloads;
 };
 
@@ -242,6 +244,16 @@ static enum btz_err write_file(const struct gate *g, const char *name, const cha
     return btz_file_write(path, btz_str(text), 0600);
 }
 
+/* As nginx looks them up at the same time. */
+static enum btz_err watch_names(struct gate *g, const struct btz_cli_gate *own)
+{
+    if (!btz_front_has_models(&own->front.models))
+        return BTZ_OK;
+    if (!g->names)
+        BTZ_TRY(btz_names_start(NULL, &g->names));
+    return btz_names_set(g->names, own->front.models.conf);
+}
+
 /* The new configuration takes the place of the old one when nginx would take it; then nginx is told. */
 static enum btz_err reload(struct gate *g)
 {
@@ -267,7 +279,7 @@ static enum btz_err reload(struct gate *g)
     if (g->nginx <= 0 || kill(g->nginx, SIGHUP) != 0)
         return btz_fail_errno(BTZ_IO, "cannot tell nginx");
     g->front.renew_s = front.renew_s;
-    return BTZ_OK;
+    return watch_names(g, &next);
 }
 
 /* A reload makes a self-signed certificate anew, as a start does, when its time has come. The module reads bartizan.yaml
@@ -291,6 +303,21 @@ static void renew_certificate(struct gate *g)
     btz_cli_say(g->cli, "bartizan: ", text);
 }
 
+/* All of a reload, too. */
+static void follow_name(struct gate *g, const char *name)
+{
+    enum btz_err err = reload(g);
+    char text[5000];
+
+    if (err == BTZ_OK)
+        snprintf(text, sizeof text, "the addresses of %s changed: nginx was told", name);
+    else
+        snprintf(text, sizeof text,
+                 "warning: the addresses of %s changed, and nginx cannot be told: %s", name,
+                 btz_error_detail());
+    btz_cli_say(g->cli, "bartizan: ", text);
+}
+
 /* How it went stands in a file, for whoever asked. */
 static enum btz_err note_reload(struct gate *g, enum btz_err err)
 {
@@ -304,9 +331,10 @@ static enum btz_err note_reload(struct gate *g, enum btz_err err)
 
 static enum btz_err watch_both(struct gate *g)
 {
-    char pid[32];
+    char pid[32], name[256];
 
     BTZ_TRY(wait_ready(g));
+    BTZ_TRY(watch_names(g, &g->own));
     snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     BTZ_TRY(write_file(g, "reloaded", "0 ok\n"));
     BTZ_TRY(write_file(g, "run.pid", pid));
@@ -321,6 +349,8 @@ static enum btz_err watch_both(struct gate *g)
         }
         if (g->front.self_signed && time(NULL) >= g->front.renew_s)
             renew_certificate(g);
+        if (g->names && btz_names_moved(g->names, name, sizeof name))
+            follow_name(g, name);
         pause_ms(50);
     }
     return BTZ_OK;
@@ -363,6 +393,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
         err = watch_both(&g);
     snprintf(detail, sizeof detail, "%s", btz_error_detail());
     stop_nginx(&g);
+    btz_names_stop(g.names);
     btz_daemon_stop(g.daemon);
     if (err == BTZ_OK)
         return 0;
@@ -387,7 +418,8 @@ const struct btz_command btz_command_gate_run = {
         "models "
         "(/v1/chat/completions, /v1/messages and so on) are guarded and lead there; the address of "
         "the plain listener, if there is one, is printed below the first. `bartizan gate reload` "
-        "takes in changes of that section.\n\n"
+        "takes in changes of that section. When none of the addresses is left that the name of an "
+        "upstream had, it does a reload by itself (`gate.lookup`).\n\n"
         "Examples:\n"
         "  bartizan gate run\n"
         "  bartizan gate run --upstream http://127.0.0.1:11434\n"

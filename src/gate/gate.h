@@ -86,6 +86,7 @@ struct btz_gate_conf {
     struct btz_conf_list upstreams, models, routes, mcp, limits;
     const char *shared_limits; /* "redis://127.0.0.1:6379/0", "unix:/path"; empty: this machine's */
     int64_t shared_lease_ms;
+    int64_t lookup_ms; /* between two looks at the addresses of upstreams (names.h); 0: never */
     struct btz_guard_conf guard;
     struct btz_audit_conf audit;
     int64_t body_max,

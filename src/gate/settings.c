@@ -165,6 +165,10 @@ static const struct btz_conf_key keys[] = {
           "After that time the server takes a request for a dead gateway's and gives its "
           "concurrency back; requests that go on renew it every third of it."),
       .fallback = "10m", .min = 1500, .max = 86400000 },
+    { KEY(btz_gate_conf, lookup, lookup_ms, DURATION,
+          "How often `gate run` looks up the names of upstreams; when none of a name's addresses "
+          "is left, it does a reload. 0s: at starts and reloads only."),
+      .fallback = "30s", .min = 0, .max = 86400000 },
     { KEY(btz_gate_conf, guard, guard, STRUCT, "What is looked for in texts, and what is done."),
       .of = &btz_guard_conf_struct },
     { KEY(btz_gate_conf, audit, audit, STRUCT, "How requests are written down."), .of = &audit },

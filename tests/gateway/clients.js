@@ -168,8 +168,9 @@ async function names(work, mock) {
             s.listen(servers[0]?.address().port ?? 0, address, () => done(s));
         }));
     const upstreams = [...section(mock).upstreams, { name: 'named', url: `http://models.example:${servers[0].address().port}`, dialect: 'plain' }];
-    const w = await Gateway.start(work, mock, { name: 'names', via, gate: { upstreams, routes: [{ path: '/score', upstream: 'named', resource: 'endpoint/score' }] } });
-    const from = async () => (await w.post('/score', { input: 'x' })).json?.from;
+    const routes = [{ path: '/score', upstream: 'named', resource: 'endpoint/score' }];
+    const w = await Gateway.start(work, mock, { name: 'names', via, gate: { upstreams, lookup: '0s', routes } });
+    const from = async (of = w) => (await of.post('/score', { input: 'x' })).json?.from;
     try {
         await test('an upstream whose address changes is asked at the new one after a reload', async () => {
             is(await from(), '127.0.0.1', 'before');
@@ -188,6 +189,20 @@ async function names(work, mock) {
             }
             ok(/models\.example/.test(said), said || 'it was taken in');
             is(await from(), '127.0.0.2', 'afterwards');
+        });
+        await test('an upstream whose address changes is followed without a word, and a stream goes on', async () => {
+            point('127.0.0.1');
+            const other = await Gateway.start(work, mock, { name: 'followed', via, gate: { upstreams, lookup: '1s', routes } });
+            try {
+                is(await from(other), '127.0.0.1', 'before');
+                const stream = other.post('/v1/chat/completions', { model: 'mock-1', messages: [{ role: 'user', content: 'mock:size=1,slow=150;' }], stream: true });
+                point('127.0.0.2');
+                await until('the new address', async () => await from(other) === '127.0.0.2');
+                is(read('chat', (await stream).text, true).only('t'), 'Hello from the mock.', 'the stream');
+                ok(/addresses of models\.example changed/.test(other.log()), other.log());
+            } finally {
+                await other.stop();
+            }
         });
     } finally {
         await w.stop();
