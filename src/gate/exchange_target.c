@@ -185,18 +185,23 @@ static struct btz_slice base_of(const char *url)
 static bool path_of(struct btz_exchange *x, const struct candidate *c, struct btz_forward *out)
 {
     const struct btz_upstream_conf *u = x->gate->conf->upstreams.items;
-    struct btz_slice base = base_of(u[c->upstream].url), path = x->in->path;
+    struct btz_slice base = base_of(u[c->upstream].url), path = x->in->path, root = btz_str("");
     const char *whole;
 
     if (x->route->mcp)
         path = btz_str(x->route->mcp->path);
     else if (c->protocol != x->route->protocol)
         path = btz_str(c->protocol == BTZ_PROTOCOL_CHAT ? "/v1/chat/completions" : "/v1/messages");
-    /* People write the address with /v1, as the vendors document it, or without. */
-    if (base.len >= 3 && btz_slice_is(btz_slice_sub(base, base.len - 3, 3), "/v1") &&
-        btz_slice_has_prefix(path, btz_str("/v1/")))
-        base.len -= 3;
-    whole = btz_arena_printf(&x->arena, "%.*s%.*s", BTZ_SLICE_ARG(base), BTZ_SLICE_ARG(path));
+    if (btz_slice_has_prefix(path, btz_str("/v1/")) && !x->route->mcp) {
+        root = btz_str(u[c->upstream].root);
+        path = btz_slice_sub(path, 3, path.len);
+    }
+    /* People write the address with its root, as the vendors document it, or without. */
+    if (root.len > 0 && base.len >= root.len &&
+        btz_slice_equal(btz_slice_sub(base, base.len - root.len, root.len), root))
+        base.len -= root.len;
+    whole = btz_arena_printf(&x->arena, "%.*s%.*s%.*s", BTZ_SLICE_ARG(base), BTZ_SLICE_ARG(root),
+                             BTZ_SLICE_ARG(path));
     out->path = btz_str(whole);
     return whole != NULL;
 }

@@ -34,6 +34,7 @@ struct btz_upstream_conf {
     const char *name; /* [a-z0-9-]{1,40} */
     const char *
         url; /* "https://api.openai.com", "http://127.0.0.1:11434", perhaps with a path before /v1 */
+    const char *root;       /* stands there in the place of /v1: "/v1", "/v1beta/openai", "" */
     int dialect;            /* enum btz_upstream_dialect */
     const char *credential; /* secret; sent as `credential_as`; the client's is never sent on */
     int credential_as;      /* enum btz_credential_kind */

@@ -14,8 +14,11 @@ static const struct btz_conf_key upstream_keys[] = {
     { KEY(btz_upstream_conf, name, name, STRING, "Name of the upstream: a-z, 0-9 and -."),
       .required = true, .example = "model-server" },
     { KEY(btz_upstream_conf, url, url, STRING,
-          "Where it is, without /v1: https://api.openai.com, http://127.0.0.1:11434."),
+          "Where it is, with or without /v1: https://api.openai.com, http://127.0.0.1:11434."),
       .required = true, .example = "http://127.0.0.1:11434" },
+    { KEY(btz_upstream_conf, root, root, STRING,
+          "What stands in the place of /v1 there: /v1beta/openai, /api/paas/v4; empty: nothing."),
+      .fallback = "/v1" },
     { KEY(btz_upstream_conf, dialect, dialect, ENUM,
           "What it speaks: openai, anthropic, ollama, mcp or plain; where clients speak another, "
           "openai and anthropic are translated into each other."),

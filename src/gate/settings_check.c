@@ -56,6 +56,14 @@ static enum btz_err check_url(const struct btz_upstream_conf *u)
                         "gate: upstream %s: `url` must be http:// or https:// with a host, perhaps "
                         "a port and a path, found \"%.100s\"",
                         u->name, u->url);
+    if (u->root[0] && (u->root[0] != '/' || u->root[strlen(u->root) - 1] == '/' ||
+                       has_bad_bytes(u->root) || strpbrk(u->root, "?#") || strstr(u->root, "//") ||
+                       strstr(u->root, "/.") || strlen(u->root) > 200))
+        return btz_fail(
+            BTZ_USAGE,
+            "gate: upstream %s: `root` must be a path such as /v1beta/openai, or empty, "
+            "found \"%.100s\"",
+            u->name, u->root);
     return BTZ_OK;
 }
 

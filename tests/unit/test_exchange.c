@@ -664,19 +664,71 @@ static void test_guard_off(void **state)
     gate_close(&p);
 }
 
+/* Vendors whose API is not below /v1. */
+static void test_roots(void **state)
+{
+    static const struct {
+        const char *upstream, *path, *wanted;
+    } cases[] = {
+        { "url: 'http://a.example'", "/v1/chat/completions", "/v1/chat/completions" },
+        { "url: 'http://a.example/v1/'", "/v1/chat/completions", "/v1/chat/completions" },
+        { "url: 'http://a.example/openai/v1'", "/v1/chat/completions",
+          "/openai/v1/chat/completions" },
+        { "url: 'http://a.example', root: /v1beta/openai", "/v1/chat/completions",
+          "/v1beta/openai/chat/completions" },
+        { "url: 'http://a.example/v1beta/openai/', root: /v1beta/openai", "/v1/chat/completions",
+          "/v1beta/openai/chat/completions" },
+        { "url: 'http://a.example/api/paas/v4', root: ''", "/v1/chat/completions",
+          "/api/paas/v4/chat/completions" },
+        { "url: 'http://a.example/v1', root: /api", "/v1/chat/completions",
+          "/v1/api/chat/completions" },
+        { "url: 'http://a.example/x', root: /api", "/score", "/x/score" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        struct gate_place p;
+        struct talk t;
+        char yaml[400];
+
+        snprintf(yaml, sizeof yaml,
+                 "gate:\n  upstreams: [{name: up, %s}]\n"
+                 "  routes: [{path: /score, upstream: up, resource: endpoint/score}]\n",
+                 cases[i].upstream);
+        gate_open(&p, yaml);
+        ask(&t, &p, cases[i].path, KEY_ALICE, CHAT("hi"));
+        assert_int_equal(t.step, BTZ_STEP_GO);
+        if (!btz_slice_is(forward(&t).path, cases[i].wanted))
+            fail_msg("%s: %.*s", cases[i].upstream, BTZ_SLICE_ARG(forward(&t).path));
+        finish(&t, BTZ_END_CLIENT_GONE);
+        gate_close(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),          cmocka_unit_test(test_several_keys),
-        cmocka_unit_test(test_revoked_between),  cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_passes_unchanged), cmocka_unit_test(test_guard_in),
-        cmocka_unit_test(test_guard_out),        cmocka_unit_test(test_many_texts),
-        cmocka_unit_test(test_stream),           cmocka_unit_test(test_stream_cut),
-        cmocka_unit_test(test_models),           cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_list_of_models),   cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_durable),          cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_guard_off),        cmocka_unit_test(test_shared_limits),
+        cmocka_unit_test(test_callers),
+        cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_revoked_between),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_passes_unchanged),
+        cmocka_unit_test(test_roots),
+        cmocka_unit_test(test_guard_in),
+        cmocka_unit_test(test_guard_out),
+        cmocka_unit_test(test_many_texts),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_stream_cut),
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_list_of_models),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_client_gone),
+        cmocka_unit_test(test_work_elsewhere),
+        cmocka_unit_test(test_guard_off),
+        cmocka_unit_test(test_shared_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

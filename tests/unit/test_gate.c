@@ -63,6 +63,10 @@ static void test_settings(void **state)
         { TWO "  models: [{name: m, upstreams: [{upstream: a}]}]\n"
               "  routes: [{path: /score, upstream: a, resource: endpoint/score}]\n",
           NULL },
+        { "gate: {upstreams: [{name: a, url: 'http://x', root: v1}]}", "root" },
+        { "gate: {upstreams: [{name: a, url: 'http://x', root: /v1/}]}", "root" },
+        { "gate: {upstreams: [{name: a, url: 'http://x', root: '/v1/../x'}]}", "root" },
+        { "gate: {upstreams: [{name: a, url: 'http://x', root: ''}]}", NULL },
         { "gate: {upstreams: [{name: a, url: 'http://x'}], routes: [{path: score, upstream: a, "
           "resource: r}]}",
           "plain path" },
