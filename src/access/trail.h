@@ -113,7 +113,7 @@ struct btz_trail_filter { /* NULL and 0: any */
      * such as "10.0.0.0/8"; the others: equal. Of entries whose content is deleted only what the leaf says in clear
      * can match. */
     const char *principal, *resource, *action, *verdict, *address, *event, *key, *session,
-        *operation;
+        *operation, *request;
     uint64_t from_ms, until_ms; /* [from, until) */
     uint64_t from_index,
         until_index; /* ledger indices [from, until); 0: from the start, to the end */

@@ -115,6 +115,13 @@ for name in X-Bartizan-Request-Id X-Bartizan-Guard X-Bartizan-Overhead-Ms; do
     grep -qi "^$name: ." head
     ok $? "the answer says $name"
 done
+id=$(tr -d '\r' <head | sed -n 's/^X-Bartizan-Request-Id: //Ip')
+for _ in $(seq 100); do
+    "$bartizan" access log --state state --request "$id" --format json >entry
+    [ "$(jq '.items | length' entry)" != 0 ] && break
+    sleep 0.05
+done
+is "$(jq -r '[.items[] | .request + " " + .call.model] | join(",")' entry)" "$id plain" "by which its entry is found, and it alone"
 is "$(curl -sS --max-time 20 -o answer -w '%{http_code}' "$url/v1/chat/completions" -d '{"model":"plain"}')" 401 "nobody is refused"
 is "$(jq -r .error.code answer)" invalid_api_key "in the words that SDKs know"
 is "$(curl -sS --max-time 20 -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer btz_nonsense' "$url/v1/chat/completions" -d '{}')" 401 "a key that is none, too"

@@ -608,6 +608,7 @@ static const char *const keys[] = { "key_01JD0000000000000000000001",
                                     "key_01JD0000000000000000000002" };
 static const char *const sessions[] = { "ses_01JD0000000000000000000001",
                                         "ses_01JD0000000000000000000002" };
+static const char *const requests[] = { "a0f5b7231e63a36a56ae21429fc7cf18", "of another form" };
 
 static bool same(const json_t *item, const char *name, const char *wanted)
 {
@@ -649,8 +650,8 @@ static bool by_hand(const json_t *item, const struct btz_trail_filter *q)
            starts(item, "resource", q->resource) && starts(item, "action", q->action) &&
            same(item, "verdict", q->verdict) && same(item, "event", q->event) &&
            same(item, "key", q->key) && same(item, "session", q->session) &&
-           same(item, "operation", q->operation) && of_net(item, q->address) && ms >= q->from_ms &&
-           (q->until_ms == 0 || ms < q->until_ms);
+           same(item, "operation", q->operation) && same(item, "request", q->request) &&
+           of_net(item, q->address) && ms >= q->from_ms && (q->until_ms == 0 || ms < q->until_ms);
 }
 
 static void add_random(struct fixture *f, struct btz_rng *r, unsigned count)
@@ -667,7 +668,8 @@ static void add_random(struct fixture *f, struct btz_rng *r, unsigned count)
                                      .action = pick(r, actions, 3),
                                      .resource = pick(r, resources, 4),
                                      .key = btz_rng_below(r, 2) ? pick(r, keys, 2) : NULL,
-                                     .session = btz_rng_below(r, 2) ? pick(r, sessions, 2) : NULL };
+                                     .session = btz_rng_below(r, 2) ? pick(r, sessions, 2) : NULL,
+                                     .request = btz_rng_below(r, 2) ? pick(r, requests, 2) : NULL };
 
         assert_ok(btz_trail_add(f->trail, f->store, &e, NULL));
     }
@@ -698,6 +700,8 @@ static struct btz_trail_filter random_filter(struct btz_rng *r, uint64_t from, u
         q.key = pick(r, keys, 2);
     if (btz_rng_below(r, 5) == 0)
         q.session = pick(r, sessions, 2);
+    if (btz_rng_below(r, 5) == 0)
+        q.request = pick(r, requests, 2);
     if (btz_rng_below(r, 4) == 0)
         q.operation = pick(r, operations, 2);
     if (btz_rng_below(r, 3) == 0)

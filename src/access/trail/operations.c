@@ -34,6 +34,7 @@ static const char *const formats[] = { "jsonl", "ocsf", "syslog", NULL };
         TEXT_FILTER("address", "Where the request came from: an address or a network."),           \
         TEXT_FILTER("key", "Id of the API key used."),                                             \
         TEXT_FILTER("session", "Id of the session."),                                              \
+        TEXT_FILTER("request", "Id of the request: X-Bartizan-Request-Id of its answer."),         \
         { .name = "event",                                                                         \
           .kind = BTZ_FIELD_TEXT,                                                                  \
           .place = BTZ_IN_QUERY,                                                                   \
@@ -66,6 +67,7 @@ static enum btz_err fill_filter(const struct btz_call *c, struct btz_trail_filte
         .address = btz_call_text(c, "address"),
         .key = btz_call_text(c, "key"),
         .session = btz_call_text(c, "session"),
+        .request = btz_call_text(c, "request"),
         .event = btz_call_text(c, "event"),
         .verdict = btz_call_text(c, "verdict"),
         .from_ms = btz_call_ms(c, "from", 0),

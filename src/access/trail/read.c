@@ -125,7 +125,8 @@ static bool matches(const struct reading *r, const json_t *entry)
         !equals(entry, "name", f->principal))
         return false;
     return fits(entry, "resource", f->resource) && equals(entry, "key", f->key) &&
-           equals(entry, "session", f->session) && from_net(r, entry);
+           equals(entry, "session", f->session) && equals(entry, "request", f->request) &&
+           from_net(r, entry);
 }
 
 /* ---- opening ---- */

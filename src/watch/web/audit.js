@@ -26,6 +26,7 @@ const filters = [
     { name: 'principal', label: 'Person or service' }, { name: 'event', label: 'Event', kind: 'select', options: [['', 'any'], ...events.map((e) => [e, e])] },
     { name: 'operation', label: 'Operation', placeholder: 'user.create' }, { name: 'resource', label: 'Resource' }, { name: 'action', label: 'Action' },
     { name: 'verdict', label: 'Verdict', kind: 'select', options: [['', 'any'], ['allow', 'allow'], ['deny', 'deny'], ['error', 'error']] }, { name: 'address', label: 'Address' },
+    { name: 'request', label: 'Request', placeholder: 'X-Bartizan-Request-Id' },
     { name: 'from', label: 'From', kind: 'datetime-local' }, { name: 'until', label: 'Until', kind: 'datetime-local' },
 ];
 
