@@ -21,29 +21,67 @@ static uint64_t millionths(double cost)
     return cost >= 1e12 ? (uint64_t)1e18 : (uint64_t)(cost * 1e6 + 0.999999);
 }
 
+/* How much of it: money as people write it. */
+static const char *amount(enum btz_limit_kind kind, uint64_t n, char out[48])
+{
+    size_t len;
+
+    if (kind != BTZ_LIMIT_BUDGET) {
+        snprintf(out, 48, "%" PRIu64, n);
+        return out;
+    }
+    len = (size_t)snprintf(out, 48, "%" PRIu64 ".%06" PRIu64, n / 1000000, n % 1000000);
+    while (out[len - 1] == '0')
+        out[--len] = '\0';
+    if (out[len - 1] == '.')
+        out[len - 1] = '\0';
+    return out;
+}
+
+static const char *whose(const struct btz_refusal *why, char out[160])
+{
+    static const char *const words[] = { [BTZ_LIMIT_PRINCIPAL] = "",
+                                         [BTZ_LIMIT_GROUP] = "the group ",
+                                         [BTZ_LIMIT_KEY] = "the key ",
+                                         [BTZ_LIMIT_MODEL] = "the model " };
+
+    if (why->scope == BTZ_LIMIT_EVERYTHING)
+        return "everybody together";
+    snprintf(out, 160, "%s%s", words[why->scope], why->name);
+    return out;
+}
+
 static enum btz_step refuse_limit(struct btz_exchange *x, const struct btz_refusal *why)
 {
-    static const char *const codes[] = {
-        [BTZ_LIMIT_REQUESTS_PER_MINUTE] = "rate_limited",
-        [BTZ_LIMIT_TOKENS_PER_MINUTE] = "rate_limited",
-        [BTZ_LIMIT_CONCURRENCY] = "rate_limited",
-        [BTZ_LIMIT_BUDGET] = "budget_exceeded",
-        [BTZ_LIMIT_REQUEST_BYTES] = "request_too_large",
-        [BTZ_LIMIT_RESPONSE_BYTES] = "response_too_large",
+    static const struct {
+        const char *code, *of;
+    } kinds[] = {
+        [BTZ_LIMIT_REQUESTS_PER_MINUTE] = { "rate_limited", "requests a minute" },
+        [BTZ_LIMIT_TOKENS_PER_MINUTE] = { "rate_limited", "tokens a minute" },
+        [BTZ_LIMIT_CONCURRENCY] = { "rate_limited", "requests at a time" },
+        [BTZ_LIMIT_BUDGET] = { "budget_exceeded", "of the budget" },
+        [BTZ_LIMIT_REQUEST_BYTES] = { "request_too_large", "bytes of a request" },
+        [BTZ_LIMIT_RESPONSE_BYTES] = { "response_too_large", "bytes of an answer" },
     };
-    static const char *const words[] = {
-        [BTZ_LIMIT_REQUESTS_PER_MINUTE] = "requests a minute",
-        [BTZ_LIMIT_TOKENS_PER_MINUTE] = "tokens a minute",
-        [BTZ_LIMIT_CONCURRENCY] = "requests at a time",
-        [BTZ_LIMIT_BUDGET] = "millionths of the budget",
-        [BTZ_LIMIT_REQUEST_BYTES] = "bytes of a request",
-        [BTZ_LIMIT_RESPONSE_BYTES] = "bytes of an answer",
-    };
-    bool large = why->kind == BTZ_LIMIT_REQUEST_BYTES;
+    enum btz_limit_kind kind = why->kind;
+    bool large = kind == BTZ_LIMIT_REQUEST_BYTES;
+    bool tokens = kind == BTZ_LIMIT_TOKENS_PER_MINUTE || kind == BTZ_LIMIT_BUDGET;
+    uint64_t asked = kind == BTZ_LIMIT_BUDGET ? millionths(x->cost_bound) : x->token_bound;
+    char limit[48], may[48], name[160];
 
-    btz_exchange_refuse(x, large ? 413 : 429, codes[why->kind],
-                        "the limit of %" PRIu64 " %s for %s is reached", why->limit,
-                        words[why->kind], why->name[0] ? why->name : "everything");
+    /* Waiting does not help: it is larger than all that there is. */
+    if (tokens && why->retry_after_s == 0 && why->limit > 0 && asked > why->limit)
+        btz_exchange_refuse(x, 429, kinds[kind].code,
+                            "this request may take up to %s %s, and the limit for %s is %s: "
+                            "lower its maximum of tokens",
+                            amount(kind, asked, may), kinds[kind].of, whose(why, name),
+                            amount(kind, why->limit, limit));
+    else
+        btz_exchange_refuse(x, large ? 413 : 429, kinds[kind].code,
+                            kind == BTZ_LIMIT_BUDGET ? "the budget of %s%s for %s is reached"
+                                                     : "the limit of %s %s for %s is reached",
+                            amount(kind, why->limit, limit),
+                            kind == BTZ_LIMIT_BUDGET ? "" : kinds[kind].of, whose(why, name));
     x->answer.retry_after_s = large ? 0 : why->retry_after_s;
     return BTZ_STEP_REFUSE;
 }

@@ -436,6 +436,43 @@ static void test_list_of_models(void **state)
     gate_close(&p);
 }
 
+/* Whoever is refused reads whose limit it is, in the currency he knows, and whether waiting helps. */
+static void test_limits_in_words(void **state)
+{
+    static const struct {
+        const char *limit, *says;
+    } cases[] = {
+        { "each: principal, budget: 0.0015", "\"this request may take up to 0.004112 of the "
+                                             "budget, and the limit for alice is 0.0015: "
+                                             "lower its maximum of tokens\"" },
+        { "each: group, name: staff, tokens_per_minute: 50",
+          "\"this request may take up to 4112 tokens a minute, and the limit for the group staff "
+          "is "
+          "50: lower its maximum of tokens\"" },
+        { "each: everything, budget: 0", "\"the budget of 0 for everybody together is reached\"" },
+        { "each: model, name: small, concurrency: 0",
+          "\"the limit of 0 requests at a time for the model small is reached\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        BTZ_BUF_RELEASE struct btz_buf yaml = BTZ_BUF(4096);
+        struct gate_place p;
+        struct talk t;
+
+        assert_int_equal(
+            btz_buf_printf(&yaml,
+                           ONE "  models: [{name: small, input_price: 1, output_price: 1}]\n"
+                               "  limits: [{%s}]\n%c",
+                           cases[i].limit, 0),
+            BTZ_OK);
+        gate_open(&p, (const char *)yaml.ptr);
+        ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
+        refused(&t, 429, cases[i].says);
+        gate_close(&p);
+    }
+}
+
 static void test_limits(void **state)
 {
     struct gate_place p;
@@ -554,7 +591,7 @@ static void test_client_gone(void **state)
         finish(&t, BTZ_END_CLIENT_GONE);
     }
     ask(&t, &p, "/v1/chat/completions", KEY_ALICE, CHAT("hi"));
-    refused(&t, 429, "rate_limited");
+    refused(&t, 429, "\"the limit of 6 requests a minute for alice is reached\"");
     gate_close(&p);
     /* Not so where the upstream itself failed, five times in a row. */
     gate_open(&p, ONE);
@@ -708,27 +745,17 @@ static void test_roots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),
-        cmocka_unit_test(test_several_keys),
-        cmocka_unit_test(test_revoked_between),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_passes_unchanged),
-        cmocka_unit_test(test_roots),
-        cmocka_unit_test(test_guard_in),
-        cmocka_unit_test(test_guard_out),
-        cmocka_unit_test(test_many_texts),
-        cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_stream_cut),
-        cmocka_unit_test(test_models),
-        cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_list_of_models),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_durable),
-        cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_client_gone),
-        cmocka_unit_test(test_work_elsewhere),
-        cmocka_unit_test(test_guard_off),
-        cmocka_unit_test(test_shared_limits),
+        cmocka_unit_test(test_callers),          cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_revoked_between),  cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_passes_unchanged), cmocka_unit_test(test_roots),
+        cmocka_unit_test(test_guard_in),         cmocka_unit_test(test_guard_out),
+        cmocka_unit_test(test_many_texts),       cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_stream_cut),       cmocka_unit_test(test_models),
+        cmocka_unit_test(test_retries),          cmocka_unit_test(test_list_of_models),
+        cmocka_unit_test(test_limits),           cmocka_unit_test(test_limits_in_words),
+        cmocka_unit_test(test_durable),          cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_work_elsewhere),
+        cmocka_unit_test(test_guard_off),        cmocka_unit_test(test_shared_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
