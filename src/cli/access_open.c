@@ -22,8 +22,10 @@ static enum btz_err default_settings(struct btz_cli *cli, struct btz_arena *aren
 enum btz_err btz_cli_access_settings(struct btz_cli *cli, struct btz_arena *arena,
                                      struct btz_settings *out)
 {
-    return access(cli->config_path, F_OK) == 0 ? btz_cli_settings(cli, arena, out)
-                                               : default_settings(cli, arena, out);
+    bool is_there;
+
+    BTZ_TRY(btz_cli_config_there(cli, &is_there));
+    return is_there ? btz_cli_settings(cli, arena, out) : default_settings(cli, arena, out);
 }
 
 enum btz_err btz_cli_access_open(struct btz_cli *cli, const struct btz_fetch *fetch,

@@ -76,6 +76,10 @@ int btz_cli_fail(struct btz_cli *cli, enum btz_err err);
 /* The environment, for configuration loaders. */
 const struct btz_conf_env *btz_cli_env(void);
 
+#define BTZ_CONFIG_FILE "bartizan.yaml"
+/* Is there a file of settings? What can do without takes its defaults; one that --config names has to be there. */
+BTZ_CHECKED enum btz_err btz_cli_config_there(const struct btz_cli *cli, bool *out);
+
 /* bartizan.yaml, or what --config names, with the state folder of --state. Everything in the arena. */
 struct btz_settings;
 BTZ_CHECKED enum btz_err btz_cli_settings(struct btz_cli *cli, struct btz_arena *arena,

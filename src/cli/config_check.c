@@ -2,9 +2,20 @@
 #include <math.h>
 
 #include "cli/cli.h"
+#include "gate/gate.h"
 #include "watch/watch.h"
 
 #define CHECK_CAP ((size_t)256 << 20)
+
+/* Whether it can be made is known only by making it: detectors read rules, words and files. */
+static enum btz_err check_guard(struct btz_cli *cli, struct btz_arena *arena,
+                                const struct btz_settings *s)
+{
+    const struct btz_gate_conf *gate = btz_settings_of(s, &btz_section_gate);
+    enum btz_err err = btz_gate_guard_check(&gate->guard, cli->config_path, arena);
+
+    return err == BTZ_OK ? BTZ_OK : btz_fail_context(err, "%s: gate", cli->config_path);
+}
 
 static enum btz_err check(struct btz_cli *cli, struct btz_arena *arena, struct btz_settings *s)
 {
@@ -23,7 +34,7 @@ static enum btz_err check(struct btz_cli *cli, struct btz_arena *arena, struct b
         if (conf && btz_practices[i]->plan(conf, &ctx, arena, &plan, &forecast) != BTZ_OK)
             return btz_fail_context(BTZ_USAGE, "%s: %s", cli->config_path, btz_practices[i]->name);
     }
-    return BTZ_OK;
+    return check_guard(cli, arena, s);
 }
 
 static void print_text(struct btz_cli *cli, const char *label, const char *text)

@@ -1,4 +1,5 @@
 /* bartizan gate limits: what stands on the counters of the gateway. */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -149,7 +150,10 @@ static enum btz_err show(struct btz_cli *cli, const struct args *args, struct bt
         fprintf(cli->err,
                 "limits are counted in the server that gate.shared_limits names; below is what "
                 "this machine counted before\n");
-    if (stat(path, &st) == 0) { /* no gateway ran here yet: nothing was counted */
+    if (stat(path, &st) != 0) {
+        if (errno != ENOENT) /* else no gateway ran here yet: nothing was counted */
+            return btz_fail_errno(BTZ_IO, "%s", path);
+    } else {
         BTZ_TRY(btz_limits_view(path, conf->limits.items, conf->limits.count, &l));
         btz_limits_walk(l, btz_clock_unix_ms(), collect, list);
         btz_limits_close(l);

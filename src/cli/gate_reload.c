@@ -94,8 +94,7 @@ const struct btz_command btz_command_gate_reload = {
         "it, and only then tells it: what is wrong changes nothing. Requests and streams that are "
         "under way end with the settings they began with. Names of upstreams are looked up "
         "again.\n\n"
-        "Taken in is the section `gate`. Addresses to listen on, certificates that were given, and "
-        "the section "
-        "`access` need a restart of `bartizan gate run`.",
+        "Taken in is the section `gate`. Addresses to listen on, certificates that were given, "
+        "`otlp`, and the section `access` need a restart of `bartizan gate run`.",
     .run = run,
 };

@@ -223,6 +223,10 @@ static enum btz_err announce(struct gate *g)
                  g->front.certificate);
         btz_cli_say(g->cli, "bartizan: ", text);
     }
+    if (!btz_front_has_models(&g->own.front.models))
+        btz_cli_say(g->cli, "bartizan: ",
+                    "no model server is named (`gate: upstreams:` of bartizan.yaml, or "
+                    "--upstream): only the pages and the API are served");
     if (!g->front.loopback)
         btz_cli_say(g->cli, "bartizan: ", "listening beyond this machine, as asked for");
     if (fprintf(g->cli->out, "%s\n", g->front.origin) < 0 ||

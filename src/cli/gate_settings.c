@@ -45,7 +45,10 @@ static enum btz_err settings_file(struct btz_cli *cli, struct btz_cli_gate *g,
 {
     char path[PATH_MAX];
 
-    if (access(cli->config_path, F_OK) == 0) {
+    bool is_there;
+
+    BTZ_TRY(btz_cli_config_there(cli, &is_there));
+    if (is_there) {
         if (!realpath(cli->config_path, path))
             return btz_fail_errno(BTZ_IO, "%s", cli->config_path);
         g->front.models.settings = btz_arena_str(arena, btz_str(path));
@@ -64,6 +67,7 @@ static enum btz_err take_models(struct btz_cli *cli, const struct btz_cli_gate_a
                                 struct btz_arena *arena, struct btz_cli_gate *g)
 {
     struct btz_front_models *m = &g->front.models;
+    enum btz_err err;
 
     if (args->upstream)
         BTZ_TRY(btz_gate_conf_quick(g->gate, args->upstream, btz_cli_env(), arena));
@@ -77,6 +81,9 @@ static enum btz_err take_models(struct btz_cli *cli, const struct btz_cli_gate_a
                                                 : NULL;
     if (!btz_front_has_models(m))
         return BTZ_OK;
+    err = btz_gate_guard_check(&g->gate->guard, cli->config_path, arena);
+    if (err != BTZ_OK)
+        return btz_fail_context(err, "%s: gate", cli->config_path);
     BTZ_TRY(find_module(args->module, arena, &m->module));
     return settings_file(cli, g, arena);
 }
@@ -150,6 +157,20 @@ static enum btz_err read_all(int fd, struct btz_buf *out)
     return BTZ_OK;
 }
 
+/* "2026/11/29 17:08:58 [emerg] 325#325: WHY\nnginx: configuration file F test failed": WHY. */
+static struct btz_slice why_not(struct btz_slice said)
+{
+    static const char front[] = "[emerg] ", end[] = "\nnginx: configuration file ";
+    size_t at = btz_slice_find(said, btz_str(front), 0), to;
+
+    if (at < said.len) {
+        at = btz_slice_find(said, btz_str(": "), at);
+        said = at < said.len ? btz_slice_sub(said, at + 2, said.len) : said;
+    }
+    to = btz_slice_find(said, btz_str(end), 0);
+    return btz_slice_trim(to < said.len ? btz_slice_sub(said, 0, to) : said);
+}
+
 enum btz_err btz_cli_nginx_check(const char *folder, const char *conf)
 {
     BTZ_BUF_RELEASE struct btz_buf said = BTZ_BUF(SAID_MAX);
@@ -176,5 +197,5 @@ enum btz_err btz_cli_nginx_check(const char *folder, const char *conf)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return BTZ_OK;
     return btz_fail(BTZ_USAGE, "nginx does not take the configuration: %.*s",
-                    BTZ_SLICE_ARG(btz_slice_trim(btz_buf_slice(&said))));
+                    BTZ_SLICE_ARG(why_not(btz_buf_slice(&said))));
 }

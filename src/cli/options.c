@@ -11,7 +11,7 @@ const struct btz_option btz_common_options[] = {
       .offset = COMMON(config),
       .metavar = "FILE",
       .help = "Configuration to read.",
-      .fallback = "bartizan.yaml" },
+      .fallback = BTZ_CONFIG_FILE },
     { .name = "state",
       .kind = BTZ_OPTION_STRING,
       .offset = COMMON(state),
@@ -52,7 +52,7 @@ struct scan {
 
 void btz_common_init(struct btz_common_args *common)
 {
-    *common = (struct btz_common_args){ .config = "bartizan.yaml" };
+    *common = (struct btz_common_args){ .config = BTZ_CONFIG_FILE };
 }
 
 /* ---- values ---- */

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -13,15 +14,25 @@ enum btz_err btz_cli_settings(struct btz_cli *cli, struct btz_arena *arena,
     return BTZ_OK;
 }
 
+enum btz_err btz_cli_config_there(const struct btz_cli *cli, bool *out)
+{
+    *out = access(cli->config_path, F_OK) == 0;
+    if (*out || (errno == ENOENT && strcmp(cli->config_path, BTZ_CONFIG_FILE) == 0))
+        return BTZ_OK;
+    return btz_fail_errno(errno == ENOENT ? BTZ_USAGE : BTZ_IO, "--config %s", cli->config_path);
+}
+
 enum btz_err btz_cli_state(struct btz_cli *cli, struct btz_arena *arena, const char **out)
 {
     const struct btz_yaml *root;
+    bool is_there;
 
     if (cli->state_dir) {
         *out = cli->state_dir;
         return BTZ_OK;
     }
-    if (access(cli->config_path, F_OK) < 0) {
+    BTZ_TRY(btz_cli_config_there(cli, &is_there));
+    if (!is_there) {
         *out = ".bartizan";
         return BTZ_OK;
     }

@@ -56,15 +56,15 @@ static enum btz_err split(const char *listen, char host[72], uint16_t *port)
     uint64_t number;
 
     if (btz_parse_u64(btz_str(digits), &number) != BTZ_OK || number > 65535)
-        return btz_fail(BTZ_USAGE, "listen: expected ADDRESS:PORT, found \"%.80s\"", listen);
+        return btz_fail(BTZ_USAGE, "expected ADDRESS:PORT, found \"%.80s\"", listen);
     if (n > 2 && from[0] == '[' && from[n - 1] == ']') {
         from++;
         n -= 2;
     } else if (n && memchr(from, ':', n)) {
-        return btz_fail(BTZ_USAGE, "listen: IPv6 addresses stand in brackets, \"[::1]:8443\"");
+        return btz_fail(BTZ_USAGE, "IPv6 addresses stand in brackets, \"[::1]:8443\"");
     }
     if (n >= 72)
-        return btz_fail(BTZ_USAGE, "listen: \"%.80s\" is no address", listen);
+        return btz_fail(BTZ_USAGE, "\"%.80s\" is no address", listen);
     snprintf(host, 72, "%.*s", (int)n, from);
     if (!*host)
         snprintf(host, 72, "localhost");
@@ -102,12 +102,14 @@ enum btz_err btz_front_listen(const char *listen, struct btz_front *out)
                                                            : 0;
     if (!family)
         return btz_fail(BTZ_USAGE,
-                        "listen: \"%.60s\" is no address; names but localhost are not "
+                        "\"%.60s\" is no address; names but localhost are not "
                         "looked up",
                         out->host);
     errno = 0;
     if (!try_bind(family, out->host, &out->port))
-        return btz_fail_errno(BTZ_IO, "cannot listen on %s, port %u", out->host, out->port);
+        return btz_fail_errno(
+            BTZ_IO, family == AF_INET ? "cannot listen on %s:%u" : "cannot listen on [%s]:%u",
+            out->host, out->port);
     snprintf(out->listen[0], sizeof out->listen[0], family == AF_INET ? "%s:%u" : "[%s]:%u",
              out->host, out->port);
     out->loopback = is_loopback(family, out->host);
@@ -590,12 +592,16 @@ static enum btz_err take_origin(const struct btz_front_options *o, struct btz_fr
 static enum btz_err take_http(const struct btz_front_options *o, struct btz_front *out)
 {
     struct btz_front plain = { 0 };
+    enum btz_err err;
 
     if (!btz_front_has_models(&o->models) || !o->models.http || !*o->models.http)
         return BTZ_OK;
-    BTZ_TRY(btz_front_listen(o->models.http, &plain));
+    err = btz_front_listen(o->models.http, &plain);
+    if (err != BTZ_OK)
+        return btz_fail_context(err, "gate.http (--http)");
     if (!plain.loopback)
-        return btz_fail(BTZ_USAGE, "http: \"%.80s\" is not of this machine; use https there",
+        return btz_fail(BTZ_USAGE,
+                        "gate.http (--http): \"%.80s\" is not of this machine; use https there",
                         o->models.http);
     memcpy(out->http_listen, plain.listen, sizeof out->http_listen);
     snprintf(out->http, sizeof out->http,
@@ -605,12 +611,14 @@ static enum btz_err take_http(const struct btz_front_options *o, struct btz_fron
 
 static enum btz_err take_listen(const struct btz_front_options *o, struct btz_front *out)
 {
+    enum btz_err err;
+
     if (o->again) {
         *out = *o->again;
         return BTZ_OK;
     }
-    BTZ_TRY(btz_front_listen(o->listen ? o->listen : BTZ_FRONT_LISTEN, out));
-    return take_http(o, out);
+    err = btz_front_listen(o->listen ? o->listen : BTZ_FRONT_LISTEN, out);
+    return err == BTZ_OK ? take_http(o, out) : btz_fail_context(err, "--listen");
 }
 
 static enum btz_err check_models(const struct btz_front_models *m)

@@ -99,6 +99,9 @@ extern const struct btz_conf_struct btz_gate_conf_struct;
 /* What one struct cannot show: names that do not exist, upstreams twice, URLs, patterns. One upstream and no model: every
  * model is its. Errors: USAGE. */
 BTZ_CHECKED enum btz_err btz_gate_conf_check(const struct btz_gate_conf *conf);
+/* Can the guard be made of that? Reads the files that it names; those of schemas lie beside `yaml`. */
+BTZ_CHECKED enum btz_err btz_gate_guard_check(const struct btz_guard_conf *conf, const char *yaml,
+                                              struct btz_arena *arena);
 /* Only the section `gate:` and the state folder of a bartizan.yaml; for the module. */
 BTZ_CHECKED enum btz_err btz_gate_conf_load(const char *yaml, const struct btz_conf_env *env,
                                             struct btz_arena *arena, struct btz_gate_conf **out,

@@ -6,6 +6,7 @@
 #include "base/yaml.h"
 
 #define TEXTS_MAX 64
+#define NAMES_MAX 64
 
 static bool is_label(const char *text)
 {
@@ -34,13 +35,22 @@ static const struct btz_upstream_conf *upstream_of(const struct btz_gate_conf *c
 }
 
 static enum btz_err check_named(const struct btz_gate_conf *conf, const char *what,
-                                const char *name)
+                                const char *which, const char *name)
 {
+    const struct btz_upstream_conf *upstreams = conf->upstreams.items;
+    const char *names[NAMES_MAX], *near;
+    size_t count = 0;
+
     if (upstream_of(conf, name))
         return BTZ_OK;
+    for (; count < conf->upstreams.count && count < NAMES_MAX; count++)
+        names[count] = upstreams[count].name;
+    near = btz_nearest(name, names, count);
     return btz_fail(BTZ_USAGE,
-                    "gate: %s names the upstream \"%.60s\", which is not among `upstreams`", what,
-                    name);
+                    "gate: %s %.60s names the upstream \"%.60s\", which is not among `upstreams`"
+                    "%s%s%s",
+                    what, which, name, near ? "; did you mean `" : "", near ? near : "",
+                    near ? "`?" : "");
 }
 
 static enum btz_err check_url(const struct btz_upstream_conf *u)
@@ -103,7 +113,7 @@ static enum btz_err check_models(const struct btz_gate_conf *conf)
                 BTZ_USAGE, "gate: model %.60s: say by `upstreams` which of the upstreams serves it",
                 models[i].name);
         for (size_t k = 0; k < models[i].upstreams.count; k++)
-            BTZ_TRY(check_named(conf, "a model", served[k].upstream));
+            BTZ_TRY(check_named(conf, "model", models[i].name, served[k].upstream));
     }
     if (conf->models.count == 0 && conf->upstreams.count > 1)
         return btz_fail(BTZ_USAGE,
@@ -137,7 +147,7 @@ static enum btz_err check_routes(const struct btz_gate_conf *conf)
     for (size_t i = 0; i < conf->routes.count; i++) {
         const char *const *given = routes[i].methods.items;
 
-        BTZ_TRY(check_named(conf, "a route", routes[i].upstream));
+        BTZ_TRY(check_named(conf, "route", routes[i].path, routes[i].upstream));
         if (routes[i].path[0] != '/' || has_bad_bytes(routes[i].path) ||
             strcmp(routes[i].path, "/") == 0 || strstr(routes[i].path, "//") ||
             strstr(routes[i].path, "/."))
@@ -156,7 +166,7 @@ static enum btz_err check_routes(const struct btz_gate_conf *conf)
         BTZ_TRY(check_texts(&routes[i]));
     }
     for (size_t i = 0; i < conf->mcp.count; i++) {
-        BTZ_TRY(check_named(conf, "an mcp server", servers[i].upstream));
+        BTZ_TRY(check_named(conf, "mcp server", servers[i].name, servers[i].upstream));
         if (!is_label(servers[i].name))
             return btz_fail(BTZ_USAGE, "gate: mcp: a name is a-z, 0-9 and -, found \"%.60s\"",
                             servers[i].name);
@@ -186,6 +196,24 @@ static enum btz_err check_schemas(const struct btz_gate_conf *conf)
     return BTZ_OK;
 }
 
+static bool is_web_address(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
+/* A topic without words would look as if it were guarded. */
+static enum btz_err check_topics(const struct btz_gate_conf *conf)
+{
+    const struct btz_guard_topic_conf *topics = conf->guard.topics.items;
+
+    for (size_t i = 0; i < conf->guard.topics.count; i++)
+        if (topics[i].words.count == 0)
+            return btz_fail(BTZ_USAGE,
+                            "gate: guard: topic %.60s has no `words`: nothing would be found",
+                            topics[i].name);
+    return BTZ_OK;
+}
+
 enum btz_err btz_gate_conf_check(const struct btz_gate_conf *conf)
 {
     const struct btz_guard_rule_conf *rules = conf->guard.rules.items;
@@ -195,6 +223,11 @@ enum btz_err btz_gate_conf_check(const struct btz_gate_conf *conf)
     BTZ_TRY(check_models(conf));
     BTZ_TRY(check_routes(conf));
     BTZ_TRY(check_schemas(conf));
+    BTZ_TRY(check_topics(conf));
+    if (conf->otlp[0] && !is_web_address(conf->otlp))
+        return btz_fail(BTZ_USAGE,
+                        "gate: otlp: expected http:// or https:// with a host, found \"%.100s\"",
+                        conf->otlp);
     if (conf->shared_limits[0])
         BTZ_TRY(btz_redis_address_parse(conf->shared_limits, &shared));
     for (size_t i = 0; i < conf->guard.rules.count; i++)
@@ -245,6 +278,25 @@ static enum btz_err place_schemas(const struct btz_guard_conf *guard, const char
         if (!s[i].file)
             return BTZ_LIMIT;
     }
+    return BTZ_OK;
+}
+
+enum btz_err btz_gate_guard_check(const struct btz_guard_conf *conf, const char *yaml,
+                                  struct btz_arena *arena)
+{
+    struct btz_guard_conf placed = *conf;
+    struct btz_guard_schema_conf *schemas =
+        btz_arena_array(arena, conf->schemas.count, sizeof *schemas);
+    struct btz_guard *guard;
+
+    if (!schemas && conf->schemas.count > 0)
+        return BTZ_LIMIT;
+    for (size_t i = 0; i < conf->schemas.count; i++)
+        schemas[i] = ((const struct btz_guard_schema_conf *)conf->schemas.items)[i];
+    placed.schemas.items = schemas;
+    BTZ_TRY(place_schemas(&placed, yaml, arena));
+    BTZ_TRY(btz_guard_new(&placed, &guard));
+    btz_guard_free(guard);
     return BTZ_OK;
 }
 

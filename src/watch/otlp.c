@@ -188,15 +188,26 @@ void btz_otlp_span(struct btz_otlp *x, const struct btz_record_view *call)
 
 /* ---- sending ---- */
 
+struct posted {
+    bool taken;
+    char why[200];
+};
+
 static void on_done(void *user, const struct btz_http_reply *reply)
 {
-    *(bool *)user = reply->err == BTZ_OK && reply->status / 100 == 2;
+    struct posted *p = user;
+
+    p->taken = reply->err == BTZ_OK && reply->status / 100 == 2;
+    if (reply->err != BTZ_OK)
+        snprintf(p->why, sizeof p->why, "%s", reply->detail);
+    else
+        snprintf(p->why, sizeof p->why, "it answers %u", reply->status);
 }
 
 static bool post(struct btz_otlp *x, const char *url, struct btz_slice body, unsigned timeout_ms)
 {
     static const struct btz_http_header json[] = { { "Content-Type", "application/json" } };
-    bool taken = false;
+    struct posted done = { false, "" };
     struct btz_http_request r = { .method = "POST",
                                   .url = url,
                                   .headers = json,
@@ -204,16 +215,18 @@ static bool post(struct btz_otlp *x, const char *url, struct btz_slice body, uns
                                   .body = body,
                                   .timeout_ms = timeout_ms,
                                   .no_retry = true,
-                                  .user = &taken,
+                                  .user = &done,
                                   .on_done = on_done };
 
     if (btz_http_submit(x->http, &r) != BTZ_OK || btz_http_run(x->http, -1, NULL) != BTZ_OK)
-        taken = false;
-    if (taken == x->failing)
-        btz_log(x->o.log, BTZ_LOG_WARN, taken ? "otlp: %s takes again" : "otlp: %s does not take",
-                url);
-    x->failing = !taken;
-    return taken;
+        done = (struct posted){ false, "" };
+    if (done.taken && x->failing)
+        btz_log(x->o.log, BTZ_LOG_WARN, "otlp: %s takes again", url);
+    else if (!done.taken && !x->failing)
+        btz_log(x->o.log, BTZ_LOG_WARN, "otlp: %s does not take spans and metrics%s%s", url,
+                done.why[0] ? ": " : "", done.why);
+    x->failing = !done.taken;
+    return done.taken;
 }
 
 /* Takes up to BATCH spans off the queue into the text of a request. */

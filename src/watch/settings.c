@@ -332,9 +332,13 @@ static enum btz_err set_sections(const struct btz_yaml *root,
         at += aligned(practices[i]->conf_size);
     }
     for (size_t i = 0; i < count; i++) {
+        enum btz_err err = BTZ_OK;
+
         others[i] = raw + at;
         if (btz_sections[i]->check)
-            BTZ_TRY(btz_sections[i]->check(others[i]));
+            err = btz_sections[i]->check(others[i]);
+        if (err != BTZ_OK)
+            return btz_fail_context(err, "%s", s->file);
         at += aligned(btz_sections[i]->of->size);
         /* A practice without keys has those of the section of its name. */
         for (size_t k = 0; k < s->section_count; k++)

@@ -82,8 +82,17 @@ mv bartizan.yaml sub/my.yaml
 run 0 --config sub/my.yaml config check
 says .out "sub/my.yaml: valid"
 run 0 config check --config=sub/my.yaml
+run 2 access user list --config sub/none.yaml
+says .err "sub/none.yaml: No such file"
 run 4 config check --config sub
 says .err "sub"
+# What only the guard itself knows is found too.
+write 'gate: {guard: {rules: [{detector: pi, action: mask}]}}\n'
+run 2 config check
+says .err 'bartizan.yaml: gate: guard rule: unknown detector `pi`; did you mean `pii`?'
+write 'gate: {guard: {canaries: ["${NOTHING}"]}}\n'
+NOTHING= run 2 config check
+says .err "one of 0 letters and digits"
 # Hostile text of the file does not steer the terminal.
 printf '"\\e[2J": 1\n' >bartizan.yaml
 run 2 config check

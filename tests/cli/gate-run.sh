@@ -44,6 +44,8 @@ for signal in TERM INT; do
 done
 grep -q 'self-signed' gate.err
 ok $? "it says that the certificate is self-signed"
+grep -q 'no model server is named' gate.err
+ok $? "and that it guards no model"
 
 start
 is "$(get -o /dev/null -w '%{http_version}' "$url/v1/health")" 2 "HTTP/2"

@@ -45,7 +45,11 @@ static void test_settings(void **state)
         { TWO "  models: [{name: m, upstreams: [{upstream: b}]}]\n", NULL },
         { TWO, "models" },
         { TWO "  models: [{name: m}]\n", "which of the upstreams" },
-        { TWO "  models: [{name: m, upstreams: [{upstream: c}]}]\n", "\"c\"" },
+        { TWO "  models: [{name: m, upstreams: [{upstream: xyz}]}]\n", "\"xyz\"" },
+        { "gate: {upstreams: [{name: local, url: 'http://x'}], models: [{name: m, upstreams: "
+          "[{upstream: lokal}]}]}",
+          "model m names the upstream \"lokal\", which is not among `upstreams`; did you mean "
+          "`local`?" },
         { TWO "  models: [{name: m, upstreams: [{upstream: a, weight: 1001}]}]\n", "weight" },
         { TWO "  models: [{name: m, upstream: a}]\n", "did you mean" },
         { "gate: {upstreams: [{name: A, url: 'http://x'}]}", "a-z" },
@@ -86,6 +90,8 @@ static void test_settings(void **state)
         { "gate: {guard: {rules: [{detector: pii, action: route}]}}", "route" },
         { "gate: {guard: {rules: [{detector: pii, action: mask, route: m}]}}", "route" },
         { "gate: {guard: {mode: windows}}", "window" },
+        { "gate: {guard: {topics: [{name: merger, words: []}]}}", "topic merger has no `words`" },
+        { "gate: {otlp: 'collector:4318'}", "otlp: expected http:// or https://" },
         { "gate: {limits: [{each: person}]}", "person" },
         { "gate: {shared_limits: ''}", NULL },
         { "gate: {shared_limits: null}", NULL },

@@ -71,6 +71,8 @@ static void test_bad_rules(void **state)
 
     (void)state;
     refused("secrte", NULL, 0, BTZ_GUARD_MASK, "did you mean `secret`");
+    refused("pi", NULL, 0, BTZ_GUARD_MASK, "did you mean `pii`");
+    refused("weather-forecast", NULL, 0, BTZ_GUARD_MASK, "--detectors");
     refused("secret", wrong, 1, BTZ_GUARD_MASK, "did you mean `output`");
     refused("secret", NULL, 0, BTZ_GUARD_ROUTE, "needs `route: MODEL`");
     refused("secret", NULL, 0, 17, "no action 17");

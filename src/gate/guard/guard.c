@@ -34,14 +34,22 @@ static bool detector_find(const char *name, bool *exact)
 
 static enum btz_err unknown_detector(const char *id)
 {
-    const char *names[BTZ_DETECTORS_MAX], *near;
+    char families[BTZ_DETECTORS_MAX][32];
+    const char *names[2 * BTZ_DETECTORS_MAX], *near;
     size_t count = 0;
 
     for (; btz_guard_detectors[count] && count < BTZ_DETECTORS_MAX; count++)
         names[count] = btz_guard_detectors[count]->id;
+    for (size_t d = 0, ids = count; d < ids; d++)
+        if (strchr(names[d], '-')) {
+            snprintf(families[d], sizeof families[d], "%.*s", (int)strcspn(names[d], "-"),
+                     names[d]);
+            names[count++] = families[d];
+        }
     near = btz_nearest(id, names, count);
     return btz_fail(BTZ_USAGE, "guard rule: unknown detector `%s`%s%s%s", id,
-                    near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+                    near ? "; did you mean `" : "; `bartizan gate check --detectors` lists them",
+                    near ? near : "", near ? "`?" : "");
 }
 
 static enum btz_err channels_of(const struct btz_guard_rule_conf *rule, unsigned *bits)

@@ -182,8 +182,10 @@ static enum btz_err add(struct canaries *all, const char *text)
     s->kind = "canary";
     add_letters(s, btz_buf_slice(&word));
     if (s->len < LETTERS_MIN)
-        return btz_fail(BTZ_USAGE, "guard canary: %d letters and digits; at least %d", s->len,
-                        LETTERS_MIN);
+        return btz_fail(BTZ_USAGE,
+                        "guard canaries: one of %d letters and digits (an empty variable of the "
+                        "environment?); expected at least %d",
+                        s->len, LETTERS_MIN);
     s[1] = s[2] = *s;
     s[1].kind = "canary-reversed";
     reverse(s[1].letter, s->len);
