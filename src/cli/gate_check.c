@@ -7,7 +7,7 @@
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL };
 struct args {
-    const char *in, *classifier, *calibration;
+    const char *in, *classifier, *calibration, *group;
     int format;
     bool detectors;
 };
@@ -41,6 +41,11 @@ static const struct btz_option options[] = {
       .offset = offsetof(struct args, calibration),
       .metavar = "FILE",
       .help = "Thresholds of `bartizan gate calibrate`, instead of what the configuration names." },
+    { .name = "group",
+      .kind = BTZ_OPTION_STRING,
+      .offset = offsetof(struct args, group),
+      .metavar = "NAME",
+      .help = "Judge as for callers in that group, where rules have `groups`." },
     { .name = "detectors",
       .kind = BTZ_OPTION_FLAG,
       .offset = offsetof(struct args, detectors),
@@ -51,7 +56,8 @@ struct checking {
     struct btz_cli *cli;
     enum format format;
     const struct btz_guard *guard;
-    json_t *all; /* of format json */
+    struct btz_slice group; /* that the caller is in */
+    json_t *all;            /* of format json */
     size_t lines, stopped, changed, expected, met, not_evaluated;
     size_t surprises; /* what makes the exit status 1 */
 };
@@ -201,6 +207,7 @@ static enum btz_err check_line(void *user, const struct btz_gate_line *line)
     enum btz_err err;
 
     BTZ_TRY(btz_guard_session_new(c->guard, &s));
+    btz_guard_session_groups(s, &c->group, c->group.len > 0);
     err = btz_guard_text(s, line->channel, line->text, &changed, &out);
     v.evaluated = err != BTZ_LIMIT;
     if (err == BTZ_LIMIT || err == BTZ_DENIED) {
@@ -270,7 +277,10 @@ static enum btz_err check(struct btz_cli *cli, const struct args *a, struct chec
     if (a->calibration)
         conf.calibration = a->calibration;
     BTZ_TRY(btz_guard_new(&conf, &guard));
-    *c = (struct checking){ .cli = cli, .format = (enum format)a->format, .guard = guard };
+    *c = (struct checking){ .cli = cli,
+                            .format = (enum format)a->format,
+                            .guard = guard,
+                            .group = btz_str(a->group ? a->group : "") };
     err = check_all(c, a->in);
     btz_guard_free(guard);
     return err;

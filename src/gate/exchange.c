@@ -362,12 +362,23 @@ bool btz_exchange_guards(struct btz_exchange *x)
     return false;
 }
 
+enum btz_err btz_exchange_guarding(struct btz_exchange *x)
+{
+    if (x->session)
+        return BTZ_OK;
+    if (x->too_many_groups && btz_guard_asks_groups(x->gate->guard))
+        return btz_fail(BTZ_LIMIT, "the guard has rules for groups, of which a caller may be in %d",
+                        BTZ_GROUPS);
+    BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    btz_guard_session_groups(x->session, x->groups, x->group_count);
+    return BTZ_OK;
+}
+
 enum btz_err btz_exchange_text(struct btz_exchange *x, enum btz_channel channel,
                                struct btz_slice text, bool *changed, struct btz_buf *out)
 {
     *changed = false;
-    if (!x->session)
-        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    BTZ_TRY(btz_exchange_guarding(x));
     BTZ_TRY(btz_guard_text(x->session, channel, text, changed, out));
     return btz_guard_verdict(x->session) == BTZ_GUARD_BLOCK ? BTZ_DENIED : BTZ_OK;
 }
@@ -391,15 +402,13 @@ enum btz_err btz_exchange_tool(struct btz_exchange *x, struct btz_slice tool, bo
     }
     if (x->has_request && !offered && x->request.tool_count == 0 && !x->route->mcp &&
         x->gate->conf->guard.enabled) {
-        if (!x->session)
-            BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+        BTZ_TRY(btz_exchange_guarding(x));
         if (!btz_guard_offered_none(x->session))
             return btz_fail(BTZ_DENIED, "the model wants a tool called, and none was offered");
     }
     if ((!offered || x->route->mcp) && x->gate->conf->guard.enabled &&
         x->gate->conf->guard.tools.count > 0) {
-        if (!x->session)
-            BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+        BTZ_TRY(btz_exchange_guarding(x));
         if (!btz_guard_tool(x->session, tool))
             return btz_fail(BTZ_DENIED, "the tool %.*s is not among guard.tools",
                             BTZ_SLICE_ARG(tool));

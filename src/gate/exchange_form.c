@@ -130,8 +130,7 @@ enum btz_err btz_exchange_conforms(struct btz_exchange *x, enum btz_channel chan
     /* Calls without arguments come with none, or with an empty object. */
     if (channel == BTZ_CHANNEL_TOOL_ARGUMENTS && btz_slice_trim(text).len == 0)
         text = btz_str("{}");
-    if (!x->session)
-        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    BTZ_TRY(btz_exchange_guarding(x));
     for (size_t i = 0; i < 2 && forms[i]; i++) {
         struct btz_conformity said;
         enum btz_err err =

@@ -113,8 +113,8 @@ static enum btz_step open_text(struct btz_exchange *x)
 {
     if (!btz_exchange_guards(x))
         return BTZ_STEP_GO;
-    if (!x->session && btz_guard_session_new(x->gate->guard, &x->session) != BTZ_OK)
-        return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+    if (btz_exchange_guarding(x) != BTZ_OK)
+        return btz_exchange_refuse(x, 503, "out_of_memory", "%s", btz_error_detail());
     if (btz_guard_stream_new(x->session, BTZ_CHANNEL_OUTPUT, &x->raw) != BTZ_OK)
         return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
     return BTZ_STEP_GO;
@@ -477,7 +477,8 @@ static bool leaks(const struct btz_exchange *x, struct btz_slice sent)
     if (!guard->enabled || guard->mode == BTZ_GUARD_MODE_WATCH)
         return false;
     for (size_t i = 0; i < guard->rules.count; i++)
-        if (strcmp(rules[i].detector, "canary") == 0 || strcmp(rules[i].detector, "*") == 0)
+        if ((strcmp(rules[i].detector, "canary") == 0 || strcmp(rules[i].detector, "*") == 0) &&
+            btz_guard_rule_fits(&rules[i], x->groups, x->group_count))
             return false;
     for (size_t i = 0; i < guard->canaries.count; i++)
         if (btz_slice_has(sent, canaries[i]))

@@ -113,15 +113,14 @@ static enum btz_err open_lane(struct btz_exchange *x, struct btz_lane *lane)
         BTZ_TRY(btz_exchange_tool(x, lane->tool, false));
     if (!btz_exchange_guards(x))
         return BTZ_OK;
-    if (!x->session)
-        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    BTZ_TRY(btz_exchange_guarding(x));
     s = calloc(1, sizeof *s);
     if (!s)
         return btz_fail(BTZ_LIMIT, "no memory");
     lane->user = s;
     s->said.max = BTZ_GUARD_FORM_MAX + 1;
     BTZ_TRY(btz_exchange_forms(x, lane->answer, lane->tool, s->forms));
-    s->hold = s->forms[0] && btz_guard_schema_stops(x->gate->guard, lane->channel);
+    s->hold = s->forms[0] && btz_guard_schema_stops(x->session, lane->channel);
     while (s->count < count) {
         BTZ_TRY(btz_guard_stream_new(x->session, as[s->count], &s->streams[s->count]));
         s->count++;
@@ -219,8 +218,7 @@ enum btz_err btz_exchange_words(struct btz_exchange *x, struct btz_slice words)
 {
     if (words.len == 0 || !btz_exchange_guards(x))
         return BTZ_OK;
-    if (!x->session)
-        BTZ_TRY(btz_guard_session_new(x->gate->guard, &x->session));
+    BTZ_TRY(btz_exchange_guarding(x));
     return btz_guard_words(x->session, words);
 }
 

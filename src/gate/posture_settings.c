@@ -25,7 +25,7 @@ static enum btz_err guard_off(const struct btz_posture *p, struct btz_posture_ou
 static bool observes_everything(const struct btz_guard_rule_conf *r)
 {
     return r->action == BTZ_GUARD_OBSERVE && strcmp(r->detector, "*") == 0 &&
-           r->channels.count == 0;
+           r->channels.count == 0 && r->groups.count == 0;
 }
 
 static enum btz_err guard_observes(const struct btz_posture *p, struct btz_posture_out *out)

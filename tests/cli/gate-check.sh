@@ -58,6 +58,19 @@ says .err "odd.jsonl:4: the line:1:"
 says .err "duplicate object key"
 says .err "odd.jsonl:5:"
 says .err "odd.jsonl: 5 of 5 lines could not be read"
+# A rule for one group is asked for its members only.
+cat >groups.yaml <<'END'
+gate:
+  guard:
+    topics: [{name: merger, words: [project falcon]}]
+    rules: [{detector: topic, channels: [user], action: observe, groups: [legal]}]
+END
+echo '{"text":"about Project Falcon"}' >topic.jsonl
+run 1 --config groups.yaml gate check --in topic.jsonl
+says .out "block"
+run 1 --config groups.yaml gate check --in topic.jsonl --group sales
+run 0 --config groups.yaml gate check --in topic.jsonl --group legal
+says .out "observe"
 # What holds no text was not checked: that is no success.
 : >nothing.jsonl
 printf '\n \n' >blank.jsonl

@@ -6,7 +6,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *canaries[] = { "Blue Heron 42" };
-static struct btz_guard_rule_conf mask[] = { { "*", { NULL, 0 }, BTZ_GUARD_MASK, -1, "" } };
+static struct btz_guard_rule_conf mask[] = {
+    { "*", { NULL, 0 }, BTZ_GUARD_MASK, -1, "", { NULL, 0 } }
+};
 
 static const struct btz_guard *guard(bool masks)
 {

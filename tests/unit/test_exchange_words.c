@@ -332,6 +332,10 @@ static void test_actions(void **state)
           true },
         { "canaries: [" CANARY "], rules: [{detector: canary, action: observe}]", CANARY, true },
         { "canaries: [" CANARY "], rules: [{detector: canary, action: mask}]", CANARY, false },
+        { "canaries: [" CANARY "], rules: [{detector: canary, action: observe, groups: [staff]}]",
+          CANARY, true },
+        { "canaries: [" CANARY "], rules: [{detector: canary, action: observe, groups: [board]}]",
+          CANARY, false },
         { "canaries: [" CANARY "], mode: observe", CANARY, true },
         { "enabled: false, canaries: [" CANARY "]", CANARY, true },
     };

@@ -52,7 +52,9 @@ static void refused(const char *detector, const char **channels, size_t count, i
                     const char *says)
 {
     struct btz_guard_conf conf = test_conf(BTZ_GUARD_MODE_WINDOW);
-    struct btz_guard_rule_conf rule = { detector, { channels, count }, action, -1, "" };
+    struct btz_guard_rule_conf rule = {
+        detector, { channels, count }, action, -1, "", { NULL, 0 }
+    };
     struct btz_guard *g;
 
     conf.rules.items = &rule;
@@ -116,10 +118,10 @@ static void test_rules(void **state)
 {
     const char *output[] = { "output" };
     struct btz_guard_rule_conf rules[] = {
-        { "pii-contact", { output, 1 }, BTZ_GUARD_OBSERVE, -1, "" },
-        { "pii", { NULL, 0 }, BTZ_GUARD_MASK, -1, "" },
-        { "secret", { NULL, 0 }, BTZ_GUARD_ROUTE, -1, "inside" },
-        { "*", { output, 1 }, BTZ_GUARD_STEP_UP, -1, "" },
+        { "pii-contact", { output, 1 }, BTZ_GUARD_OBSERVE, -1, "", { NULL, 0 } },
+        { "pii", { NULL, 0 }, BTZ_GUARD_MASK, -1, "", { NULL, 0 } },
+        { "secret", { NULL, 0 }, BTZ_GUARD_ROUTE, -1, "inside", { NULL, 0 } },
+        { "*", { output, 1 }, BTZ_GUARD_STEP_UP, -1, "", { NULL, 0 } },
     };
     struct btz_guard *g = ruled(rules, BTZ_COUNT(rules), BTZ_GUARD_MODE_WINDOW);
     struct btz_guard_session *s = session_of(g);
@@ -139,7 +141,7 @@ static void test_rules(void **state)
 static void test_threshold(void **state)
 {
     struct btz_guard_rule_conf rules[] = {
-        { "pii-contact", { NULL, 0 }, BTZ_GUARD_MASK, 0.85, "" }
+        { "pii-contact", { NULL, 0 }, BTZ_GUARD_MASK, 0.85, "", { NULL, 0 } }
     };
     struct btz_guard *g = ruled(rules, 1, BTZ_GUARD_MODE_WINDOW);
     struct btz_guard_session *s = session_of(g);
@@ -151,11 +153,70 @@ static void test_threshold(void **state)
     btz_guard_free(g);
 }
 
+/* A rule for groups counts for callers in one of them, before those that stand behind it, and for nobody else. */
+static void test_groups(void **state)
+{
+    static const char *staff[] = { "legal", "staff" }, *interns[] = { "interns" };
+    struct btz_guard_rule_conf rules[] = {
+        { "topic", { NULL, 0 }, BTZ_GUARD_OBSERVE, -1, "", { staff, 2 } },
+        { "topic", { NULL, 0 }, BTZ_GUARD_MASK, -1, "", { interns, 1 } },
+        { "secret", { NULL, 0 }, BTZ_GUARD_OBSERVE, -1, "", { NULL, 0 } },
+        { "secret", { NULL, 0 }, BTZ_GUARD_BLOCK, -1, "", { interns, 1 } }, /* never asked */
+        { "pii-contact", { NULL, 0 }, BTZ_GUARD_ROUTE, -1, "strict", { interns, 1 } },
+    };
+    static const struct {
+        const char *groups[2];
+        size_t count;
+        enum btz_guard_action topic, secret;
+        const char *route;
+    } cases[] = {
+        { { NULL }, 0, BTZ_GUARD_BLOCK, BTZ_GUARD_OBSERVE, NULL },
+        { { "others" }, 1, BTZ_GUARD_BLOCK, BTZ_GUARD_OBSERVE, NULL },
+        { { "staf" }, 1, BTZ_GUARD_BLOCK, BTZ_GUARD_OBSERVE, NULL },
+        { { "others", "staff" }, 2, BTZ_GUARD_OBSERVE, BTZ_GUARD_OBSERVE, NULL },
+        { { "interns" }, 1, BTZ_GUARD_MASK, BTZ_GUARD_OBSERVE, "strict" },
+        { { "interns", "legal" }, 2, BTZ_GUARD_OBSERVE, BTZ_GUARD_OBSERVE, "strict" },
+    };
+    struct btz_guard *g = ruled(rules, BTZ_COUNT(rules), BTZ_GUARD_MODE_WINDOW);
+
+    (void)state;
+    assert_true(btz_guard_asks_groups(g));
+    for (size_t i = 0; i < BTZ_COUNT(cases); i++) {
+        struct btz_slice groups[2];
+        struct btz_guard_session *s;
+        struct btz_buf out;
+
+        for (size_t k = 0; k < cases[i].count; k++)
+            groups[k] = btz_str(cases[i].groups[k]);
+        s = session_of(g);
+        btz_guard_session_groups(s, groups, cases[i].count);
+        out = test_whole(s, BTZ_CHANNEL_USER, S("ghp_16C7e42F292c6912E7710c838347Ae178B4a"));
+        assert_int_equal(btz_guard_verdict(s), cases[i].secret);
+        btz_buf_release(&out);
+        out = test_whole(s, BTZ_CHANNEL_USER, S("write to joe@example.com"));
+        if (cases[i].route)
+            assert_string_equal(btz_guard_route(s), cases[i].route);
+        else
+            assert_null(btz_guard_route(s));
+        btz_buf_release(&out);
+        btz_guard_session_free(s);
+        s = session_of(g);
+        btz_guard_session_groups(s, groups, cases[i].count);
+        out = test_whole(s, BTZ_CHANNEL_USER, S("about Project Nightjar"));
+        assert_int_equal(btz_guard_verdict(s), cases[i].topic);
+        btz_buf_release(&out);
+        btz_guard_session_free(s);
+    }
+    btz_guard_free(g);
+}
+
 /* Overlapping hits are one, the strongest action is done. */
 static void test_overlap(void **state)
 {
-    struct btz_guard_rule_conf rules[] = { { "pii", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "" },
-                                           { "secret", { NULL, 0 }, BTZ_GUARD_MASK, -1, "" } };
+    struct btz_guard_rule_conf rules[] = {
+        { "pii", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "", { NULL, 0 } },
+        { "secret", { NULL, 0 }, BTZ_GUARD_MASK, -1, "", { NULL, 0 } }
+    };
     struct btz_guard *g = ruled(rules, 2, BTZ_GUARD_MODE_WINDOW);
     struct btz_guard_session *s = session_of(g);
 
@@ -168,7 +229,9 @@ static void test_overlap(void **state)
 
 static void test_pseudonyms(void **state)
 {
-    struct btz_guard_rule_conf rules[] = { { "pii", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "" } };
+    struct btz_guard_rule_conf rules[] = {
+        { "pii", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "", { NULL, 0 } }
+    };
     struct btz_guard *g = ruled(rules, 1, BTZ_GUARD_MODE_WINDOW);
     struct btz_guard_session *s = session_of(g);
 
@@ -199,7 +262,9 @@ static void test_pseudonyms(void **state)
 /* Values stand in strings of JSON as JSON writes them, however the arguments are cut. */
 static void test_pseudonyms_in_json(void **state)
 {
-    struct btz_guard_rule_conf rules[] = { { "*", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "" } };
+    struct btz_guard_rule_conf rules[] = {
+        { "*", { NULL, 0 }, BTZ_GUARD_PSEUDONYMISE, -1, "", { NULL, 0 } }
+    };
     struct btz_guard *g = ruled(rules, 1, BTZ_GUARD_MODE_WINDOW);
     struct btz_guard_session *s = session_of(g);
     static const char key[] = "-----BEGIN RSA PRIVATE "
@@ -480,21 +545,14 @@ static void test_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_rules),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_threshold),
-        cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_pseudonyms),
-        cmocka_unit_test(test_pseudonyms_in_json),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_little_is_held),
-        cmocka_unit_test(test_hold_max),
-        cmocka_unit_test(test_tools),
-        cmocka_unit_test(test_decoding_bomb),
-        cmocka_unit_test(test_taint),
-        cmocka_unit_test(test_pins),
-        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_bad_rules),     cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_groups),        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_threshold),     cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_pseudonyms),    cmocka_unit_test(test_pseudonyms_in_json),
+        cmocka_unit_test(test_modes),         cmocka_unit_test(test_little_is_held),
+        cmocka_unit_test(test_hold_max),      cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_decoding_bomb), cmocka_unit_test(test_taint),
+        cmocka_unit_test(test_pins),          cmocka_unit_test(test_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,8 +129,12 @@ static void every_cut(const struct btz_guard *g, enum btz_channel c, struct btz_
 }
 
 /* Rules that make everything found change the text. */
-static struct btz_guard_rule_conf all_mask[] = { { "*", { NULL, 0 }, BTZ_GUARD_MASK, -1, "" } };
-static struct btz_guard_rule_conf all_block[] = { { "*", { NULL, 0 }, BTZ_GUARD_BLOCK, -1, "" } };
+static struct btz_guard_rule_conf all_mask[] = {
+    { "*", { NULL, 0 }, BTZ_GUARD_MASK, -1, "", { NULL, 0 } }
+};
+static struct btz_guard_rule_conf all_block[] = {
+    { "*", { NULL, 0 }, BTZ_GUARD_BLOCK, -1, "", { NULL, 0 } }
+};
 
 static void short_texts(struct btz_guard_rule_conf *rules, int mode)
 {

@@ -141,35 +141,77 @@ static bool is_for_texts(const struct btz_guard_rule_conf *rule, const struct bt
            (rule->action == BTZ_GUARD_MASK || rule->action == BTZ_GUARD_PSEUDONYMISE);
 }
 
+static void take_rule(const struct btz_guard_rule_conf *rule, enum btz_channel c,
+                      struct btz_guard_way *w)
+{
+    w->action = (enum btz_guard_action)rule->action;
+    if (btz_channel_is_output(c))
+        w->action = in_output(w->action);
+    w->route = rule->route;
+    if (rule->threshold >= 0)
+        w->threshold = rule->threshold;
+}
+
+/* Behind those for groups that came before it. */
+static enum btz_err add_special(struct btz_guard *g, const struct btz_guard_rule_conf *rule,
+                                uint64_t bit, unsigned d, enum btz_channel c)
+{
+    struct btz_guard_special **end = &g->special[d][c], *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return btz_fail(BTZ_LIMIT, "out of memory for a guard");
+    while (*end)
+        end = &(*end)->next;
+    *end = s;
+    s->rule = bit;
+    s->way = g->way[d][c];
+    take_rule(rule, c, &s->way);
+    return BTZ_OK;
+}
+
+static enum btz_err rule_bit(const struct btz_guard_rule_conf *rule, unsigned *count, uint64_t *bit)
+{
+    *bit = 0;
+    if (rule->groups.count == 0)
+        return BTZ_OK;
+    if (*count == BTZ_GUARD_GROUP_RULES_MAX)
+        return btz_fail(BTZ_USAGE, "guard rule for %s: more than %d rules with `groups`",
+                        rule->detector, BTZ_GUARD_GROUP_RULES_MAX);
+    *bit = (uint64_t)1 << (*count)++;
+    return BTZ_OK;
+}
+
 static enum btz_err ways(struct btz_guard *g)
 {
     const struct btz_guard_rule_conf *rules = g->conf.rules.items;
     bool ruled[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT] = { { false } };
+    unsigned for_groups = 0;
 
-    for (size_t r = 0; r < g->conf.rules.count; r++) {
-        unsigned bits;
-        bool exact;
-
-        BTZ_TRY(rule_check(&rules[r], &exact, &bits));
-        for (unsigned d = 0; d < g->count; d++)
-            for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
-                struct btz_guard_way *w = &g->way[d][c];
-
-                if (!(bits >> c & 1) || ruled[d][c] ||
-                    !speaks_of(rules[r].detector, btz_guard_detectors[d], exact) ||
-                    is_for_texts(&rules[r], btz_guard_detectors[d]))
-                    continue;
-                ruled[d][c] = true;
-                w->action = (enum btz_guard_action)rules[r].action;
-                w->route = rules[r].route;
-                if (rules[r].threshold >= 0)
-                    w->threshold = rules[r].threshold;
-            }
-    }
     for (unsigned d = 0; d < g->count; d++)
         for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++)
             if (btz_channel_is_output((enum btz_channel)c))
                 g->way[d][c].action = in_output(g->way[d][c].action);
+    for (size_t r = 0; r < g->conf.rules.count; r++) {
+        unsigned bits;
+        uint64_t bit;
+        bool exact;
+
+        BTZ_TRY(rule_check(&rules[r], &exact, &bits));
+        BTZ_TRY(rule_bit(&rules[r], &for_groups, &bit));
+        for (unsigned d = 0; d < g->count; d++)
+            for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++) {
+                if (!(bits >> c & 1) || ruled[d][c] ||
+                    !speaks_of(rules[r].detector, btz_guard_detectors[d], exact) ||
+                    is_for_texts(&rules[r], btz_guard_detectors[d]))
+                    continue;
+                if (bit) {
+                    BTZ_TRY(add_special(g, &rules[r], bit, d, (enum btz_channel)c));
+                    continue;
+                }
+                ruled[d][c] = true;
+                take_rule(&rules[r], (enum btz_channel)c, &g->way[d][c]);
+            }
+    }
     return BTZ_OK;
 }
 
@@ -248,11 +290,64 @@ void btz_guard_free(struct btz_guard *g)
     for (unsigned d = 0; d < g->count; d++)
         if (g->setup[d] && btz_guard_detectors[d]->release)
             btz_guard_detectors[d]->release(g->setup[d]);
+    for (unsigned d = 0; d < g->count; d++)
+        for (unsigned c = 0; c < BTZ_CHANNEL_COUNT; c++)
+            for (struct btz_guard_special *s = g->special[d][c], *next; s; s = next) {
+                next = s->next;
+                free(s);
+            }
     btz_triggers_free(g->triggers);
     if (g->spare)
         btz_scanning_free(g->spare->scanning);
     free(g->spare);
     free(g);
+}
+
+bool btz_guard_asks_groups(const struct btz_guard *g)
+{
+    const struct btz_guard_rule_conf *rules = g->conf.rules.items;
+
+    for (size_t r = 0; r < g->conf.rules.count; r++)
+        if (rules[r].groups.count > 0)
+            return true;
+    return false;
+}
+
+bool btz_guard_rule_fits(const struct btz_guard_rule_conf *rule, const struct btz_slice *groups,
+                         size_t count)
+{
+    const char *const *names = rule->groups.items;
+
+    for (size_t i = 0; i < rule->groups.count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (btz_slice_is(groups[k], names[i]))
+                return true;
+    return rule->groups.count == 0;
+}
+
+void btz_guard_session_groups(struct btz_guard_session *s, const struct btz_slice *groups,
+                              size_t count)
+{
+    const struct btz_guard_rule_conf *rules = s->guard->conf.rules.items;
+    uint64_t bit = 1;
+
+    s->rules = 0;
+    for (size_t r = 0; r < s->guard->conf.rules.count; r++) {
+        if (rules[r].groups.count == 0)
+            continue;
+        if (btz_guard_rule_fits(&rules[r], groups, count))
+            s->rules |= bit;
+        bit <<= 1;
+    }
+}
+
+const struct btz_guard_way *btz_session_way(const struct btz_guard_session *s, unsigned detector,
+                                            enum btz_channel channel)
+{
+    for (const struct btz_guard_special *p = s->guard->special[detector][channel]; p; p = p->next)
+        if (s->rules & p->rule)
+            return &p->way;
+    return &s->guard->way[detector][channel];
 }
 
 void btz_session_count(struct btz_guard_session *s, uint32_t ran, uint32_t failed)

@@ -60,6 +60,7 @@ struct btz_guard_rule_conf {
     int action;                    /* enum btz_guard_action */
     double threshold;  /* of detectors that score; negative: the built-in or calibrated one */
     const char *route; /* model, for ROUTE */
+    struct btz_conf_list groups; /* names: for callers in one of them; none: for everybody */
 };
 struct btz_guard_topic_conf {
     const char *name;
@@ -198,6 +199,12 @@ void btz_guard_free(struct btz_guard *g);
 BTZ_CHECKED enum btz_err btz_guard_session_new(const struct btz_guard *g,
                                                struct btz_guard_session **out);
 void btz_guard_session_free(struct btz_guard_session *s);
+/* Whose texts they are, before the first of them: rules for groups are then asked too. Nothing is kept of `groups`. */
+void btz_guard_session_groups(struct btz_guard_session *s, const struct btz_slice *groups,
+                              size_t count);
+bool btz_guard_asks_groups(const struct btz_guard *g); /* are there such rules? */
+bool btz_guard_rule_fits(const struct btz_guard_rule_conf *rule, const struct btz_slice *groups,
+                         size_t count);
 struct btz_guard_count { /* one for each of btz_guard_detectors */
     uint32_t runs, hits,
         failed; /* failed: it did not run to its end (limit, error): not-evaluated */
@@ -232,7 +239,7 @@ struct btz_schema;
 const struct btz_schema *btz_guard_schema(const struct btz_guard *g, struct btz_slice model,
                                           const char *route);
 /* Is what does not conform stopped in that channel? Then nothing of it may go out before its end. */
-bool btz_guard_schema_stops(const struct btz_guard *g, enum btz_channel channel);
+bool btz_guard_schema_stops(const struct btz_guard_session *s, enum btz_channel channel);
 struct btz_conformity {
     bool evaluated, conforms;
     char why[256]; /* why not: for clients and records; no text of the answer is in it */

@@ -13,7 +13,8 @@ enum {
     BTZ_GUARD_TEXT_MAX = 1 << 28,
     BTZ_GUARD_HITS_MAX = 1 << 18,
     BTZ_GUARD_RECORDS_MAX = 256,
-    BTZ_GUARD_LAYERS = 3, /* of encodings that are taken off */
+    BTZ_GUARD_GROUP_RULES_MAX = 64, /* a bit of a session for each */
+    BTZ_GUARD_LAYERS = 3,           /* of encodings that are taken off */
     BTZ_GUARD_DECODED_TIMES =
         4, /* what all of them together may come to, in lengths of the text ... */
     BTZ_GUARD_DECODED_FREE = 65536, /* ... and what any text may come to */
@@ -25,6 +26,11 @@ struct btz_guard_way { /* what is done about a detector's hits in a channel */
     const char *route;
     bool on;
 };
+struct btz_guard_special { /* the same, for callers of groups: in the order of the rules */
+    struct btz_guard_way way;
+    uint64_t rule; /* its bit */
+    struct btz_guard_special *next;
+};
 struct btz_scanning;
 /* Storage of scans that is not in use: one, since a process scans one text at a time but for large bodies in threads. */
 struct btz_spare {
@@ -34,6 +40,7 @@ struct btz_spare {
 struct btz_guard {
     struct btz_guard_conf conf; /* what it points to outlives the guard */
     struct btz_guard_way way[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT];
+    struct btz_guard_special *special[BTZ_DETECTORS_MAX][BTZ_CHANNEL_COUNT]; /* asked before */
     void *setup[BTZ_DETECTORS_MAX];
     unsigned count;
     struct btz_triggers *triggers;
@@ -110,6 +117,7 @@ struct btz_guard_session {
     size_t record_count, record_cap;
     uint32_t texts;
     enum btz_guard_action verdict;
+    uint64_t rules; /* those for groups that fit the caller */
     const char *route;
     struct btz_pseudonym *pseudonyms;
     size_t pseudonym_count, pseudonym_cap;
@@ -117,6 +125,8 @@ struct btz_guard_session {
     const struct btz_guard_detector *current; /* whose hits are being collected */
 };
 bool btz_channel_is_output(enum btz_channel c);
+const struct btz_guard_way *btz_session_way(const struct btz_guard_session *s, unsigned detector,
+                                            enum btz_channel channel);
 void btz_session_count(struct btz_guard_session *s, uint32_t ran, uint32_t failed);
 /* Detectors that read texts of that channel. */
 uint32_t btz_guard_on(const struct btz_guard *g, enum btz_channel channel, bool with_whole);

@@ -79,7 +79,7 @@ void btz_scanning_give(struct btz_guard_session *s)
 
 static const struct btz_guard_way *way_of(const struct btz_scan *scan, unsigned detector)
 {
-    return &scan->session->guard->way[detector][scan->channel];
+    return btz_session_way(scan->session, detector, scan->channel);
 }
 
 static bool acts(const struct btz_scan *scan, unsigned detector)

@@ -74,7 +74,7 @@ void btz_session_note(struct btz_guard_session *s, const struct btz_hit *hit,
     s->counts[d].hits++;
     s->verdict = hit->action > s->verdict ? hit->action : s->verdict;
     if (hit->action == BTZ_GUARD_ROUTE && !s->route)
-        s->route = s->guard->way[d][channel].route;
+        s->route = btz_session_way(s, d, channel)->route;
     if (s->record_count == s->record_cap && s->record_cap < BTZ_GUARD_RECORDS_MAX) {
         size_t cap = s->record_cap ? s->record_cap * 4 : 4;
         struct btz_guard_record *grown = realloc(s->records, cap * sizeof *grown);

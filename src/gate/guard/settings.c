@@ -24,6 +24,8 @@ static const struct btz_conf_key rule_keys[] = {
       .fallback = "-1", .min = -1, .max = 1 },
     { KEY(btz_guard_rule_conf, route, route, STRING, "Model to go to instead, for route."),
       .fallback = "\"\"" },
+    { KEY(btz_guard_rule_conf, groups, groups, STRINGS,
+          "Names of groups: the rule is for callers in one of them; none: for everybody.") },
 };
 static const struct btz_conf_struct rule = { "guard rule", sizeof(struct btz_guard_rule_conf),
                                              rule_keys, BTZ_COUNT(rule_keys) };

@@ -96,15 +96,16 @@ const struct btz_schema *btz_guard_schema(const struct btz_guard *g, struct btz_
 
 /* ---- texts -------------------------------------------------------------------------------------------------------------- */
 
-static enum btz_guard_action action_of(const struct btz_guard *g, enum btz_channel channel)
+static enum btz_guard_action action_of(const struct btz_guard_session *s, enum btz_channel channel)
 {
-    return g->conf.mode == BTZ_GUARD_MODE_WATCH ? BTZ_GUARD_OBSERVE
-                                                : g->way[here(g)][channel].action;
+    return s->guard->conf.mode == BTZ_GUARD_MODE_WATCH
+               ? BTZ_GUARD_OBSERVE
+               : btz_session_way(s, here(s->guard), channel)->action;
 }
 
-bool btz_guard_schema_stops(const struct btz_guard *g, enum btz_channel channel)
+bool btz_guard_schema_stops(const struct btz_guard_session *s, enum btz_channel channel)
 {
-    return action_of(g, channel) >= BTZ_GUARD_STEP_UP;
+    return action_of(s, channel) >= BTZ_GUARD_STEP_UP;
 }
 
 static bool note(struct btz_guard_session *s, enum btz_channel channel, size_t len,
@@ -115,7 +116,7 @@ static bool note(struct btz_guard_session *s, enum btz_channel channel, size_t l
                            .score = 1,
                            .kind = kind,
                            .how = "plain",
-                           .action = action_of(s->guard, channel) };
+                           .action = action_of(s, channel) };
 
     btz_session_note(s, &hit, channel, s->texts);
     return hit.action < BTZ_GUARD_STEP_UP;
@@ -125,8 +126,7 @@ static enum btz_err not_evaluated(struct btz_guard_session *s, enum btz_channel 
                                   struct btz_conformity *out)
 {
     btz_session_count(s, 0, 1u << here(s->guard));
-    return btz_guard_schema_stops(s->guard, channel) ? btz_fail(BTZ_DENIED, "%s", out->why)
-                                                     : BTZ_OK;
+    return btz_guard_schema_stops(s, channel) ? btz_fail(BTZ_DENIED, "%s", out->why) : BTZ_OK;
 }
 
 enum btz_err btz_guard_conforms(struct btz_guard_session *s, enum btz_channel channel,

@@ -57,7 +57,7 @@ bool btz_guard_tool(struct btz_guard_session *s, struct btz_slice name)
         btz_session_count(s, 1u << d, 0);
         if (allowed(g->setup[d], name))
             return true;
-        hit.action = g->way[d][BTZ_CHANNEL_TOOL_ARGUMENTS].action;
+        hit.action = btz_session_way(s, d, BTZ_CHANNEL_TOOL_ARGUMENTS)->action;
         btz_session_note(s, &hit, BTZ_CHANNEL_TOOL_ARGUMENTS, s->texts);
         return hit.action == BTZ_GUARD_OBSERVE;
     }
