@@ -32,6 +32,66 @@ static bool too_deep(struct btz_slice text)
     return false;
 }
 
+/* Behind the string that begins at `at`; SIZE_MAX: it does not end. */
+static size_t string_end(struct btz_slice text, size_t at)
+{
+    for (at++; at < text.len; at++) {
+        if (text.ptr[at] == '\\')
+            at++;
+        else if (text.ptr[at] == '"')
+            return at + 1;
+    }
+    return SIZE_MAX;
+}
+
+/* Behind a word of JSON, or of its numbers; SIZE_MAX: it is another word. */
+static size_t word_end(struct btz_slice text, size_t at)
+{
+    static const char *const words[] = { "true", "false", "null", "NaN", "Infinity", "e", "E" };
+    size_t end = at;
+
+    while (end < text.len && ((text.ptr[end] | 0x20) >= 'a' && (text.ptr[end] | 0x20) <= 'z'))
+        end++;
+    for (size_t i = 0; i < BTZ_COUNT(words); i++)
+        if (btz_slice_is(btz_slice_sub(text, at, end - at), words[i]))
+            return end;
+    return SIZE_MAX;
+}
+
+bool btz_json_is_alike(struct btz_slice text)
+{
+    static const char space[] = " \t\r\n", marks[] = ":,+-.0123456789";
+    size_t depth = 0, at = 0;
+    bool begun = false;
+
+    while (at < text.len) {
+        uint8_t c = text.ptr[at];
+
+        if (memchr(space, c, sizeof space - 1)) {
+            at++;
+            continue;
+        }
+        if (begun && depth == 0)
+            return false; /* something behind it */
+        if (depth == 0 && !memchr("[{\"", c, 3))
+            return false;
+        begun = true;
+        if (c == '[' || c == '{')
+            depth++;
+        else if (c == ']' || c == '}')
+            depth--;
+        if (c == '"')
+            at = string_end(text, at);
+        else if (memchr("[]{}", c, 4) || memchr(marks, c, sizeof marks - 1))
+            at++;
+        else
+            at = word_end(text, at);
+        if (at == SIZE_MAX)
+            return false;
+    }
+    return begun && depth == 0;
+}
+
 enum btz_err btz_json_parse(struct btz_slice text, size_t cap, const char *what, json_t **out)
 {
     json_error_t error;

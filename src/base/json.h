@@ -11,6 +11,10 @@
 BTZ_CHECKED enum btz_err btz_json_parse(struct btz_slice text, size_t cap, const char *what,
                                         json_t **out);
 
+/* Is it one array, object or string of what JSON is written with, so that some reader may take it, whatever else is wrong
+ * with it: members twice, numbers out of range, levels, surrogates, commas? */
+bool btz_json_is_alike(struct btz_slice text);
+
 /* A string value from any bytes: ill-formed UTF-8 and NUL become U+FFFD. NULL without memory. */
 json_t *btz_json_text(struct btz_slice text);
 

@@ -157,6 +157,30 @@ static void test_nearest(void **state)
     assert_null(btz_nearest("zzzz", names, 3));
 }
 
+/* What some reader may take for JSON, however wrong it is. */
+static void json_alike(void **state)
+{
+    static const char *const are[] = {
+        "{}",
+        " [1, 2.5e+3, -0.1E9] \n",
+        "\"a \\\" b\"",
+        "{\"a\":1,\"a\":{\"b\":[true,false,null]}}",
+        "{\"a\":1e999,\"b\":NaN,\"c\":-Infinity}",
+        "{\"a\":\"\\ud800\",}",
+    };
+    static const char *const are_not[] = {
+        "",   "{",       "}",     "1",        "true",        "{name}",  "[INST]", "[1",
+        "1]", "[1] and", "{} {}", "\"quoted", "\"a\" \"b\"", "{'a':1}", "[1]]",   "\"\\\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(are); i++)
+        assert_true(btz_json_is_alike(btz_str(are[i])));
+    for (size_t i = 0; i < BTZ_COUNT(are_not); i++)
+        assert_false(btz_json_is_alike(btz_str(are_not[i])));
+    assert_false(btz_json_is_alike(btz_slice_of("[\0]", 3)));
+}
+
 static void test_json(void **state)
 {
     BTZ_BUF_RELEASE struct btz_buf deep = BTZ_BUF(1000), out = BTZ_BUF(1000);
@@ -256,12 +280,19 @@ static void test_file_write(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_limit),    cmocka_unit_test(test_arena_limit),
-        cmocka_unit_test(test_sha256),       cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_empty_slice),  cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_time),         cmocka_unit_test(test_philox),
-        cmocka_unit_test(test_nearest),      cmocka_unit_test(test_json),
-        cmocka_unit_test(test_error_detail), cmocka_unit_test(test_json_all_or_nothing),
+        cmocka_unit_test(test_buf_limit),
+        cmocka_unit_test(test_arena_limit),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_empty_slice),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(json_alike),
+        cmocka_unit_test(test_error_detail),
+        cmocka_unit_test(test_json_all_or_nothing),
         cmocka_unit_test(test_file_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -538,6 +538,15 @@ static void keep_envelope(struct btz_protocol_stream *s, json_t *root)
     }
 }
 
+static bool begins_json(struct btz_slice data)
+{
+    size_t at = 0;
+
+    while (at < data.len && memchr(" \t\r\n", data.ptr[at], 4))
+        at++;
+    return at < data.len && memchr("{[\"", data.ptr[at], 3);
+}
+
 static enum btz_err dispatch(struct btz_protocol_stream *s)
 {
     struct btz_event e = { .name = btz_buf_slice(&s->name), .data = btz_buf_slice(&s->data) };
@@ -550,9 +559,10 @@ static enum btz_err dispatch(struct btz_protocol_stream *s)
     BTZ_TRY(btz_words_value(&s->words, e.name));
     if (s->family->done && btz_slice_is(btz_slice_trim(e.data), "[DONE]"))
         return s->family->done(s);
-    if (!s->family->any || (e.data.len > 0 && e.data.ptr[0] && strchr("{[\"", e.data.ptr[0])))
+    if (!s->family->any || begins_json(e.data))
         err = btz_json_parse(e.data, SIZE_MAX, "event", &e.root);
-    if (err != BTZ_OK && !s->family->any)
+    /* Where it may be another text: what other readers take for JSON is none. */
+    if (err != BTZ_OK && (!s->family->any || btz_json_is_alike(e.data)))
         return err == BTZ_LIMIT ? err : BTZ_INPUT;
     if (!s->family->any && !json_is_object(e.root)) {
         json_decref(e.root);
