@@ -12,7 +12,8 @@
 #define POINTER_MAX 4096 /* bytes; deeper nobody looks at seams */
 #define TAIL_MAX    1024 /* bytes in front of a seam, as many as keys are long */
 #define AHEAD_MAX   4096 /* behind it */
-#define SAME_MIN    8    /* a string so long that comes again is said again, not said on */
+#define KEPT_EVENTS 2 /* as many of the largest may be kept for what is held at places of pieces */
+#define SAME_MIN    8 /* a string so long that comes again is said again, not said on */
 
 /* Where strings stand, by their pointer. Last seen first. */
 struct place {
@@ -22,6 +23,7 @@ struct place {
     size_t last;  /* bytes of the string that came last */
     json_t *like; /* pieces: the event that the last one came in, its name, and where in it */
     char *name;
+    size_t weight; /* bytes of that event */
     struct btz_part part;
     struct place *next;
 };
@@ -207,10 +209,28 @@ static bool is_piece(const struct btz_protocol_stream *s)
     return false;
 }
 
-static enum btz_err remember(struct place *p, const struct btz_event *e,
-                             const struct btz_part *part)
+/* Events that are kept beside those of `p` and `root`. Places of one event follow each other. */
+static size_t kept(const struct btz_places *all, const struct place *p, const json_t *root)
 {
+    const json_t *before = root;
+    size_t sum = 0;
+
+    for (const struct place *one = all->first; one; one = one->next) {
+        if (one == p || !one->like)
+            continue;
+        sum += one->like != before && one->like != root ? one->weight : 0;
+        before = one->like;
+    }
+    return sum;
+}
+
+static enum btz_err remember(const struct btz_protocol_stream *s, struct place *p,
+                             const struct btz_event *e, const struct btz_part *part)
+{
+    if (kept(s->places, p, e->root) + e->data.len > KEPT_EVENTS * s->o.event_max)
+        return btz_fail(BTZ_LIMIT, "pieces of texts stand in too many large events");
     json_decref(p->like);
+    p->weight = e->data.len;
     p->like = json_incref(e->root);
     p->part = *part;
     if (btz_slice_is(e->name, p->name ? p->name : ""))
@@ -239,7 +259,7 @@ static enum btz_err take_piece(struct btz_protocol_stream *s, const struct btz_p
     struct place *p;
 
     BTZ_TRY(find_place(s->places, &p));
-    BTZ_TRY(remember(p, s->at, part));
+    BTZ_TRY(remember(s, p, s->at, part));
     BTZ_TRY(btz_lane_open(s, p->key, BTZ_CHANNEL_OUTPUT, &l));
     BTZ_TRY(btz_lane_piece(s, l, part->text, false));
     if (btz_slice_equal(part->text, btz_buf_slice(&s->scratch)))
