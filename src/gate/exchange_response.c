@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define NO_TEXT "parts that are no text"
+
 /* ---- kinds of answers -------------------------------------------------------------------------------------------------- */
 
 static bool is_type(struct btz_slice type, const char *prefix)
@@ -147,6 +149,10 @@ static enum btz_step choose(struct btz_exchange *x, const struct btz_response_he
         x->mode = BTZ_RESPONSE_PASS;
         return BTZ_STEP_GO;
     }
+    /* Clients would wait for another one behind it. */
+    if (x->status < 200)
+        return btz_exchange_refuse(x, 502, "upstream_answer",
+                                   "the upstream answered with status %u", x->status);
     /* Clients would follow, with their key, to wherever it leads. */
     if (x->status >= 300 && x->status < 400)
         return btz_exchange_refuse(x, 502, "upstream_redirect",
@@ -174,32 +180,6 @@ static enum btz_step choose(struct btz_exchange *x, const struct btz_response_he
     return BTZ_STEP_GO;
 }
 
-enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,
-                                    enum btz_response_mode *mode)
-{
-    enum btz_step step;
-
-    x->status = head->status;
-    x->responded = true;
-    x->mode = BTZ_RESPONSE_WHOLE;
-    btz_exchange_attempted(x, head->status);
-    x->response_cap = most_bytes(x);
-    step = choose(x, head);
-    if (step == BTZ_STEP_GO)
-        step = btz_exchange_take_session(x, head->mcp_session);
-    /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
-    btz_exchange_keep_schema(x);
-    if (x->has_request)
-        btz_message_release(&x->request);
-    if (step == BTZ_STEP_GO && head->content_length > 0 &&
-        (uint64_t)head->content_length > x->response_cap)
-        step = btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");
-    *mode = x->mode;
-    return step;
-}
-
-/* ---- whole answers ------------------------------------------------------------------------------------------------------- */
-
 static enum btz_step block_answer(struct btz_exchange *x, const char *why)
 {
     char copy[sizeof x->reason];
@@ -217,6 +197,42 @@ static enum btz_step stop_answer(struct btz_exchange *x, enum btz_err why)
     x->not_evaluated = "the guard could not read the answer";
     return block_answer(x, x->not_evaluated);
 }
+
+/* Headers are read like the words of an event. */
+static enum btz_step judge_head(struct btz_exchange *x, const struct btz_response_head *head)
+{
+    enum btz_err err = btz_exchange_words(x, head->words);
+
+    return err == BTZ_OK ? BTZ_STEP_GO : stop_answer(x, err);
+}
+
+enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,
+                                    enum btz_response_mode *mode)
+{
+    enum btz_step step;
+
+    x->status = head->status;
+    x->responded = true;
+    x->mode = BTZ_RESPONSE_WHOLE;
+    btz_exchange_attempted(x, head->status);
+    x->response_cap = most_bytes(x);
+    step = choose(x, head);
+    if (step == BTZ_STEP_GO)
+        step = judge_head(x, head);
+    if (step == BTZ_STEP_GO)
+        step = btz_exchange_take_session(x, head->mcp_session);
+    /* Nobody else is asked now: streams last for long, and the tree is larger than the text it was read from. */
+    btz_exchange_keep_schema(x);
+    if (x->has_request)
+        btz_message_release(&x->request);
+    if (step == BTZ_STEP_GO && head->content_length > 0 &&
+        (uint64_t)head->content_length > x->response_cap)
+        step = btz_exchange_refuse(x, 502, "response_too_large", "the answer is too large");
+    *mode = x->mode;
+    return step;
+}
+
+/* ---- whole answers ------------------------------------------------------------------------------------------------------- */
 
 static enum btz_step guard_part(struct btz_exchange *x, struct btz_message *m,
                                 struct btz_part *part)
@@ -387,8 +403,8 @@ static enum btz_step finish_whole(struct btz_exchange *x, struct btz_buf *out)
         btz_exchange_note_owner(x, &m);
     if (step == BTZ_STEP_GO)
         step = write_answer(x, &m, out);
-    if (m.images && !x->not_evaluated)
-        x->not_evaluated = "parts that are no text";
+    if ((m.images || m.files) && !x->not_evaluated)
+        x->not_evaluated = NO_TEXT;
     btz_message_release(&m);
     return step;
 }
@@ -411,6 +427,8 @@ static enum btz_step feed_stream(struct btz_exchange *x, struct btz_slice piece,
     enum btz_err err = btz_protocol_stream_feed(x->stream, piece, final, out);
 
     x->usage = *btz_protocol_stream_usage(x->stream);
+    if (btz_protocol_stream_unread(x->stream) > 0 && !x->not_evaluated)
+        x->not_evaluated = NO_TEXT;
     if (err == BTZ_OK && final && !btz_protocol_stream_ended(x->stream)) {
         x->verdict = "error";
         snprintf(x->reason, sizeof x->reason, "the upstream ended its stream too early");

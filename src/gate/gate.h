@@ -255,6 +255,7 @@ enum btz_response_mode {
 struct btz_response_head {
     unsigned status;
     struct btz_slice content_type, content_encoding, mcp_session;
+    struct btz_slice words; /* what its headers say that go on to the client, a line each */
     int64_t content_length;
 };
 enum btz_step btz_exchange_response(struct btz_exchange *x, const struct btz_response_head *head,

@@ -83,6 +83,7 @@ struct btz_nginx_ctx *btz_nginx_ctx_new(ngx_http_request_t *r, struct btz_nginx_
         return NULL;
     c->r = r;
     c->main = main;
+    c->version = r->http_version;
     c->began_ns = btz_clock_ns();
     c->sending = c->pending = c->whole = BTZ_BUF(most);
     cleanup->handler = forget;

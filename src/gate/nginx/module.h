@@ -68,6 +68,7 @@ struct btz_nginx_socket; /* both ends of a WebSocket; in the pool */
 struct btz_nginx_ctx { /* one a request, in its pool */
     ngx_http_request_t *r;
     struct btz_nginx_main *main;
+    ngx_uint_t version; /* of HTTP, that the client speaks */
     struct btz_incoming in;
     struct btz_exchange *x;
     enum btz_nginx_stage stage;

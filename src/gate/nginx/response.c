@@ -69,6 +69,10 @@ static void drop_headers(ngx_http_request_t *r)
     r->headers_out.www_authenticate = NULL;
     if (r->headers_out.location)
         ngx_http_clear_location(r);
+    /* The words behind the status are the upstream's, too; nginx has its own. */
+    ngx_str_null(&r->headers_out.status_line);
+    if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS)
+        ngx_str_set(&r->headers_out.status_line, "101 Switching Protocols");
 }
 
 /* All of that name. */
@@ -172,15 +176,50 @@ ngx_int_t btz_nginx_answer_headers(struct btz_nginx_ctx *c, const struct btz_ans
 
 /* ---- the head of an upstream's response ----------------------------------------------------------------------------- */
 
+/* Of several that of which a client has to take something off. */
+static struct btz_slice encoding_of(ngx_http_request_t *r)
+{
+    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+        ngx_table_elt_t *h = part->elts;
+
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (h[i].hash && h[i].value.len && btz_nginx_header_is(&h[i], "content-encoding") &&
+                !btz_slice_is(btz_nginx_slice(h[i].value), "identity"))
+                return btz_nginx_slice(h[i].value);
+    }
+    return btz_str("");
+}
+
 static void read_response(ngx_http_request_t *r, struct btz_response_head *out)
 {
-    const ngx_table_elt_t *encoding = r->headers_out.content_encoding;
-
     *out = (struct btz_response_head){ .status = (unsigned)r->headers_out.status,
                                        .content_type = btz_nginx_slice(r->headers_out.content_type),
+                                       .content_encoding = encoding_of(r),
                                        .content_length = r->headers_out.content_length_n };
-    if (encoding && encoding->hash)
-        out->content_encoding = btz_nginx_slice(encoding->value);
+}
+
+static ngx_int_t add_line(struct btz_buf *out, ngx_str_t text)
+{
+    return btz_buf_add_slice(out, btz_nginx_slice(text)) == BTZ_OK &&
+                   btz_buf_add_byte(out, '\n') == BTZ_OK
+               ? NGX_OK
+               : NGX_ERROR;
+}
+
+/* Names after the values, so that none looks like the name of a secret that follows it. */
+static ngx_int_t read_words(ngx_http_request_t *r, struct btz_buf *out)
+{
+    if (add_line(out, r->headers_out.content_type) != NGX_OK)
+        return NGX_ERROR;
+    for (int names = 0; names < 2; names++)
+        for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+            ngx_table_elt_t *h = part->elts;
+
+            for (ngx_uint_t i = 0; i < part->nelts; i++)
+                if (h[i].hash && add_line(out, names ? h[i].key : h[i].value) != NGX_OK)
+                    return NGX_ERROR;
+        }
+    return NGX_OK;
 }
 
 /* Sessions of servers are known to the gateway only; the client gets one of his. */
@@ -188,7 +227,6 @@ static ngx_int_t put_session(struct btz_nginx_ctx *c)
 {
     const char *session = btz_exchange_session(c->x);
 
-    drop_header(c->r, "mcp-session-id");
     return session ? btz_nginx_add_header(c->r, "Mcp-Session-Id",
                                           (ngx_str_t){ strlen(session), (u_char *)session })
                    : NGX_OK;
@@ -204,6 +242,7 @@ static void cut_upstream(struct btz_nginx_ctx *c)
         return;
     u->length = 0;
     u->keepalive = 0;
+    u->upgrade = 0;
 }
 
 static bool has_no_body(const ngx_http_request_t *r)
@@ -257,6 +296,22 @@ static void drop_request(struct btz_nginx_ctx *c)
     btz_exchange_sent(c->x);
 }
 
+static enum btz_step take_head(struct btz_nginx_ctx *c, struct btz_response_head *head,
+                               enum btz_response_mode *mode)
+{
+    struct btz_buf words = BTZ_BUF((size_t)1 << 20);
+    enum btz_step step;
+
+    if (read_words(c->r, &words) == NGX_OK) {
+        head->words = btz_buf_slice(&words);
+        step = btz_exchange_response(c->x, head, mode);
+    } else {
+        step = btz_exchange_refuse(c->x, 503, "out_of_memory", "no memory");
+    }
+    btz_buf_release(&words);
+    return step;
+}
+
 static ngx_int_t begin_response(struct btz_nginx_ctx *c)
 {
     ngx_http_request_t *r = c->r;
@@ -275,8 +330,9 @@ static ngx_int_t begin_response(struct btz_nginx_ctx *c)
         return NGX_HTTP_BAD_GATEWAY;
     drop_request(c);
     drop_headers(r);
+    drop_header(r, "mcp-session-id");
     r->upstream->buffering = 0;
-    step = btz_exchange_response(c->x, &head, &mode);
+    step = take_head(c, &head, &mode);
     if (step != BTZ_STEP_GO)
         return replace_response(c);
     if (put_session(c) != NGX_OK)
@@ -309,6 +365,11 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
 
     if (!c || c->mode == BTZ_NGINX_MODE_OWN)
         return next_header(r);
+    /* What has no head is no answer. nginx takes it for one of HTTP/0.9, and would send it on unread. */
+    if (r->http_version != c->version) {
+        r->http_version = c->version;
+        return NGX_HTTP_BAD_GATEWAY;
+    }
     if (!c->x || !c->forwarded || !r->upstream || !r->upstream->headers_in.status_n ||
         c->mode != BTZ_NGINX_MODE_NONE || c->attempt_told) {
         /* nginx answers by itself: a body too large, or too slow. */

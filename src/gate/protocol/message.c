@@ -152,6 +152,9 @@ static enum btz_err read_bytes(struct btz_walk *w, struct btz_slice body)
     if (body.len == 0)
         return BTZ_OK;
     if (!btz_is_utf8(body) || memchr(body.ptr, 0, body.len)) {
+        /* An answer is read here because it says that it is JSON. */
+        if (w->response)
+            return btz_fail(BTZ_INPUT, "JSON in UTF-8 was expected");
         w->files++;
         return BTZ_OK;
     }
