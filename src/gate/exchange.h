@@ -210,9 +210,9 @@ void btz_exchange_record(struct btz_exchange *x, const char *phase,
                          const struct btz_end_facts *facts, struct btz_call_record *out);
 /* Is this text of ours to be read at all? Notes why not. */
 bool btz_exchange_guards(struct btz_exchange *x);
-/* A text of a channel through the guard. OK; DENIED: blocked; LIMIT: not evaluated. */
 /* The guard's session, made when the first text comes. Errors: LIMIT. */
 BTZ_CHECKED enum btz_err btz_exchange_guarding(struct btz_exchange *x);
+/* A text of a channel through the guard. OK; DENIED: blocked; LIMIT: not evaluated. */
 BTZ_CHECKED enum btz_err btz_exchange_text(struct btz_exchange *x, enum btz_channel channel,
                                            struct btz_slice text, bool *changed,
                                            struct btz_buf *out);
