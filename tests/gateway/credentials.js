@@ -93,6 +93,10 @@ async function keys(w) {
         await refused(w, await send(short)(say('x')), 401, 'expired');
         const other = w.newKey('keyed', 'other');
         is((await send(other)(say('x'))).status, 200, 'a second key');
+        await w.mock.seen();
+        const late = await send(short)(say('x')); // also when who may do what was written anew since
+        await refused(w, late, 401, 'expired before');
+        ok(/expired/.test(late.json.error.message), late.text);
         const id = JSON.parse(w.cli('access', 'key', 'list', '--format', 'json')).items.find((k) => k.name === 'other').id;
         w.cli('access', 'key', 'revoke', id);
         await w.mock.seen();

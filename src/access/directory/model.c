@@ -207,15 +207,18 @@ static enum btz_err key_row(void *user, const struct btz_value *v, size_t count)
     return BTZ_OK;
 }
 
+#define EXPIRED_KNOWN_S (30 * 86400)
+
+/* Keys that ended lately are known: who uses one reads that it has expired, and the trail says whose it was. */
 static enum btz_err add_keys(struct btz_store *s, struct fill *f)
 {
-    const struct btz_value now[] = { btz_value_int((int64_t)f->now_s) };
+    const struct btz_value known[] = { btz_value_int((int64_t)f->now_s - EXPIRED_KNOWN_S) };
 
     BTZ_TRY(make_room(s, "SELECT COUNT(*) FROM keys", f, sizeof(struct btz_key_model)));
     BTZ_TRY(btz_store_query(s,
                             "SELECT id, principal, hash, scopes, from_s, until_s FROM keys WHERE "
                             "status = 'active' AND (until_s = 0 OR until_s > ?) ORDER BY id",
-                            now, 1, key_row, f));
+                            known, 1, key_row, f));
     f->model->keys = f->items;
     f->model->key_count = f->count;
     return BTZ_OK;

@@ -509,7 +509,7 @@ const char *btz_why_text(enum btz_why why)
         "No rule allows it.",
         "Nobody is known by that name or key.",
         "The account is disabled.",
-        "The key is not valid at this time.",
+        "The key has expired, or is not valid yet.",
         "The key's scopes do not cover it.",
         "The policies cannot be read, so nothing is allowed.",
     };
