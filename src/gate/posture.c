@@ -28,7 +28,6 @@ static enum btz_err send(struct btz_posture_out *out, enum btz_outcome outcome, 
                                    .severity = severity < 0 ? out->rule->severity
                                                             : (enum btz_severity)severity,
                                    .reason = reason,
-                                   .value = (double)out->failed,
                                    .ci_low = NAN,
                                    .ci_high = NAN };
 
