@@ -16,7 +16,7 @@ enum btz_err btz_cli_settings(struct btz_cli *cli, struct btz_arena *arena,
 
 enum btz_err btz_cli_config_there(const struct btz_cli *cli, bool *out)
 {
-    *out = access(cli->config_path, F_OK) == 0;
+    *out = strcmp(cli->config_path, "-") == 0 || access(cli->config_path, F_OK) == 0;
     if (*out || (errno == ENOENT && strcmp(cli->config_path, BTZ_CONFIG_FILE) == 0))
         return BTZ_OK;
     return btz_fail_errno(errno == ENOENT ? BTZ_USAGE : BTZ_IO, "--config %s", cli->config_path);

@@ -93,6 +93,17 @@ says .err 'bartizan.yaml: gate: guard rule: unknown detector `pi`; did you mean 
 write 'gate: {guard: {canaries: ["${NOTHING}"]}}\n'
 NOTHING= run 2 config check
 says .err "one of 0 letters and digits"
+# Who looks at keys and limits has not the secrets of upstreams; who checks the whole file needs them.
+write 'gate: {upstreams: [{name: a, url: "http://127.0.0.1:9", credential: "${OF_UPSTREAM}"}]}\n'
+run 2 config check
+says .err "the environment variable OF_UPSTREAM is not set"
+run 0 access user list
+run 0 gate limits
+run 4 gate reload
+says .err 'no `bartizan gate run` serves'
+write 'access: {seal_key: "${OF_STORE}"}\n'
+run 2 access user list
+says .err "OF_STORE is not set"
 # Hostile text of the file does not steer the terminal.
 printf '"\\e[2J": 1\n' >bartizan.yaml
 run 2 config check
