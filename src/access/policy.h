@@ -152,16 +152,13 @@ BTZ_CHECKED enum btz_err btz_snapshot_publish(uint64_t generation, const uint8_t
                                               const char *path);
 void btz_snapshot_unstage(uint64_t generation, const char *path);
 
-/* A reader: one per thread. The file is verified once (MAC, bounds of every offset), then trusted. It is mapped: whoever cuts or
- * overwrites it in place, instead of renaming another over it, ends its readers. */
+/* A reader: one per thread. The file is copied into memory and verified once (MAC, bounds of every offset), then trusted:
+ * whoever cuts or overwrites it in place changes nothing for those who have read it. */
 struct btz_snapshot;
-/* The same with a copy in memory, for those who must not end: a worker serves others meanwhile. */
-BTZ_CHECKED enum btz_err btz_snapshot_open_copy(const char *path, const uint8_t secret[32],
-                                                struct btz_snapshot **out);
 BTZ_CHECKED enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],
                                            struct btz_snapshot **out);
 void btz_snapshot_close(struct btz_snapshot *s);
-/* One atomic load when nothing changed; maps the newer file when there is one. A newer file that cannot be read leaves
+/* One atomic load when nothing changed; reads the newer file when there is one. A newer file that cannot be read leaves
  * the reader with an error for every call until it can: old permissions are never used past a revocation. */
 BTZ_CHECKED enum btz_err btz_snapshot_refresh(struct btz_snapshot *s);
 uint64_t btz_snapshot_generation(const struct btz_snapshot *s);

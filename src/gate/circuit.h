@@ -1,4 +1,4 @@
-/* circuit: which upstreams are left alone for a while. A small file that all workers map. */
+/* circuit: which upstreams are left alone for a while. A small file that all workers map; cut while in use, it is made anew. */
 #ifndef BTZ_GATE_CIRCUIT_H
 #define BTZ_GATE_CIRCUIT_H
 
@@ -19,6 +19,6 @@ void btz_circuit_ok(struct btz_circuits *c, size_t which);
 /* `after` failures in a row open it for `for_ms`; after 0: never. */
 void btz_circuit_failed(struct btz_circuits *c, size_t which, uint64_t after, uint64_t for_ms,
                         uint64_t now_ms);
-bool btz_circuit_is_open(const struct btz_circuits *c, size_t which, uint64_t now_ms);
+bool btz_circuit_is_open(struct btz_circuits *c, size_t which, uint64_t now_ms);
 
 #endif

@@ -76,6 +76,18 @@ enum btz_step btz_exchange_refuse(struct btz_exchange *x, unsigned status, const
     return BTZ_STEP_REFUSE;
 }
 
+enum btz_step btz_exchange_unavailable(struct btz_exchange *x, const char *code,
+                                       const char *to_client)
+{
+    char detail[sizeof x->reason];
+    enum btz_step step;
+
+    snprintf(detail, sizeof detail, "%s", btz_error_detail());
+    step = btz_exchange_refuse(x, 503, code, "%s", to_client);
+    snprintf(x->reason, sizeof x->reason, "%s", detail);
+    return step;
+}
+
 enum btz_step btz_exchange_deny(struct btz_exchange *x, unsigned status, const char *code,
                                 const char *message)
 {

@@ -137,6 +137,9 @@ enum btz_dialect btz_exchange_dialect(const struct btz_exchange *x);
 /* Sets the answer: REFUSE. `message` goes to the client; code is ours. */
 enum btz_step btz_exchange_refuse(struct btz_exchange *x, unsigned status, const char *code,
                                   const char *fmt, ...) BTZ_PRINTF(4, 5);
+/* 503. The entry says the detail of the error, which file and what to do; a client has no use for that. */
+enum btz_step btz_exchange_unavailable(struct btz_exchange *x, const char *code,
+                                       const char *to_client);
 /* Asks the policy. *out is complete. */
 void btz_exchange_decide(struct btz_exchange *x, int action, const char *resource,
                          struct btz_slice tool, double cost, struct btz_decision *out);

@@ -116,7 +116,8 @@ enum btz_step btz_exchange_reserve(struct btz_exchange *x)
     if (err == BTZ_LIMIT)
         return refuse_limit(x, &why);
     if (err != BTZ_OK)
-        return btz_exchange_refuse(x, 503, "limits_unavailable", "%s", btz_error_detail());
+        return btz_exchange_unavailable(x, "limits_unavailable",
+                                        "the limits cannot be counted now");
     x->lease = btz_arena_alloc(&x->arena, BTZ_LEASE_SIZE(lease.count));
     if (!x->lease) {
         btz_limits_release(x->gate->limits, &lease, x->now_ms);

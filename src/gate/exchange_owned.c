@@ -103,15 +103,19 @@ enum btz_step btz_exchange_owns(struct btz_exchange *x)
     /* Members may be written with escapes. */
     bool names = x->has_request && x->request.root &&
                  (btz_slice_has(x->body, "file_id") || btz_slice_has(x->body, "\\u"));
+    bool his;
 
     if (!has_owners(x) && (!names || x->route->declared || x->route->mcp))
         return BTZ_STEP_GO;
     x->sees_all = sees_all(x);
     if (x->sees_all)
         return BTZ_STEP_GO;
-    if (id.len > 0 && !is_his(x, id))
-        return not_his(x);
-    return !names || names_his_files(x, x->request.root) ? BTZ_STEP_GO : not_his(x);
+    his = (id.len == 0 || is_his(x, id)) && (!names || names_his_files(x, x->request.root));
+    /* Afterwards: only then is it known what the answer was worth. */
+    if (btz_owned_check(x->gate->owned) != BTZ_OK)
+        return btz_exchange_unavailable(x, "owners_unavailable",
+                                        "whose files and batches these are cannot be told now");
+    return his ? BTZ_STEP_GO : not_his(x);
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------------- */

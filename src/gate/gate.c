@@ -129,8 +129,7 @@ void btz_gate_close(struct btz_gate *g)
 
 bool btz_gate_refresh(struct btz_gate *g)
 {
-    if (!g->snapshot &&
-        btz_snapshot_open_copy(g->snapshot_path, g->secret, &g->snapshot) != BTZ_OK) {
+    if (!g->snapshot && btz_snapshot_open(g->snapshot_path, g->secret, &g->snapshot) != BTZ_OK) {
         g->snapshot = NULL;
         return false;
     }

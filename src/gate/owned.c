@@ -1,5 +1,7 @@
 #include "gate/owned.h"
 
+#include "base/cover.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,7 +26,9 @@ struct page {
 };
 struct btz_owned {
     int fd;
+    char *path;
     struct page *page;
+    struct btz_cover *cover;
     pthread_mutex_t mutex; /* threads of one process share its lock of the file */
 };
 
@@ -54,6 +58,7 @@ static enum btz_err map_file(struct btz_owned *o, const char *path)
     o->page = mmap(NULL, sizeof *o->page, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
     if (o->page == MAP_FAILED)
         return btz_fail_errno(BTZ_IO, "map %s", path);
+    BTZ_TRY(btz_cover(o->page, sizeof *o->page, &o->cover));
     if (o->page->magic == 0)
         o->page->magic = MAGIC;
     return o->page->magic == MAGIC ? BTZ_OK : not_owned(path);
@@ -68,8 +73,11 @@ enum btz_err btz_owned_open(const char *path, struct btz_owned **out)
         return btz_fail(BTZ_LIMIT, "no memory");
     pthread_mutex_init(&o->mutex, NULL);
     o->page = MAP_FAILED;
+    o->path = strdup(path);
     o->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (o->fd < 0 || flock(o->fd, LOCK_EX) != 0)
+    if (!o->path)
+        err = btz_fail(BTZ_LIMIT, "no memory");
+    else if (o->fd < 0 || flock(o->fd, LOCK_EX) != 0)
         err = btz_fail_errno(BTZ_IO, "%s", path);
     else
         err = map_file(o, path);
@@ -86,12 +94,26 @@ void btz_owned_close(struct btz_owned *o)
 {
     if (!o)
         return;
+    btz_uncover(o->cover);
     if (o->page != MAP_FAILED)
         munmap(o->page, sizeof *o->page);
     if (o->fd >= 0)
         close(o->fd);
     pthread_mutex_destroy(&o->mutex);
+    free(o->path);
     free(o);
+}
+
+enum btz_err btz_owned_check(const struct btz_owned *o)
+{
+    struct stat st;
+
+    if (!btz_is_cut(o->cover) && fstat(o->fd, &st) == 0 && st.st_size == (off_t)sizeof *o->page)
+        return BTZ_OK;
+    return btz_fail(BTZ_INPUT,
+                    "%s: cut while in use; put it back from a backup, or move it away, and nobody "
+                    "owns the files and batches of before; then `bartizan gate reload`",
+                    o->path);
 }
 
 static void name_of(const char *space, struct btz_slice text, uint8_t out[NAME])

@@ -11,6 +11,8 @@
 struct btz_owned;
 BTZ_CHECKED enum btz_err btz_owned_open(const char *path, struct btz_owned **out);
 void btz_owned_close(struct btz_owned *o);
+/* INPUT: it was cut while in use, and what is said below of it may be wrong. Nobody who asks may be let through. */
+BTZ_CHECKED enum btz_err btz_owned_check(const struct btz_owned *o);
 /* From any thread. Who had it first keeps it. */
 void btz_owned_add(struct btz_owned *o, const char *upstream, struct btz_slice id,
                    const char *owner, uint64_t now_ms);

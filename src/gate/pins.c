@@ -170,18 +170,6 @@ static bool is_pinned(struct btz_exchange *x, struct pins *p, const struct btz_t
     return !mcp->pinned && is_remembered(p, tool->name, hex);
 }
 
-/* The entry says which file and what to do; a client has no use for that. */
-static enum btz_step refuse(struct btz_exchange *x, const char *to_client)
-{
-    char detail[sizeof x->reason];
-    enum btz_step step;
-
-    snprintf(detail, sizeof detail, "%s", btz_error_detail());
-    step = btz_exchange_refuse(x, 503, "pins_unavailable", "%s", to_client);
-    snprintf(x->reason, sizeof x->reason, "%s", detail);
-    return step;
-}
-
 enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message *m,
                                 struct btz_unpinned *out)
 {
@@ -194,7 +182,7 @@ enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message
         return btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
     if (open_pins(x, &pins) != BTZ_OK) {
         (void)close_pins(&pins, false);
-        return refuse(x, "the pins of tools cannot be read");
+        return btz_exchange_unavailable(x, "pins_unavailable", "the pins of tools cannot be read");
     }
     for (size_t i = 0; i < m->tool_count; i++) {
         const char *name;
@@ -207,7 +195,7 @@ enum btz_step btz_exchange_pins(struct btz_exchange *x, const struct btz_message
                  "the tool %.80s is not as it was pinned and was taken out", name ? name : "");
     }
     if (close_pins(&pins, true) != BTZ_OK)
-        return refuse(x, "the pins of tools cannot be kept");
+        return btz_exchange_unavailable(x, "pins_unavailable", "the pins of tools cannot be kept");
     return BTZ_STEP_GO;
 }
 

@@ -439,7 +439,8 @@ static void write_file(const char *folder, const char *name, const void *bytes, 
 static void test_no_ring(void **state)
 {
     struct journal_fixture f;
-    struct btz_control *c;
+    struct btz_control *c = NULL;
+    struct btz_cover *cover = NULL;
     struct btz_journal *j;
     char *folder = make_folder(), *path;
     int dir;
@@ -454,9 +455,9 @@ static void test_no_ring(void **state)
     path = join(f.folder, "ring-02");
     assert_int_equal(symlink("/dev/zero", path), 0);
     free(path);
-    assert_ok(btz_control_map(f.folder, &dir, &c));
+    assert_ok(btz_control_map(f.folder, &dir, &c, &cover));
     atomic_fetch_or(&c->rings, 6);
-    btz_control_unmap(c);
+    btz_control_unmap(c, cover);
     close(dir);
     journal_add(&f, "x");
     journal_fetch(&f);
@@ -564,7 +565,8 @@ static void test_made_anew(void **state)
 static void test_bad_ring_replaced(void **state)
 {
     struct journal_fixture f;
-    struct btz_control *c;
+    struct btz_control *c = NULL;
+    struct btz_cover *cover = NULL;
     struct btz_journal *second;
     uint64_t sequence;
     char *path;
@@ -573,9 +575,9 @@ static void test_bad_ring_replaced(void **state)
     (void)state;
     journal_start(&f);
     write_file(f.folder, "ring-01", "not a ring", 10);
-    assert_ok(btz_control_map(f.folder, &dir, &c));
+    assert_ok(btz_control_map(f.folder, &dir, &c, &cover));
     atomic_fetch_or(&c->rings, 2);
-    btz_control_unmap(c);
+    btz_control_unmap(c, cover);
     close(dir);
     journal_fetch(&f);
     journal_fetch(&f);
@@ -592,6 +594,115 @@ static void test_bad_ring_replaced(void **state)
     assert_ok(btz_journal_durable(second, sequence));
     btz_journal_close(second);
     journal_stop(&f);
+}
+
+static void cut(const struct journal_fixture *f, const char *name, off_t len)
+{
+    char *path = join(f->folder, name);
+
+    assert_int_equal(truncate(path, len), 0);
+    free(path);
+}
+
+/* Both have it mapped. What lies in it is lost, and never said to be in the ledger; what comes goes into another one. */
+static void test_ring_cut(void **state)
+{
+    const off_t to[] = { BTZ_RING_PAGE, 0, BTZ_RING_FILE / 2, BTZ_RING_FILE - 4096 };
+
+    (void)state;
+    for (size_t i = 0; i < BTZ_COUNT(to); i++)
+        for (int again = 0; again < 2; again++) { /* at its full size again before anybody looks */
+            struct journal_fixture f;
+            uint64_t before, lost, next;
+
+            journal_start(&f);
+            before = journal_add(&f, "before");
+            journal_fetch(&f);
+            btz_journal_done(f.reader);
+            assert_ok(btz_journal_durable(f.writer, before));
+            lost = journal_add(&f, "lost");
+            cut(&f, "ring-00", to[i]);
+            if (again)
+                cut(&f, "ring-00", BTZ_RING_FILE);
+            next = journal_add(&f, "next");
+            journal_fetch(&f);
+            journal_fetch(&f);
+            btz_journal_done(f.reader);
+            if (to[i] <= BTZ_RING_PAGE)
+                assert_true(damaged(&f) >= 1);
+            /* It lay in what was kept. Where the ring was left, nobody knows that any more. */
+            if (again && to[i] > BTZ_RING_PAGE)
+                assert_ok(btz_journal_durable(f.writer, lost));
+            else
+                assert_int_equal(btz_journal_durable(f.writer, lost), BTZ_IO);
+            for (int turn = 0; turn < 3 && btz_journal_durable(f.writer, next) != BTZ_OK; turn++) {
+                next = journal_add(&f, "once more");
+                journal_fetch(&f);
+                btz_journal_done(f.reader);
+            }
+            assert_ok(btz_journal_durable(f.writer, next));
+            journal_stop(&f);
+        }
+}
+
+/* Bytes of one record are zeros before it is read; those behind it are whole. */
+static void test_passed_over(void **state)
+{
+    struct journal_fixture f;
+    struct btz_ring_map map;
+    uint64_t lost, behind, next;
+
+    (void)state;
+    journal_start(&f);
+    map_ring(&f, &map);
+    lost = journal_add(&f, "lost");
+    memset(map.data, 0, 4096);
+    journal_fetch(&f);
+    behind = journal_add(&f, "behind");
+    journal_fetch(&f);
+    assert_int_equal(f.count, 1);
+    btz_journal_done(f.reader);
+    assert_int_equal(damaged(&f), 1);
+    assert_int_equal(btz_journal_durable(f.writer, lost), BTZ_IO);
+    assert_ok(btz_journal_durable(f.writer, behind));
+    next = journal_add(&f, "next");
+    journal_fetch(&f);
+    btz_journal_done(f.reader);
+    assert_ok(btz_journal_durable(f.writer, next));
+    btz_ring_unmap(&map);
+    journal_stop(&f);
+}
+
+/* Made anew by whoever finds it, and what the reader wrote there is put back. */
+static void test_page_cut(void **state)
+{
+    (void)state;
+    for (int writer_first = 0; writer_first < 2; writer_first++) {
+        struct btz_journal_counts c;
+        struct journal_fixture f;
+        uint64_t sequence;
+
+        journal_start(&f);
+        assert_ok(btz_journal_set_mark(f.reader, 77));
+        btz_journal_told(f.reader, 3, 4);
+        btz_journal_alive(f.reader);
+        cut(&f, "control", 0);
+        if (writer_first)
+            assert_int_equal(btz_journal_ready(f.writer), BTZ_UNREACHABLE);
+        btz_journal_alive(f.reader);
+        assert_ok(btz_journal_ready(f.writer));
+        assert_int_equal(btz_journal_mark(f.reader), 77);
+        btz_journal_count(f.reader, &c);
+        assert_true(c.told_lost == 3 && c.told_damaged == 4);
+        sequence = journal_add(&f, "x");
+        journal_fetch(&f);
+        assert_int_equal(f.count, 1);
+        btz_journal_done(f.reader);
+        assert_ok(btz_journal_durable(f.writer, sequence));
+        btz_journal_refuse(f.reader, "full");
+        assert_int_equal(btz_journal_ready(f.writer), BTZ_IO); /* they share it */
+        journal_stop(&f);
+    }
 }
 
 int main(void)
@@ -614,6 +725,9 @@ int main(void)
         cmocka_unit_test(test_hostile_numbers),
         cmocka_unit_test(test_made_anew),
         cmocka_unit_test(test_bad_ring_replaced),
+        cmocka_unit_test(test_ring_cut),
+        cmocka_unit_test(test_passed_over),
+        cmocka_unit_test(test_page_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Snapshot files: published by one writer at a time, followed by readers in any process. */
 #include "access/policy/snapshot.h"
 
+#include "base/cover.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -89,7 +91,9 @@ enum btz_err btz_snapshot_publish(uint64_t generation, const uint8_t secret[32],
     BTZ_FREE char *staged = staged_path(path, generation);
     BTZ_FREE char *word_path = word_path_of(path);
     BTZ_CLOSE_FD int fd = -1;
+    struct btz_cover *cover = NULL;
     uint64_t there, *word;
+    enum btz_err err;
 
     if (!staged || !word_path)
         return btz_fail(BTZ_LIMIT, "out of memory");
@@ -104,14 +108,16 @@ enum btz_err btz_snapshot_publish(uint64_t generation, const uint8_t secret[32],
     word = mmap(NULL, WORD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (word == MAP_FAILED)
         return btz_fail_errno(BTZ_IO, "map %s", word_path);
-    if (rename(staged, path) < 0) {
-        munmap(word, WORD_SIZE);
-        return btz_fail_errno(BTZ_IO, "rename to %s", path);
-    }
-    /* After the file: a reader that sees the new number finds the new file. */
-    __atomic_add_fetch(word, 1, __ATOMIC_RELEASE);
+    err = btz_cover(word, WORD_SIZE, &cover);
+    if (err == BTZ_OK && rename(staged, path) < 0)
+        err = btz_fail_errno(BTZ_IO, "rename to %s", path);
+    /* After the file: a reader that sees the new number finds the new file. Where the page was cut just now, he looks at
+     * the file by its name soon. */
+    if (err == BTZ_OK)
+        __atomic_add_fetch(word, 1, __ATOMIC_RELEASE);
+    btz_uncover(cover);
     munmap(word, WORD_SIZE);
-    return btz_file_sync_folder(path);
+    return err == BTZ_OK ? btz_file_sync_folder(path) : err;
 }
 
 enum btz_err btz_snapshot_write(const struct btz_policy_model *model, uint64_t generation,
@@ -132,25 +138,33 @@ static void unmap(struct btz_snapshot *s)
 
 static void drop_word(struct btz_snapshot *s)
 {
+    btz_uncover(s->word_cover);
     if (s->word)
         munmap((void *)(uintptr_t)s->word, WORD_SIZE);
     s->word = NULL;
+    s->word_cover = NULL;
 }
 
 static enum btz_err map_word(struct btz_snapshot *s)
 {
     BTZ_CLOSE_FD int fd = open(s->word_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
+    enum btz_err err;
     void *p;
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return btz_fail_errno(BTZ_IO, "open %s", s->word_path);
     if (st.st_size < WORD_SIZE)
-        return btz_fail(BTZ_INPUT, "%s: too short", s->word_path);
+        return btz_fail(BTZ_INPUT, "%s: cut; a restart of the daemon makes it anew", s->word_path);
     p = mmap(NULL, WORD_SIZE, PROT_READ, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)
         return btz_fail_errno(BTZ_IO, "map %s", s->word_path);
     s->word = p;
+    err = btz_cover(p, WORD_SIZE, &s->word_cover);
+    if (err != BTZ_OK) {
+        drop_word(s);
+        return err;
+    }
     s->word_device = st.st_dev;
     s->word_inode = st.st_ino;
     return BTZ_OK;
@@ -172,7 +186,7 @@ static enum btz_err check_mac(const struct btz_snapshot *s, struct btz_slice byt
     return BTZ_OK;
 }
 
-/* Maps and verifies what is there now; the old map stays until the new one is good. */
+/* Reads and verifies what is there now; the old one stays until the new one is good. */
 static enum btz_err load(struct btz_snapshot *s)
 {
     BTZ_CLOSE_FD int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -185,12 +199,11 @@ static enum btz_err load(struct btz_snapshot *s)
         return btz_fail_errno(BTZ_IO, "open %s", s->path);
     if (!S_ISREG(st.st_mode) || st.st_size < BTZ_SNAP_MAC || (uint64_t)st.st_size > BTZ_SNAP_MAX)
         return btz_fail(BTZ_INPUT, "%s: no snapshot of policies", s->path);
-    p = s->copied ? mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                  : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    /* A copy: what was verified stays so, whoever cuts or overwrites the file. */
+    p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
-        return btz_fail_errno(BTZ_IO, "map %s", s->path);
-    err = s->copied ? btz_fd_pread_all(fd, p, (size_t)st.st_size, 0, s->path) : BTZ_OK;
+        return btz_fail_errno(BTZ_LIMIT, "memory for %s", s->path);
+    err = btz_fd_pread_all(fd, p, (size_t)st.st_size, 0, s->path);
     if (err == BTZ_OK)
         err = check_mac(s, btz_slice_of(p, (size_t)st.st_size));
     if (err == BTZ_OK)
@@ -214,6 +227,8 @@ static enum btz_err reload(struct btz_snapshot *s)
 
     s->broken = true;
     s->looked_ns = btz_clock_ns();
+    if (btz_is_cut(s->word_cover))
+        drop_word(s);
     if (!s->word)
         err = map_word(s);
     if (err != BTZ_OK)
@@ -245,20 +260,19 @@ enum btz_err btz_snapshot_refresh(struct btz_snapshot *s)
     if (!s->path)
         return BTZ_OK;
     if (!s->broken && __atomic_load_n(s->word, __ATOMIC_ACQUIRE) == s->seen &&
-        (btz_clock_ns() - s->looked_ns < LOOK_NS || !is_replaced(s)))
+        !btz_is_cut(s->word_cover) && (btz_clock_ns() - s->looked_ns < LOOK_NS || !is_replaced(s)))
         return BTZ_OK;
     return reload(s);
 }
 
-static enum btz_err open_reader(const char *path, const uint8_t secret[32], bool copied,
-                                struct btz_snapshot **out)
+enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],
+                               struct btz_snapshot **out)
 {
     struct btz_snapshot *s = calloc(1, sizeof *s);
     enum btz_err err;
 
     if (!s)
         return btz_fail(BTZ_LIMIT, "out of memory");
-    s->copied = copied;
     s->path = strdup(path);
     s->word_path = word_path_of(path);
     memcpy(s->secret, secret, sizeof s->secret);
@@ -269,18 +283,6 @@ static enum btz_err open_reader(const char *path, const uint8_t secret[32], bool
     }
     *out = s;
     return BTZ_OK;
-}
-
-enum btz_err btz_snapshot_open(const char *path, const uint8_t secret[32],
-                               struct btz_snapshot **out)
-{
-    return open_reader(path, secret, false, out);
-}
-
-enum btz_err btz_snapshot_open_copy(const char *path, const uint8_t secret[32],
-                                    struct btz_snapshot **out)
-{
-    return open_reader(path, secret, true, out);
 }
 
 enum btz_err btz_snapshot_of(struct btz_slice bytes, struct btz_snapshot **out)

@@ -153,15 +153,15 @@ BTZ_CHECKED enum btz_err btz_snapshot_of(struct btz_slice bytes, struct btz_snap
 struct btz_snapshot {
     struct btz_snap_view view;
     bool broken; /* a newer file is there and cannot be read */
-    bool copied; /* `map` is memory of its own */
     /* of files */
     char *path, *word_path;
     uint8_t secret[32];
-    void *map;
+    void *map; /* memory of its own, as large as the file */
     size_t map_len;
     const uint64_t *word; /* mapped, shared with the writer */
-    uint64_t seen;        /* its value before the file was opened */
-    uint64_t looked_ns;   /* when the file was last looked at by name */
+    struct btz_cover *word_cover;
+    uint64_t seen;      /* its value before the file was opened */
+    uint64_t looked_ns; /* when the file was last looked at by name */
     uint64_t device, inode, word_device, word_inode;
 };
 

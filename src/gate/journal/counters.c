@@ -31,58 +31,62 @@ const char *const btz_refused_names[BTZ_REFUSED_KINDS] = { "identity",    "polic
 
 /* ---- the file ---- */
 
-static enum btz_err map_file(int fd, const char *path, struct btz_counters **out)
+static enum btz_err map_file(struct btz_metrics *m, int fd)
 {
+    int fixed = m->c ? MAP_FIXED : 0;
     struct btz_counters *c;
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return btz_fail_errno(BTZ_IO, "look at %s", path);
+        return btz_fail_errno(BTZ_IO, "look at %s", m->path);
     if (st.st_size == 0) {
         errno = posix_fallocate(fd, 0, sizeof *c);
         if (errno != 0)
-            return btz_fail_errno(BTZ_IO, "space for %s", path);
+            return btz_fail_errno(BTZ_IO, "space for %s", m->path);
         st.st_size = sizeof *c;
     }
     if (!S_ISREG(st.st_mode) || (size_t)st.st_size != sizeof *c)
-        return btz_fail(BTZ_INPUT, "%s: not a file of counters of this version", path);
-    c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        return btz_fail(BTZ_INPUT, "%s: not a file of counters of this version", m->path);
+    c = mmap(m->c, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
     if (c == MAP_FAILED)
-        return btz_fail_errno(BTZ_LIMIT, "map %s", path);
+        return btz_fail_errno(BTZ_LIMIT, "map %s", m->path);
+    m->c = c;
+    if (!m->cover)
+        BTZ_TRY(btz_cover(c, sizeof *c, &m->cover));
+    btz_cover_again(m->cover);
     if (c->magic == 0) {
         c->size = sizeof *c;
         c->magic = BTZ_COUNTERS_MAGIC;
     }
-    if (c->magic != BTZ_COUNTERS_MAGIC || c->size != sizeof *c) {
-        munmap(c, sizeof *c);
-        return btz_fail(BTZ_INPUT, "%s: not a file of counters of this version", path);
-    }
-    *out = c;
-    return BTZ_OK;
+    return c->magic == BTZ_COUNTERS_MAGIC && c->size == sizeof *c
+               ? BTZ_OK
+               : btz_fail(BTZ_INPUT, "%s: not a file of counters of this version", m->path);
 }
 
 /* One of another version begins anew: counters may be reset, and who reads them knows that. */
-static enum btz_err open_file(const char *path, struct btz_metrics *m)
+static enum btz_err open_file(struct btz_metrics *m)
 {
     for (int turn = 0;; turn++) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int fd = open(m->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         enum btz_err err;
 
         if (fd < 0)
-            return btz_fail_errno(BTZ_IO, "open %s", path);
+            return btz_fail_errno(BTZ_IO, "open %s", m->path);
         while (flock(fd, LOCK_EX) < 0)
             if (errno != EINTR) {
                 (void)close(fd);
-                return btz_fail_errno(BTZ_IO, "lock %s", path);
+                return btz_fail_errno(BTZ_IO, "lock %s", m->path);
             }
-        err = map_file(fd, path, &m->c);
+        err = map_file(m, fd);
         if (err == BTZ_INPUT && turn == 0)
-            (void)unlink(path);
+            (void)unlink(m->path);
         flock(fd, LOCK_UN);
-        if (err == BTZ_OK)
+        if (err == BTZ_OK) {
+            btz_close_fd(&m->fd);
             m->fd = fd;
-        else
+        } else {
             (void)close(fd);
+        }
         if (err != BTZ_INPUT || turn > 0)
             return err;
     }
@@ -100,17 +104,14 @@ static size_t place_of(const struct btz_name *names, size_t count, const char *t
 
 /* The same, taken when it is new and there is one free. One writer at a time, or a name could stand in two places; who is
  * killed in here has let go of the file, and the place he was writing is still free. */
-static size_t place_for(struct btz_metrics *m, struct btz_name *names, size_t count,
-                        const char *text)
+static size_t take_place(struct btz_metrics *m, struct btz_name *names, size_t count,
+                         const char *text)
 {
-    size_t i = place_of(names, count, text);
+    size_t i;
 
-    if (i < count)
-        return i;
-    pthread_mutex_lock(&m->naming);
     while (flock(m->fd, LOCK_EX) < 0)
         if (errno != EINTR)
-            goto end;
+            return count;
     i = place_of(names, count, text);
     for (size_t k = 0; i == count && k < count; k++) {
         if (atomic_load(&names[k].there) != 0)
@@ -120,7 +121,18 @@ static size_t place_for(struct btz_metrics *m, struct btz_name *names, size_t co
         i = k;
     }
     flock(m->fd, LOCK_UN);
-end:
+    return i;
+}
+
+static size_t place_for(struct btz_metrics *m, struct btz_name *names, size_t count,
+                        const char *text)
+{
+    size_t i = place_of(names, count, text);
+
+    if (i < count)
+        return i;
+    pthread_mutex_lock(&m->naming);
+    i = take_place(m, names, count, text);
     pthread_mutex_unlock(&m->naming);
     return i;
 }
@@ -143,6 +155,42 @@ static void take_worker(struct btz_metrics *m)
     }
 }
 
+/* What a process adds to a file that it opened. */
+static void enter(struct btz_metrics *m)
+{
+    for (size_t i = 0; i < m->models; i++)
+        (void)take_place(m, m->c->model, BTZ_MODELS, m->known[i].text);
+    for (size_t i = 0; i < m->upstreams; i++)
+        (void)take_place(m, m->c->upstream, BTZ_UPSTREAMS, m->known[m->models + i].text);
+    m->worker = BTZ_WORKERS;
+    if (m->upstreams > 0)
+        take_worker(m);
+}
+
+/* Cut while in use: counting begins anew, as it does at a start. Until that can be, this process counts for itself. */
+static void mend(struct btz_metrics *m)
+{
+    pthread_mutex_lock(&m->naming);
+    if (btz_is_cut(m->cover) && open_file(m) == BTZ_OK)
+        enter(m);
+    pthread_mutex_unlock(&m->naming);
+}
+
+static enum btz_err keep_names(struct btz_metrics *m, const char *const *models, size_t model_count,
+                               const char *const *upstreams, size_t upstream_count)
+{
+    m->known = calloc(model_count + upstream_count + 1, sizeof *m->known);
+    if (!m->known)
+        return btz_fail(BTZ_LIMIT, "out of memory");
+    m->models = model_count;
+    m->upstreams = upstream_count;
+    for (size_t i = 0; i < model_count; i++)
+        snprintf(m->known[i].text, sizeof m->known[i].text, "%s", models[i]);
+    for (size_t i = 0; i < upstream_count; i++)
+        snprintf(m->known[model_count + i].text, sizeof m->known[i].text, "%s", upstreams[i]);
+    return BTZ_OK;
+}
+
 enum btz_err btz_metrics_open(const char *path, const char *const *models, size_t model_count,
                               const char *const *upstreams, size_t upstream_count,
                               struct btz_metrics **out)
@@ -152,19 +200,19 @@ enum btz_err btz_metrics_open(const char *path, const char *const *models, size_
 
     if (!m)
         return btz_fail(BTZ_LIMIT, "out of memory");
+    m->fd = -1;
     m->worker = BTZ_WORKERS;
     pthread_mutex_init(&m->naming, NULL);
-    err = open_file(path, m);
+    m->path = strdup(path);
+    err = m->path ? keep_names(m, models, model_count, upstreams, upstream_count)
+                  : btz_fail(BTZ_LIMIT, "out of memory");
+    if (err == BTZ_OK)
+        err = open_file(m);
     if (err != BTZ_OK) {
-        free(m);
+        btz_metrics_close(m);
         return err;
     }
-    for (size_t i = 0; i < model_count; i++)
-        (void)place_for(m, m->c->model, BTZ_MODELS, models[i]);
-    for (size_t i = 0; i < upstream_count; i++)
-        (void)place_for(m, m->c->upstream, BTZ_UPSTREAMS, upstreams[i]);
-    if (upstream_count > 0)
-        take_worker(m);
+    enter(m);
     *out = m;
     return BTZ_OK;
 }
@@ -177,9 +225,13 @@ void btz_metrics_close(struct btz_metrics *m)
         atomic_store(&m->c->worker[m->worker].in_flight, 0);
         atomic_store(&m->c->worker[m->worker].pid, 0);
     }
-    munmap(m->c, sizeof *m->c);
-    (void)close(m->fd);
+    btz_uncover(m->cover);
+    if (m->c)
+        munmap(m->c, sizeof *m->c);
+    btz_close_fd(&m->fd);
     pthread_mutex_destroy(&m->naming);
+    free(m->known);
+    free(m->path);
     free(m);
 }
 
@@ -406,6 +458,8 @@ static enum btz_guard_word word_of(const char *word)
 
 void btz_metrics_begin(struct btz_metrics *m)
 {
+    if (btz_is_cut_now(m->cover))
+        mend(m);
     if (m->worker < BTZ_WORKERS)
         atomic_fetch_add_explicit(&m->c->worker[m->worker].in_flight, 1, memory_order_relaxed);
 }

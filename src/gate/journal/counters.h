@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/cover.h"
 #include "gate/journal/journal.h"
 
 #define BTZ_COUNTERS_MAGIC UINT64_C(0x3273726574636d62) /* "bmcters2" */
@@ -95,7 +96,11 @@ struct btz_counters {
 };
 
 struct btz_metrics {
-    struct btz_counters *c;
+    struct btz_counters *c; /* stays where it is when the file was cut and is made anew */
+    struct btz_cover *cover;
+    char *path;
+    struct btz_name *known; /* of the configuration: models, then upstreams */
+    size_t models, upstreams;
     int fd;                 /* locked while a name is added */
     pthread_mutex_t naming; /* the same between threads, whose lock is one */
     size_t worker;          /* BTZ_WORKERS: none, in-flight is not counted */

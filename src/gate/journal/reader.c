@@ -27,6 +27,10 @@ struct btz_journal_reader {
     char *folder;
     int dir;
     struct btz_control *control;
+    struct btz_cover *control_cover;
+    struct kept {
+        uint64_t damaged, told_lost, told_damaged, mark, epochs;
+    } kept; /* of `control`, which may be cut */
     struct source source[BTZ_JOURNAL_WRITERS];
     unsigned turn; /* which ring is read first */
     uint8_t *batch;
@@ -43,8 +47,38 @@ static void store(_Atomic uint64_t *word, uint64_t value)
     atomic_store_explicit(word, value, memory_order_release);
 }
 
+static void enter(struct btz_journal_reader *r)
+{
+    store(&r->control->reader_started, btz_process_started((uint64_t)getpid()));
+    store(&r->control->reader_pid, (uint64_t)getpid());
+    atomic_store(&r->control->refusing, 0);
+}
+
+/* Cut while in use, the shared page is made anew, by us or by a writer: what we wrote there is put back. */
+static void look_after_control(struct btz_journal_reader *r)
+{
+    struct btz_control *c = r->control;
+    const struct kept now = { load(&c->damaged), load(&c->told_lost), load(&c->told_damaged),
+                              load(&c->mark), load(&c->epochs) };
+
+    if (load(&c->reader_pid) == (uint64_t)getpid() && !btz_is_cut(r->control_cover)) {
+        r->kept = now;
+        return;
+    }
+    if (btz_is_cut(r->control_cover) &&
+        btz_control_map(r->folder, NULL, &r->control, &r->control_cover) != BTZ_OK)
+        return;
+    store(&c->damaged, r->kept.damaged);
+    store(&c->told_lost, r->kept.told_lost);
+    store(&c->told_damaged, r->kept.told_damaged);
+    store(&c->mark, r->kept.mark);
+    store(&c->epochs, r->kept.epochs);
+    enter(r);
+}
+
 void btz_journal_alive(struct btz_journal_reader *r)
 {
+    look_after_control(r);
     store(&r->control->looked_ns, btz_clock_ns());
 }
 
@@ -73,14 +107,12 @@ enum btz_err btz_journal_reader_open(const char *folder, struct btz_journal_read
     if (!r->folder || !r->batch)
         err = btz_fail(BTZ_LIMIT, "out of memory");
     if (err == BTZ_OK)
-        err = btz_control_map(folder, &r->dir, &r->control);
+        err = btz_control_map(folder, &r->dir, &r->control, &r->control_cover);
     if (err != BTZ_OK) {
         btz_journal_reader_close(r);
         return err;
     }
-    store(&r->control->reader_started, btz_process_started((uint64_t)getpid()));
-    store(&r->control->reader_pid, (uint64_t)getpid());
-    atomic_store(&r->control->refusing, 0);
+    enter(r);
     btz_journal_alive(r);
     *out = r;
     return BTZ_OK;
@@ -96,7 +128,7 @@ void btz_journal_reader_close(struct btz_journal_reader *r)
     }
     for (size_t i = 0; i < BTZ_JOURNAL_WRITERS; i++)
         btz_ring_unmap(&r->source[i].map);
-    btz_control_unmap(r->control);
+    btz_control_unmap(r->control, r->control_cover);
     btz_close_fd(&r->dir);
     if (r->batch)
         munmap(r->batch, BATCH_BYTES);
@@ -116,6 +148,14 @@ static uint64_t changed(const struct btz_journal_reader *r, unsigned n)
                : 0;
 }
 
+/* What was there and cannot be read: no writer may take it for written, whatever comes behind it. */
+static void pass_over(struct btz_journal_reader *r, struct source *s, uint64_t to)
+{
+    count_damage(r);
+    store(&s->map.ring->passed, load(&s->map.ring->sequence));
+    s->at = to;
+}
+
 static void attach(struct btz_journal_reader *r, unsigned n)
 {
     struct source *s = &r->source[n];
@@ -131,16 +171,32 @@ static void attach(struct btz_journal_reader *r, unsigned n)
     s->open = true;
     s->at = load(&s->map.ring->tail);
     if (s->at % 8 != 0 || load(&s->map.ring->head) - s->at > BTZ_JOURNAL_BYTES) {
-        count_damage(r);
-        s->at = load(&s->map.ring->head) & ~UINT64_C(7);
+        pass_over(r, s, load(&s->map.ring->head) & ~UINT64_C(7));
         store(&s->map.ring->tail, s->at);
     }
+}
+
+/* Cut while in use: what was not read is lost. The file may be as it should be again, of somebody else's. */
+static void lose(struct btz_journal_reader *r, unsigned n)
+{
+    struct source *s = &r->source[n];
+
+    store(&s->map.ring->passed, load(&s->map.ring->sequence));
+    btz_ring_unmap(&s->map);
+    s->open = false;
+    s->read = 0;
+    attach(r, n);
+    if (!s->bad)
+        count_damage(r);
 }
 
 static void attach_new(struct btz_journal_reader *r)
 {
     uint64_t rings = load(&r->control->rings);
 
+    for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++)
+        if (r->source[n].open && btz_is_cut(r->source[n].map.cover))
+            lose(r, n);
     for (unsigned n = 0; n < BTZ_JOURNAL_WRITERS; n++)
         if (rings >> n & 1 && !r->source[n].open &&
             (!r->source[n].bad || r->source[n].bad != changed(r, n)))
@@ -179,8 +235,7 @@ static uint64_t pending(struct btz_journal_reader *r, struct source *s)
     head = load(&s->map.ring->head);
     if (head - s->at <= BTZ_JOURNAL_BYTES && head % 8 == 0)
         return head - s->at;
-    count_damage(r);
-    s->at = head & ~UINT64_C(7);
+    pass_over(r, s, head & ~UINT64_C(7));
     return 0;
 }
 
@@ -240,7 +295,8 @@ static enum found next_record(struct btz_journal_reader *r, unsigned n,
         return NOTHING;
     if (there >= sizeof f)
         memcpy(&f, from, sizeof f);
-    if (there < sizeof f || f.len > BTZ_FRAME_MAX || btz_frame_size(f.len) > there)
+    if (there < sizeof f || f.epoch == 0 || f.sequence == 0 || f.len > BTZ_FRAME_MAX ||
+        btz_frame_size(f.len) > there)
         goto damaged;
     if (f.len > BATCH_BYTES - r->batch_len)
         return NO_ROOM;
@@ -261,8 +317,7 @@ static enum found next_record(struct btz_journal_reader *r, unsigned n,
     };
     return FOUND;
 damaged:
-    count_damage(r);
-    s->at += there;
+    pass_over(r, s, s->at + there);
     return SKIPPED;
 }
 

@@ -35,20 +35,23 @@ uint64_t btz_frame_check(struct btz_slice bytes, uint64_t sequence, uint64_t epo
 
 /* ---- a ring ---- */
 
-static enum btz_err map_data(const char *name, struct btz_ring_map *m)
+#define MAP_BYTES (BTZ_RING_PAGE + 2 * (size_t)BTZ_JOURNAL_BYTES)
+
+/* In one piece: the page, the data, the data once more. */
+static enum btz_err map_all(const char *name, struct btz_ring_map *m)
 {
     const int both = PROT_READ | PROT_WRITE;
-    uint8_t *at =
-        mmap(NULL, 2 * (size_t)BTZ_JOURNAL_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *at = mmap(NULL, MAP_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (at == MAP_FAILED)
         return btz_fail_errno(BTZ_LIMIT, "map %s", name);
-    m->data = at;
-    for (int i = 0; i < 2; i++)
-        if (mmap(at + i * (size_t)BTZ_JOURNAL_BYTES, BTZ_JOURNAL_BYTES, both,
-                 MAP_SHARED | MAP_FIXED, m->fd, BTZ_RING_PAGE) == MAP_FAILED)
-            return btz_fail_errno(BTZ_LIMIT, "map %s", name);
-    return BTZ_OK;
+    m->ring = (void *)at;
+    m->data = at + BTZ_RING_PAGE;
+    if (mmap(at, BTZ_RING_FILE, both, MAP_SHARED | MAP_FIXED, m->fd, 0) == MAP_FAILED ||
+        mmap(at + BTZ_RING_FILE, BTZ_JOURNAL_BYTES, both, MAP_SHARED | MAP_FIXED, m->fd,
+             BTZ_RING_PAGE) == MAP_FAILED)
+        return btz_fail_errno(BTZ_LIMIT, "map %s", name);
+    return btz_cover(at, MAP_BYTES, &m->cover);
 }
 
 static enum btz_err map_page(const char *name, unsigned number, bool make, struct btz_ring_map *m)
@@ -73,10 +76,8 @@ static enum btz_err map_page(const char *name, unsigned number, bool make, struc
     if (!S_ISREG(st.st_mode) || st.st_size != BTZ_RING_FILE)
         return btz_fail(BTZ_INPUT, "%s: not a ring of the journal: expected %u bytes, found %lld",
                         name, BTZ_RING_FILE, (long long)st.st_size);
-    r = mmap(NULL, BTZ_RING_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
-    if (r == MAP_FAILED)
-        return btz_fail_errno(BTZ_LIMIT, "map %s", name);
-    m->ring = r;
+    BTZ_TRY(map_all(name, m));
+    r = m->ring;
     if (r->magic == 0 && !make)
         return btz_fail(BTZ_CONFLICT, "%s is not made yet", name);
     if (r->magic == 0) {
@@ -102,8 +103,6 @@ enum btz_err btz_ring_map(int folder, const char *path, unsigned number, bool ma
     if (m.fd < 0)
         return btz_fail_errno(BTZ_IO, "open %s/%s", path, name);
     err = map_page(name, number, make, &m);
-    if (err == BTZ_OK)
-        err = map_data(name, &m);
     if (err != BTZ_OK) {
         btz_ring_unmap(&m);
         return btz_fail_context(err, "%s", path);
@@ -114,10 +113,9 @@ enum btz_err btz_ring_map(int folder, const char *path, unsigned number, bool ma
 
 void btz_ring_unmap(struct btz_ring_map *m)
 {
+    btz_uncover(m->cover);
     if (m->ring)
-        munmap(m->ring, BTZ_RING_PAGE);
-    if (m->data)
-        munmap(m->data, 2 * (size_t)BTZ_JOURNAL_BYTES);
+        munmap(m->ring, MAP_BYTES);
     btz_close_fd(&m->fd);
     *m = (struct btz_ring_map){ .fd = -1 };
 }
@@ -150,8 +148,10 @@ static void find_rings(int at, struct btz_control *c)
     }
 }
 
-static enum btz_err map_control(int at, int fd, const char *folder, struct btz_control **out)
+static enum btz_err map_control(int at, int fd, const char *folder, struct btz_control **page,
+                                struct btz_cover **cover)
 {
+    int fixed = *page ? MAP_FIXED : 0;
     struct btz_control *c;
     struct stat st;
 
@@ -165,24 +165,27 @@ static enum btz_err map_control(int at, int fd, const char *folder, struct btz_c
     }
     if (!S_ISREG(st.st_mode) || st.st_size != BTZ_CONTROL_SIZE)
         return not_control(folder);
-    c = mmap(NULL, BTZ_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    c = mmap(*page, BTZ_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
     if (c == MAP_FAILED)
         return btz_fail_errno(BTZ_LIMIT, "map %s/control", folder);
+    *page = c;
+    if (!*cover)
+        BTZ_TRY(btz_cover(c, BTZ_CONTROL_SIZE, cover));
+    btz_cover_again(*cover);
     if (c->magic == 0)
         c->magic = BTZ_RING_MAGIC;
-    if (c->magic != BTZ_RING_MAGIC) {
-        btz_control_unmap(c);
+    if (c->magic != BTZ_RING_MAGIC)
         return not_control(folder);
-    }
     find_rings(at, c);
-    *out = c;
     return BTZ_OK;
 }
 
-enum btz_err btz_control_map(const char *folder, int *dir, struct btz_control **out)
+enum btz_err btz_control_map(const char *folder, int *dir, struct btz_control **page,
+                             struct btz_cover **cover)
 {
     BTZ_CLOSE_FD int at = -1;
     BTZ_CLOSE_FD int fd = -1;
+    bool first = !*page;
     enum btz_err err;
 
     BTZ_TRY(btz_file_mkdirs(folder, 0700));
@@ -195,16 +198,26 @@ enum btz_err btz_control_map(const char *folder, int *dir, struct btz_control **
     while (flock(fd, LOCK_EX) < 0)
         if (errno != EINTR)
             return btz_fail_errno(BTZ_IO, "lock %s/control", folder);
-    err = map_control(at, fd, folder, out);
+    err = map_control(at, fd, folder, page, cover);
     flock(fd, LOCK_UN); /* a mapping keeps the file open, and so the lock */
-    BTZ_TRY(err);
-    *dir = at;
-    at = -1;
+    if (err != BTZ_OK) {
+        if (first) {
+            btz_control_unmap(*page, *cover);
+            *page = NULL;
+            *cover = NULL;
+        }
+        return err;
+    }
+    if (dir) {
+        *dir = at;
+        at = -1;
+    }
     return BTZ_OK;
 }
 
-void btz_control_unmap(struct btz_control *c)
+void btz_control_unmap(struct btz_control *c, struct btz_cover *cover)
 {
+    btz_uncover(cover);
     if (c)
         munmap(c, BTZ_CONTROL_SIZE);
 }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/cover.h"
 #include "gate/journal/journal.h"
 
 #define BTZ_RING_PAGE    4096
@@ -31,6 +32,8 @@ struct btz_ring {
     /* the reader's */
     _Alignas(64) _Atomic uint64_t tail;
     _Atomic uint64_t done; /* sequence of the last record that is in the ledger */
+    _Atomic uint64_t
+        passed; /* up to this one some may have been passed over, as damaged: done does not mean them */
 };
 
 /* `control`: one page that all share. */
@@ -70,14 +73,17 @@ uint64_t btz_frame_check(struct btz_slice bytes, uint64_t sequence, uint64_t epo
 struct btz_ring_map {
     struct btz_ring *ring;
     uint8_t *data;
+    struct btz_cover *cover; /* of all of it */
     int fd;
 };
 /* INPUT: not such a file, or not of its size. */
 BTZ_CHECKED enum btz_err btz_ring_map(int folder, const char *path, unsigned number, bool make,
                                       struct btz_ring_map *out);
 void btz_ring_unmap(struct btz_ring_map *m);
-BTZ_CHECKED enum btz_err btz_control_map(const char *folder, int *dir, struct btz_control **out);
-void btz_control_unmap(struct btz_control *c);
+/* `page` NULL at first; what is mapped already and was cut is mapped anew at the same place. `dir` may be NULL. */
+BTZ_CHECKED enum btz_err btz_control_map(const char *folder, int *dir, struct btz_control **page,
+                                         struct btz_cover **cover);
+void btz_control_unmap(struct btz_control *c, struct btz_cover *cover);
 
 /* Start time of a process in clock ticks since boot; 0: there is no such process, or only its remains. */
 uint64_t btz_process_started(uint64_t pid);

@@ -2,6 +2,7 @@
 #include "gate/journal/ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -10,9 +11,12 @@
 #define STUCK_NS UINT64_C(15000000000) /* a reader that lives and waits for its disk */
 
 struct btz_journal {
+    char *folder;
     struct btz_control *control;
+    struct btz_cover *control_cover;
     struct btz_ring_map map;
     uint64_t head, sequence, epoch;
+    uint64_t first; /* up to this one they were written into another ring, which was cut */
 };
 
 /* ---- taking a ring ---- */
@@ -34,12 +38,14 @@ static void take(struct btz_journal *j, unsigned number)
 
     j->head = load(&r->head);
     /* Behind what is done in any case, or a new record would pass for one that is in the ledger. */
-    j->sequence = max(load(&r->sequence), load(&r->done));
+    j->sequence = max(j->sequence, max(load(&r->sequence), load(&r->done)));
+    j->first = j->sequence;
     j->epoch = max(past + 1, btz_clock_unix_ms());
     atomic_store_explicit(&r->pid, (uint64_t)getpid(), memory_order_relaxed);
     atomic_store_explicit(&r->started, btz_process_started((uint64_t)getpid()),
                           memory_order_relaxed);
     atomic_store_explicit(&r->wanted, 0, memory_order_relaxed);
+    atomic_store_explicit(&r->passed, 0, memory_order_relaxed);
     atomic_store_explicit(&r->epoch, j->epoch, memory_order_release);
     atomic_fetch_or_explicit(&j->control->rings, UINT64_C(1) << number, memory_order_release);
 }
@@ -100,7 +106,9 @@ enum btz_err btz_journal_open(const char *folder, struct btz_journal **out)
     if (!j)
         return btz_fail(BTZ_LIMIT, "out of memory");
     j->map.fd = -1;
-    err = btz_control_map(folder, &dir, &j->control);
+    j->folder = strdup(folder);
+    err = j->folder ? btz_control_map(folder, &dir, &j->control, &j->control_cover)
+                    : btz_fail(BTZ_LIMIT, "out of memory");
     if (err == BTZ_OK)
         err = take_ring(j, dir, folder);
     if (err != BTZ_OK) {
@@ -116,13 +124,53 @@ void btz_journal_close(struct btz_journal *j)
     if (!j)
         return;
     btz_ring_unmap(&j->map);
-    btz_control_unmap(j->control);
+    btz_control_unmap(j->control, j->control_cover);
+    free(j->folder);
     free(j);
+}
+
+/* ---- cut while in use ---- */
+
+/* By us or anybody: is this no longer the ring that was taken? */
+static bool is_lost(const struct btz_journal *j)
+{
+    const struct btz_ring *r = j->map.ring;
+
+    return btz_is_cut(j->map.cover) || r->magic != BTZ_RING_MAGIC || load(&r->epoch) != j->epoch ||
+           btz_is_cut_now(j->map.cover);
+}
+
+static enum btz_err another_ring(struct btz_journal *j)
+{
+    BTZ_CLOSE_FD int dir = open(j->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct btz_ring_map old = j->map;
+    enum btz_err err;
+
+    if (dir < 0)
+        return btz_fail_errno(BTZ_IO, "open folder %s", j->folder);
+    j->map = (struct btz_ring_map){ .fd = -1 };
+    err = take_ring(j, dir, j->folder);
+    if (err != BTZ_OK) {
+        j->map = old;
+        return btz_fail_context(err, "a ring was cut while in use, and there is no other");
+    }
+    btz_ring_unmap(&old);
+    return BTZ_OK;
+}
+
+/* The page that all share is made anew by whoever finds it cut; the reader writes his part again. */
+static void mend_control(const struct btz_journal *j)
+{
+    struct btz_control *page = j->control;
+    struct btz_cover *cover = j->control_cover;
+
+    if (btz_is_cut(cover) && btz_control_map(j->folder, NULL, &page, &cover) != BTZ_OK)
+        return; /* the page says that there is no reader: nothing is taken for written */
 }
 
 /* ---- writing ---- */
 
-enum btz_err btz_journal_add(struct btz_journal *j, struct btz_slice record, uint64_t *sequence)
+static enum btz_err add(struct btz_journal *j, struct btz_slice record, uint64_t *sequence)
 {
     struct btz_ring *r = j->map.ring;
     struct btz_frame frame = { .len = (uint32_t)record.len,
@@ -153,6 +201,23 @@ enum btz_err btz_journal_add(struct btz_journal *j, struct btz_slice record, uin
     return BTZ_OK;
 }
 
+/* Where a part of it met a page that was gone, nobody can have read it: it is written once more, into another ring. What is
+ * cut afterwards is not asked about here, or it might be in the trail twice. */
+enum btz_err btz_journal_add(struct btz_journal *j, struct btz_slice record, uint64_t *sequence)
+{
+    enum btz_err err = BTZ_OK;
+
+    mend_control(j);
+    for (int turn = 0; turn < 3; turn++) {
+        if (is_lost(j))
+            BTZ_TRY(another_ring(j));
+        err = add(j, record, sequence);
+        if (!btz_is_cut(j->map.cover))
+            return err;
+    }
+    return btz_fail(BTZ_IO, "rings of the journal are cut while in use, again and again");
+}
+
 /* ---- durable mode ---- */
 
 static enum btz_err refused(const struct btz_control *c)
@@ -171,8 +236,10 @@ static enum btz_err refused(const struct btz_control *c)
 enum btz_err btz_journal_ready(const struct btz_journal *j)
 {
     const struct btz_control *c = j->control;
-    uint64_t looked = load(&c->looked_ns), now, pid;
+    uint64_t looked, now, pid;
 
+    looked = load(&c->looked_ns);
+    mend_control(j);
     if (atomic_load_explicit(&c->refusing, memory_order_acquire) != 0)
         return refused(c);
     now = btz_clock_ns();
@@ -190,8 +257,13 @@ enum btz_err btz_journal_ready(const struct btz_journal *j)
 enum btz_err btz_journal_durable(const struct btz_journal *j, uint64_t sequence)
 {
     struct btz_ring *r = j->map.ring;
+    bool done = load(&r->done) >= sequence, passed = load(&r->passed) >= sequence;
 
-    if (load(&r->done) >= sequence)
+    if (sequence <= j->first || passed || is_lost(j))
+        return btz_fail(
+            BTZ_IO, "a ring of the journal was cut or damaged while record %" PRIu64 " lay in it",
+            sequence);
+    if (done)
         return BTZ_OK;
     if (atomic_load_explicit(&r->wanted, memory_order_relaxed) < sequence)
         atomic_store_explicit(&r->wanted, sequence, memory_order_seq_cst);

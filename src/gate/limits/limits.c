@@ -221,6 +221,11 @@ static enum btz_err reserve_once(struct btz_limits *l, struct reservation *r,
         lease->held = true;
     }
     btz_table_unlock(l);
+    /* Whatever it said: it was counted nowhere, or on zeros. */
+    if (btz_table_check(l) != BTZ_OK) {
+        lease->held = false;
+        return BTZ_INPUT;
+    }
     return err;
 }
 

@@ -8,9 +8,11 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OPEN_TRIES 200
+#define LOCK_S     2
 #define BACK_MS                                                                                    \
     120000 /* clocks of workers differ a little; more than this, and the clock was set back */
 
@@ -111,6 +113,7 @@ static enum btz_err map_file(struct btz_limits *l, const char *path)
     if (p == MAP_FAILED)
         return btz_fail_errno(BTZ_IO, "map %s", path);
     l->map = p;
+    BTZ_TRY(btz_cover(p, l->size, &l->cover));
     l->head = p;
     l->tags = (void *)(l->map + tags_at());
     l->owners = (void *)(l->map + owners_at(l->slot_count));
@@ -225,14 +228,34 @@ static enum btz_err make_lock(struct btz_limits *l)
     return ok ? BTZ_OK : btz_fail(BTZ_INTERNAL, "no lock for limits");
 }
 
+enum btz_err btz_table_check(const struct btz_limits *l)
+{
+    if (!btz_is_cut_now(l->cover))
+        return BTZ_OK;
+    return btz_fail(BTZ_INPUT,
+                    "%s: cut while in use; move it away, and `bartizan gate reload`: counting "
+                    "begins anew",
+                    l->path ? l->path : "limits");
+}
+
+/* Held for microseconds. But who waits for it while the file is cut, waits on a page that nobody will ever touch again. */
 enum btz_err btz_table_lock(struct btz_limits *l)
 {
-    int failed = pthread_mutex_lock(&l->head->lock);
+    struct timespec until;
+    int failed;
 
+    BTZ_TRY(btz_table_check(l));
+    failed = pthread_mutex_trylock(&l->head->lock);
+    if (failed == EBUSY) {
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += LOCK_S;
+        failed = pthread_mutex_clocklock(&l->head->lock, CLOCK_MONOTONIC, &until);
+    }
     if (failed == EOWNERDEAD) {
         roll_back(l);
         failed = pthread_mutex_consistent(&l->head->lock);
     }
+    BTZ_TRY(btz_table_check(l));
     return failed == 0 ? BTZ_OK : btz_fail(BTZ_INTERNAL, "the lock of the limits cannot be had");
 }
 
@@ -353,6 +376,7 @@ enum btz_err btz_table_open(const char *path, uint32_t slots, uint32_t leases, s
         return btz_fail(BTZ_USAGE, "%u counters and %u leases: not a size of a table", slots,
                         leases);
     remember_self(l);
+    l->path = strdup(path);
     l->writable = true;
     l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (l->fd < 0)
@@ -370,7 +394,10 @@ enum btz_err btz_table_open(const char *path, uint32_t slots, uint32_t leases, s
         flock(l->fd, LOCK_UN);
         usleep(1000);
     }
-    return btz_fail(BTZ_IO, "%s: others have it open and do not finish it", path);
+    return btz_fail(
+        BTZ_IO,
+        "%s: others have it open and do not finish it; move it away, and counting begins anew",
+        path);
 }
 
 enum btz_err btz_table_view(const char *path, struct btz_limits *l)
@@ -383,11 +410,17 @@ enum btz_err btz_table_view(const char *path, struct btz_limits *l)
 
 void btz_table_close(struct btz_limits *l)
 {
-    if (l->map)
+    /* libc's list of the locks of a thread may lead through a lock that was cut: that stays as it is. */
+    if (l->map && !btz_is_cut(l->cover)) {
+        btz_uncover(l->cover);
         munmap(l->map, l->size);
+    }
+    free(l->path);
     if (l->self)
         munmap(l->self, 4096);
     l->map = NULL;
+    l->cover = NULL;
+    l->path = NULL;
     l->self = NULL;
     btz_close_fd(&l->fd);
 }

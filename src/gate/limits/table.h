@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "base/cover.h"
 #include "gate/limits/limits.h"
 
 #define BTZ_TABLE_MAGIC    0x314d494c5a5442ULL /* "BTZLIM1" */
@@ -89,7 +90,9 @@ struct btz_limits {
     uint64_t lease_ms; /* in Redis */
     int fd;
     bool writable;
+    char *path;
     uint8_t *map;
+    struct btz_cover *cover;
     size_t size;
     uint32_t slot_count, lease_count; /* what was checked, not what the file says now */
     struct btz_table_head *head;
@@ -136,9 +139,11 @@ BTZ_CHECKED enum btz_err btz_table_open(const char *path, uint32_t slots, uint32
                                         struct btz_limits *l);
 BTZ_CHECKED enum btz_err btz_table_view(const char *path, struct btz_limits *l);
 void btz_table_close(struct btz_limits *l);
-/* Errors: INTERNAL: the lock cannot be had; nothing may pass. */
+/* Errors: INTERNAL: the lock cannot be had; INPUT: the file was cut while in use. Nothing may pass. */
 BTZ_CHECKED enum btz_err btz_table_lock(struct btz_limits *l);
 void btz_table_unlock(struct btz_limits *l); /* what was set stays */
+/* INPUT: the file was cut while in use: what was read since the last time may be zeros, what was set is in no file. */
+BTZ_CHECKED enum btz_err btz_table_check(const struct btz_limits *l);
 void btz_table_set64(struct btz_limits *l, uint64_t *at, uint64_t value);
 void btz_table_set32(struct btz_limits *l, uint32_t *at, uint32_t value);
 /* What was set so far stays. */

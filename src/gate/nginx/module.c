@@ -54,6 +54,7 @@ static void forget(void *data)
     btz_buf_release(&c->sending);
     btz_buf_release(&c->pending);
     btz_buf_release(&c->whole);
+    btz_uncover(c->body_cover);
     if (c->body_map)
         munmap(c->body_map, c->body_map_len);
 }

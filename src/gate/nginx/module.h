@@ -12,6 +12,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "base/cover.h"
 #include "gate/front.h"
 #include "gate/gate.h"
 #include "gate/throttle.h"
@@ -79,6 +80,7 @@ struct btz_nginx_ctx { /* one a request, in its pool */
     struct btz_nginx_work *work; /* NULL until there is a large body */
     void *body_map;
     size_t body_map_len;
+    struct btz_cover *body_cover;
     /* forward */
     struct btz_forward forward;
     ngx_str_t uri, accept, content_type;

@@ -127,6 +127,8 @@ static bool map_body(struct btz_nginx_ctx *c, ngx_buf_t *b, struct btz_slice *ou
         return false;
     c->body_map = map;
     c->body_map_len = len;
+    if (btz_cover(map, len, &c->body_cover) != BTZ_OK)
+        c->body_cover = NULL; /* too many at once: as before, it must not be cut */
     *out = btz_slice_of(map, len);
     return true;
 }
@@ -319,6 +321,8 @@ void btz_nginx_step(struct btz_nginx_ctx *c, enum btz_step step)
     case BTZ_STEP_GO:
         if (c->stage == BTZ_NGINX_HEAD)
             read_body(c);
+        else if (btz_is_cut(c->body_cover)) /* what was guarded was not what would be sent */
+            btz_nginx_fail(c, 503, "unavailable", "the body cannot be read");
         else
             btz_nginx_forward(c);
         return;
