@@ -101,7 +101,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_demo_digits = {
     .noun = "demo",
     .verb = "digits",
-    .summary = "Draw a set of digits to train and attack a classifier with",
+    .summary = "Draw a set of digits to train and attack a classifier with.",
     .details = "Pictures of 16 by 16 pixels, ten classes, drawn with a pen that turns, slants and "
                "shakes: enough for a demonstration of `bartizan harden` and `bartizan robust`.\n\n"
                "  bartizan demo digits -o digits",

@@ -90,7 +90,7 @@ static void list_verbs(const char *noun, const char *group, char *out, size_t si
     }
 }
 
-static bool has_group(const char *noun, const char *word)
+bool btz_command_has_group(const char *noun, const char *word)
 {
     char second[2048];
 
@@ -113,7 +113,7 @@ static const char *nearest_verb(const char *noun, const char *word)
 static int unknown_verb(struct btz_cli *cli, const char *noun, const char *const *words,
                         size_t count)
 {
-    bool group = count > 0 && has_group(noun, words[0]);
+    bool group = count > 0 && btz_command_has_group(noun, words[0]);
     char allowed[2048], said[64];
     const char *nearest;
 
@@ -131,12 +131,13 @@ static int unknown_verb(struct btz_cli *cli, const char *noun, const char *const
     return usage_error(cli);
 }
 
-static int print_usage(struct btz_cli *cli, const struct btz_command *command, const char *noun)
+static int print_usage(struct btz_cli *cli, const struct btz_command *command, const char *noun,
+                       const char *group)
 {
     const struct btz_usage_style style = { .columns = cli->columns, .bold = cli->color };
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(1 << 20);
     enum btz_err err = command ? btz_usage_command(command, &style, &text)
-                       : noun  ? btz_usage_noun(noun, &style, &text)
+                       : noun  ? btz_usage_noun(noun, group, &style, &text)
                                : btz_usage_program(&style, &text);
 
     if (err != BTZ_OK)
@@ -158,7 +159,7 @@ static int run_command(struct btz_cli *cli, const struct btz_command *command,
         return btz_cli_fail(cli, err);
     btz_cli_apply(cli, common);
     if (common->help)
-        return print_usage(cli, command, NULL);
+        return print_usage(cli, command, NULL, NULL);
     cli->command = command;
     return command->run(cli, parsed.args, parsed.operands, parsed.operand_count);
 }
@@ -212,7 +213,7 @@ static int dispatch(struct btz_cli *cli, const char *const *argv, size_t argc,
         return usage_error(cli);
     btz_cli_apply(cli, common);
     if (common->help || at == argc)
-        return print_usage(cli, NULL, NULL);
+        return print_usage(cli, NULL, NULL, NULL);
     noun = strcmp(argv[at], "--version") == 0 ? "version" : argv[at];
     if (!is_noun(noun))
         return unknown_noun(cli, noun);
@@ -227,8 +228,10 @@ static int dispatch(struct btz_cli *cli, const char *const *argv, size_t argc,
     if (btz_options_leading(argv, argc, common, &at) != BTZ_OK)
         return usage_error(cli);
     btz_cli_apply(cli, common);
-    if (common->help || (at + 1 < argc && is_help(argv[at + 1]) && has_group(noun, argv[at])))
-        return print_usage(cli, NULL, noun);
+    if (common->help)
+        return print_usage(cli, NULL, noun, NULL);
+    if (at + 1 < argc && is_help(argv[at + 1]) && btz_command_has_group(noun, argv[at]))
+        return print_usage(cli, NULL, noun, argv[at]);
     command = find_command(noun, argv + at, argc - at, &words);
     if (!command)
         return unknown_verb(cli, noun, argv + at, argc - at);

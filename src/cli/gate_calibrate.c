@@ -201,7 +201,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_gate_calibrate = {
     .noun = "gate",
     .verb = "calibrate",
-    .summary = "Set the guard's thresholds from your own benign traffic",
+    .summary = "Set the guard's thresholds from your own benign traffic.",
     .details =
         "Scores benign texts and sets, for each channel, the lowest threshold that keeps a stated "
         "rate of false positives. What is promised: if the lines are a random sample of the benign "

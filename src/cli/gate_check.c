@@ -308,7 +308,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_gate_check = {
     .noun = "gate",
     .verb = "check",
-    .summary = "Say what the guard makes of texts",
+    .summary = "Say what the guard makes of texts.",
     .details =
         "Reads texts with the channels that they stand in (user, system, assistant, tool-result, "
         "document, image-text, tool-description, output, reasoning, tool-arguments, raw) and "

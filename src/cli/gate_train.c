@@ -131,7 +131,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_gate_train = {
     .noun = "gate",
     .verb = "train",
-    .summary = "Train the injection classifier on labelled texts",
+    .summary = "Train the injection classifier on labelled texts.",
     .details =
         "Builds a classifier file for guard.classifier. Texts that nobody may order are labelled "
         "injection, all others benign; channel says where they stand (user, document, tool-result "

@@ -609,7 +609,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 
 const struct btz_command btz_command_harden = {
     .noun = "harden",
-    .summary = "Train a classifier against attacks on itself and write it back",
+    .summary = "Train a classifier against attacks on itself and write it back.",
     .details =
         "Reads an ONNX model, trains its weights on labelled samples and on what attacks make of "
         "them, and writes a model of the same inputs and outputs. Prints the accuracies of every "

@@ -85,6 +85,8 @@ static enum btz_err render(struct btz_cli *cli, const struct args *args,
                         nearest ? "; did you mean \"" : "; `bartizan help` lists them",
                         nearest ? nearest : "", nearest ? "\"?" : "");
     }
+    if (count == 2 && !command && !args->manual && btz_command_has_group(noun, verb))
+        return btz_usage_noun(noun, verb, &style, out);
     if (verb && !command)
         return btz_fail(BTZ_USAGE, "no command \"%.40s %.40s\"; `bartizan help %s` lists the verbs",
                         noun, verb, noun);
@@ -92,7 +94,7 @@ static enum btz_err render(struct btz_cli *cli, const struct args *args,
         return btz_manual_page(noun, out);
     if (command)
         return btz_usage_command(command, &style, out);
-    return noun ? btz_usage_noun(noun, &style, out) : btz_usage_program(&style, out);
+    return noun ? btz_usage_noun(noun, NULL, &style, out) : btz_usage_program(&style, out);
 }
 
 static int run(struct btz_cli *cli, const void *args, const char *const *operands,

@@ -47,6 +47,8 @@ const struct btz_command *btz_command_find(const char *noun, const char *verb);
 size_t btz_command_nouns(const char *names[BTZ_NOUNS_MAX]);
 /* "bartizan redteam run" */
 #define BTZ_COMMAND_NAME 96
+/* Are there verbs of two words that begin with that one? */
+bool btz_command_has_group(const char *noun, const char *word);
 void btz_command_name(const struct btz_command *command, char out[BTZ_COMMAND_NAME]);
 
 /* The whole program: what main() does. */
@@ -60,8 +62,9 @@ struct btz_usage_style {
 };
 BTZ_CHECKED enum btz_err btz_usage_program(const struct btz_usage_style *style,
                                            struct btz_buf *out);
-BTZ_CHECKED enum btz_err btz_usage_noun(const char *noun, const struct btz_usage_style *style,
-                                        struct btz_buf *out);
+/* `group`: the first word of verbs that have two ("user" of "user add"), which alone are listed; NULL: all. */
+BTZ_CHECKED enum btz_err btz_usage_noun(const char *noun, const char *group,
+                                        const struct btz_usage_style *style, struct btz_buf *out);
 BTZ_CHECKED enum btz_err btz_usage_command(const struct btz_command *command,
                                            const struct btz_usage_style *style,
                                            struct btz_buf *out);

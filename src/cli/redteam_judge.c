@@ -65,7 +65,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_redteam_judge = {
     .noun = "redteam",
     .verb = "judge",
-    .summary = "Decide without a language model whether replies refuse or comply",
+    .summary = "Decide without a language model whether replies refuse or comply.",
     .details =
         "Reads pairs of a prompt and a response and writes one JSON object a line: outcome "
         "(complied, "

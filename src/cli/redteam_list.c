@@ -38,7 +38,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_redteam_list = {
     .noun = "redteam",
     .verb = "list",
-    .summary = "List the probes, transforms, detectors or target presets of this build",
+    .summary = "List the probes, transforms, detectors or target presets of this build.",
     .options = options,
     .option_count = BTZ_COUNT(options),
     .args_size = sizeof(struct args),

@@ -187,7 +187,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_redteam_ping = {
     .noun = "redteam",
     .verb = "ping",
-    .summary = "Ask each target one harmless question and show what came",
+    .summary = "Ask each target one harmless question and show what came back.",
     .details =
         "Sends \"Please answer with one short, friendly sentence.\" and prints the URL asked, the "
         "status, HTTP and TLS versions, latency, the model's name, the reply, whether it was "

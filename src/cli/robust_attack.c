@@ -139,7 +139,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_robust_attack = {
     .noun = "robust",
     .verb = "attack",
-    .summary = "Attack a classifier and report what is left of its accuracy",
+    .summary = "Attack a classifier and report what is left of its accuracy.",
     .details =
         "Reads an ONNX model or asks an address, takes labelled samples, attacks every sample that "
         "is classified "

@@ -80,7 +80,7 @@ static int run(struct btz_cli *cli, const void *arguments, const char *const *op
 const struct btz_command btz_command_robust_build = {
     .noun = "robust",
     .verb = "build",
-    .summary = "Make an ONNX network from a list of layers, with weights of a file or random ones",
+    .summary = "Make an ONNX network from a list of layers, with weights of a file or random ones.",
     .details =
         "The list has `input` ([channels, height, width] or [features]) and `layers`: conv, "
         "linear, batchnorm, maxpool, avgpool, global-avgpool, flatten, dropout, normalize, "

@@ -237,7 +237,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_robust_eval = {
     .noun = "robust",
     .verb = "eval",
-    .summary = "Accuracy of a classifier on labelled samples, with its exact interval",
+    .summary = "Accuracy of a classifier on labelled samples, with its exact interval.",
     .details =
         "Nothing is attacked; see `bartizan robust attack`.\n\n"
         "  bartizan robust eval model.onnx --data images.gz --labels labels.gz\n"

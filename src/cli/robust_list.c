@@ -118,7 +118,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_robust_list = {
     .noun = "robust",
     .verb = "list",
-    .summary = "Attacks on classifiers, with their parameters and sources",
+    .summary = "Attacks on classifiers, with their parameters and sources.",
     .details = "Of each attack: what it must see of the model, the norms it knows, its parameters "
                "with defaults and limits, and the paper it is from. In JSON `command` says whose "
                "attack it is: `robust attack` or `robust text`.",

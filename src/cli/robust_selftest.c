@@ -32,7 +32,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_robust_selftest = {
     .noun = "robust",
     .verb = "selftest",
-    .summary = "Run every attack on small models whose answers are known",
+    .summary = "Run every attack on small models whose answers are known.",
     .details = "A silently weak attack makes a model look robust. Each attack is run on models for "
                "which the right answer can be worked out - distances to a plane, steps of a known "
                "size - and must give it. Exit status 70 when one does not.",

@@ -287,7 +287,7 @@ static int run(struct btz_cli *cli, const void *arguments, const char *const *op
 const struct btz_command btz_command_robust_show = {
     .noun = "robust",
     .verb = "show",
-    .summary = "Say what a network is: inputs, outputs, operators, parameters, memory",
+    .summary = "Say what a network is: inputs, outputs, operators, parameters, memory.",
     .details =
         "Operators that this build cannot run are marked UNSUPPORTED; those without gradient "
         "are passed by attacks that need one.",

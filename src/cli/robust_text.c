@@ -120,7 +120,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 const struct btz_command btz_command_robust_text = {
     .noun = "robust",
     .verb = "text",
-    .summary = "Attack a classifier of texts and report what is left of its accuracy",
+    .summary = "Attack a classifier of texts and report what is left of its accuracy.",
     .details =
         "TARGET is `guard` (the gateway's built-in classifier of injections; class 1 is an "
         "injection), `guard:FILE` (one that `bartizan gate train` made), a network that reads "

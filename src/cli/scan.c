@@ -23,7 +23,7 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
 
 const struct btz_command btz_command_scan = {
     .noun = "scan",
-    .summary = "Run every practice of bartizan.yaml and report what it proves",
+    .summary = "Run every practice of bartizan.yaml and report what it proves.",
     .details =
         "Attacks the targets, checks the assets, writes each finding with its evidence to the "
         "ledger, and prints a "

@@ -207,10 +207,20 @@ static enum btz_err command_entry(const struct btz_command *c, unsigned columns,
     return entry(name, c->summary, columns < 60 ? 8 : 22, columns, out);
 }
 
-static enum btz_err noun_entries(const char *noun, unsigned columns, struct btz_buf *out)
+/* `group`: the first word of verbs that have two; NULL: all of the noun. */
+static bool is_of(const struct btz_command *c, const char *noun, const char *group)
+{
+    size_t len = group ? strlen(group) : 0;
+
+    return strcmp(c->noun, noun) == 0 &&
+           (!group || (c->verb && strncmp(c->verb, group, len) == 0 && c->verb[len] == ' '));
+}
+
+static enum btz_err noun_entries(const char *noun, const char *group, unsigned columns,
+                                 struct btz_buf *out)
 {
     for (size_t i = 0; btz_commands()[i]; i++)
-        if (strcmp(btz_commands()[i]->noun, noun) == 0)
+        if (is_of(btz_commands()[i], noun, group))
             BTZ_TRY(command_entry(btz_commands()[i], columns, out));
     return BTZ_OK;
 }
@@ -246,13 +256,16 @@ static enum btz_err noun_entry(const char *noun, unsigned columns, struct btz_bu
     return entry(noun, text, columns < 60 ? 8 : 22, columns, out);
 }
 
-enum btz_err btz_usage_noun(const char *noun, const struct btz_usage_style *style,
-                            struct btz_buf *out)
+enum btz_err btz_usage_noun(const char *noun, const char *group,
+                            const struct btz_usage_style *style, struct btz_buf *out)
 {
-    BTZ_TRY(btz_buf_printf(out, "Usage: bartizan %s VERB [options]\n", noun));
+    const char *space = group ? " " : "";
+
+    group = group ? group : "";
+    BTZ_TRY(btz_buf_printf(out, "Usage: bartizan %s%s%s VERB [options]\n", noun, space, group));
     BTZ_TRY(heading("Commands:", style, out));
-    BTZ_TRY(noun_entries(noun, style->columns, out));
-    return btz_buf_printf(out, "\n`bartizan %s VERB --help` says more.\n", noun);
+    BTZ_TRY(noun_entries(noun, *group ? group : NULL, style->columns, out));
+    return btz_buf_printf(out, "\n`bartizan %s%s%s VERB --help` says more.\n", noun, space, group);
 }
 
 enum btz_err btz_usage_program(const struct btz_usage_style *style, struct btz_buf *out)
@@ -268,7 +281,7 @@ enum btz_err btz_usage_program(const struct btz_usage_style *style, struct btz_b
     BTZ_TRY(heading("Commands:", style, out));
     for (size_t i = 0; i < count; i++)
         BTZ_TRY(count_of(nouns[i]) > SHOWN_MAX ? noun_entry(nouns[i], style->columns, out)
-                                               : noun_entries(nouns[i], style->columns, out));
+                                               : noun_entries(nouns[i], NULL, style->columns, out));
     BTZ_TRY(heading("Common options:", style, out));
     BTZ_TRY(option_list(btz_common_options, btz_common_option_count, column, style->columns, out));
     BTZ_TRY(entry("    --version", "Print the version and exit.", column, style->columns, out));

@@ -11,6 +11,13 @@ run 0 help
 says .out "config check"
 run 0 config --help
 says .out "Usage: bartizan config VERB"
+run 0 access key --help
+says .out "Usage: bartizan access key VERB"
+says .out "access key rotate"
+silent .out "access user add"
+run 0 help access key
+says .out "access key rotate"
+silent .out "access user add"
 run 0 help config
 says .out "config show"
 run 0 config show --help
