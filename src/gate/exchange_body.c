@@ -154,8 +154,23 @@ static enum btz_step guard_part(struct btz_exchange *x, struct btz_part *part)
     return BTZ_STEP_GO;
 }
 
+/* What the address says beside the route: nothing in it can be changed, so what would be is blocked. */
+static enum btz_step guard_address(struct btz_exchange *x)
+{
+    struct btz_part part = { .channel = BTZ_CHANNEL_RAW };
+
+    if (x->in->query.len == 0 && !x->route->declared)
+        return BTZ_STEP_GO;
+    part.text = btz_str(btz_arena_printf(&x->arena, "%.*s?%.*s", BTZ_SLICE_ARG(x->in->path),
+                                         BTZ_SLICE_ARG(x->in->query)));
+    return part.text.len ? guard_part(x, &part)
+                         : btz_exchange_refuse(x, 503, "out_of_memory", "no memory");
+}
+
 static enum btz_step guard_request(struct btz_exchange *x)
 {
+    enum btz_step address;
+
     if (!btz_exchange_guards(x)) {
         for (size_t i = 0; i < x->request.part_count; i++)
             x->skipped_in += x->request.parts[i].text.len;
@@ -167,6 +182,9 @@ static enum btz_step guard_request(struct btz_exchange *x)
         if (step != BTZ_STEP_GO)
             return step;
     }
+    address = guard_address(x);
+    if (address != BTZ_STEP_GO)
+        return address;
     if (x->request.images || x->request.files)
         x->not_evaluated = "parts that are no text";
     if (x->session && btz_guard_verdict(x->session) == BTZ_GUARD_STEP_UP &&
