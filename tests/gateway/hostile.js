@@ -162,6 +162,55 @@ async function bodies(w, liar) {
     });
 }
 
+// What no table names: vendors' newest texts, forms that a member does not have elsewhere.
+async function unnamed(w, liar) {
+    const cut = [canary.slice(0, 5), canary.slice(5, 11), canary.slice(11, 18), canary.slice(18)];
+    const chunk = (delta) => JSON.stringify({ id: 'i', object: 'chat.completion.chunk', model: 'mock-1', choices: [{ index: 0, delta }] });
+    const cases = {
+        'a member': [chat, say('x', { stream: true }), (t) => chunk({ thinking: t })],
+        'a member of the choice': [chat, say('x', { stream: true }), (t) => JSON.stringify({ id: 'i', choices: [{ index: 0, delta: {}, thought: t }] })],
+        'a list of objects': [chat, say('x', { stream: true }), (t) => chunk({ reasoning_details: [{ type: 'reasoning.text', text: t, index: 0 }] })],
+        'a content of parts': [chat, say('x', { stream: true }), (t) => chunk({ content: [{ type: 'text', text: t }] })],
+        'a content of parts of parts': [chat, say('x', { stream: true }), (t) => chunk({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: t }] }] })],
+        'completions: a member': ['/v1/completions', { model: 'mock-1', prompt: 'x', stream: true }, (t) => JSON.stringify({ id: 'i', choices: [{ index: 0, text: '', reasoning: t }] })],
+        'responses: an event': ['/v1/responses', { model: 'mock-1', input: 'x', stream: true }, (t, i) => JSON.stringify({ type: 'response.shell_call_command.delta', item_id: 'a', output_index: 0, sequence_number: i, delta: t })],
+        'messages: a delta': ['/v1/messages', { model: 'claude-1', max_tokens: 9, stream: true, messages: [{ role: 'user', content: 'x' }] }, (t) => JSON.stringify({ type: 'content_block_delta', index: 0, delta: { type: 'compaction_delta', content: t } })],
+    };
+    for (const [name, [target, body, event]] of Object.entries(cases))
+        await test(`pieces where no table names a text: ${name}`, async () => {
+            const block = { type: 'content_block_start', index: 0, content_block: { type: 'compaction', content: '' } };
+            const begin = target === '/v1/messages' ? [JSON.stringify({ type: 'message_start', message: { id: 'm', type: 'message', role: 'assistant', model: 'claude-1', content: [], usage: { input_tokens: 1, output_tokens: 1 } } }), JSON.stringify(block)] : [];
+            const all = [...begin, ...cut.map(event)];
+            liar.says = answer('text/event-stream', all.map((e) => `event: ${JSON.parse(e).type ?? 'message'}\ndata: ${e}\n\n`).join(''));
+            const a = await w.post(target, body);
+            ok(/guard_blocked/.test(a.text) && !a.text.includes(cut[3]), a.text);
+        });
+    await test('what no table names and says nothing goes on', async () => {
+        liar.says = events(...Array.from({ length: 300 }, (_, i) => JSON.stringify({ id: 'i', provider: 'OpenAI', at: `2026-11-29T17:00:${i}`, choices: [{ index: 0, delta: { content: 'a ', thinking: `word ${i} ` }, native_finish_reason: null }] })), '[DONE]');
+        const a = await w.post(chat, say('x', { stream: true }));
+        ok(a.text.includes('word 299') && !/error/.test(a.text), a.text.slice(-500));
+    });
+}
+
+async function addresses(w, liar) {
+    await test('what the address says is read', async () => {
+        let asked = 0;
+        liar.says = (s) => {
+            asked++;
+            s.end(answer('application/json', whole));
+        };
+        for (const said of [canary, 'about%20project%20falcon', 'about+project+falcon', 'about%20project%2520falcon', 'a=1&b=Project-Falcon'])
+            for (const target of [`/score?q=${said}`, `${chat}?q=${said}`, `/deep/x?${said}`]) {
+                const a = await w.post(target, target.startsWith(chat) ? say('x') : {});
+                is(a.status, 403, `${target}: ${a.text}`);
+            }
+        is((await w.get('/deep/about-project-falcon')).status, 403, 'the path');
+        is(asked, 0, 'requests upstream');
+        for (const target of ['/deep/models/gemini-2.0-flash:streamGenerateContent?alt=sse', '/deep/a/b~c@d?limit=20&after=file-9a8b7c6d5e4f3a2b1c0d', '/deep/x'])
+            is((await w.get(target)).status, 200, target);
+    });
+}
+
 const resident = (w) => Math.max(...w.pids().workers.map((p) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${p}/status`, 'utf8'))[1]) / 1024));
 
 async function growth(w, liar) {
@@ -189,10 +238,10 @@ async function growth(w, liar) {
 async function main(work) {
     const liar = await Liar.start();
     const plain = { upstream: 'plain' };
-    const routes = [{ path: '/score', ...plain, resource: 'endpoint/score' }, { path: '/generate', ...plain, resource: 'endpoint/generate', texts: ['/c/*/t'] }, { path: '/socket', ...plain, resource: 'endpoint/socket', methods: ['GET'], websocket: true }];
-    const w = await Gateway.start(work, liar, { gate: { routes } });
+    const routes = [{ path: '/score', ...plain, resource: 'endpoint/score' }, { path: '/generate', ...plain, resource: 'endpoint/generate', texts: ['/c/*/t'] }, { path: '/socket', ...plain, resource: 'endpoint/socket', methods: ['GET'], websocket: true }, { path: '/deep/', ...plain, resource: 'endpoint/deep', methods: ['GET', 'POST'] }];
+    const w = await Gateway.start(work, liar, { gate: { routes, guard: { topics: [{ name: 'merger', words: ['project falcon'] }], rules: [{ detector: 'topic', action: 'block' }] } } });
     try {
-        for (const part of [heads, bodies, growth])
+        for (const part of [heads, bodies, unnamed, addresses, growth])
             if (!process.env.BTZ_ONLY || process.env.BTZ_ONLY.split(',').includes(part.name))
                 await part(w, liar);
         liar.says = answer('application/json', whole);

@@ -122,12 +122,21 @@ static bool quiet(const json_t *value, size_t max)
     }
 }
 
+static enum btz_err unnamed(struct btz_walk *w, const json_t *holder, const char *key, size_t index)
+{
+    json_t *left = key ? json_object_get(holder, key) : json_array_get(holder, index);
+
+    return w->unnamed && left ? w->unnamed(w, key, left) : BTZ_OK;
+}
+
 static enum btz_err raw(struct btz_walk *w, json_t *holder, const char *key, size_t index,
                         json_t *value, int channel)
 {
     if (quiet(value, w->words ? QUIET_ANSWER : QUIET_MAX))
-        return btz_words_all(w->words, value);
-    return give_json(w, holder, key, index, value, channel);
+        BTZ_TRY(btz_words_all(w->words, value));
+    else
+        BTZ_TRY(give_json(w, holder, key, index, value, channel));
+    return unnamed(w, holder, key, index);
 }
 
 /* A member that no table names. */
@@ -243,12 +252,15 @@ enum btz_err btz_walk_value(struct btz_walk *w, json_t *holder, const char *key,
         if (how->kind == BTZ_SHAPE_TEXT || how->kind == BTZ_SHAPE_OBJECT ||
             how->kind == BTZ_SHAPE_ID || how->kind == BTZ_SHAPE_IMAGE)
             return array(w, value, how, channel);
-        return give_json(w, holder, key, index, value, channel);
+        BTZ_TRY(give_json(w, holder, key, index, value, channel));
+        return unnamed(w, holder, key, index);
     case JSON_OBJECT:
         if (how->shape)
             return btz_walk_object(w, value, how->shape, channel);
-        if (how->kind == BTZ_SHAPE_TEXT || how->kind == BTZ_SHAPE_JSON)
-            return give_json(w, holder, key, index, value, channel);
+        if (how->kind == BTZ_SHAPE_TEXT || how->kind == BTZ_SHAPE_JSON) {
+            BTZ_TRY(give_json(w, holder, key, index, value, channel));
+            return unnamed(w, holder, key, index);
+        }
         return raw(w, holder, key, index, value, BTZ_CHANNEL_RAW);
     default:
         return BTZ_OK;

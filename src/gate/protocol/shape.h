@@ -77,6 +77,8 @@ struct btz_walk {
     bool *changed;           /* set when the walk itself takes something away */
     /* What a text is given to. It may replace the text in its holder. */
     enum btz_err (*part)(struct btz_walk *w, const struct btz_part *part);
+    /* What of a member that no table names, or of a form that it does not have there, is left of it; NULL: nobody asks. */
+    enum btz_err (*unnamed)(struct btz_walk *w, const char *key, json_t *value);
     struct btz_message *message; /* NULL in streams */
     struct btz_arena *arena;     /* NULL in streams */
     size_t part_room, tool_room, call_room;

@@ -306,6 +306,7 @@ enum btz_err btz_stream_walk(struct btz_protocol_stream *s, json_t *object,
 {
     struct btz_walk w = btz_stream_walker(s, walk_part);
 
+    w.unnamed = btz_stream_unnamed;
     BTZ_TRY(btz_walk_object(&w, object, shape, (int)channel));
     s->unread += w.files + w.images;
     return BTZ_OK;

@@ -67,7 +67,7 @@ struct btz_protocol_stream {
     struct btz_words words;            /* of the event at hand */
     struct btz_buf passed[BTZ_PASSED]; /* words of earlier events */
     unsigned passed_at;
-    struct btz_places *places; /* of strings in events of declared routes */
+    struct btz_places *places; /* of strings in events of which nobody said what they are */
     struct btz_event *at;      /* event that is being read */
     json_t *last;              /* of the event before: the envelope of what comes out late */
     struct btz_usage usage;
@@ -118,6 +118,7 @@ BTZ_CHECKED enum btz_err btz_stream_emit_new(struct btz_protocol_stream *s, cons
                                              json_t *root);
 BTZ_CHECKED enum btz_err btz_stream_done(struct btz_protocol_stream *s); /* "data: [DONE]" */
 void btz_places_free(struct btz_places *p);
+enum btz_err btz_stream_unnamed(struct btz_walk *w, const char *key, json_t *value);
 
 BTZ_CHECKED enum btz_err btz_problem_event_of(enum btz_protocol p, const char *code,
                                               const char *message, const char *request_id,

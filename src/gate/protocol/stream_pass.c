@@ -175,6 +175,28 @@ static enum btz_err look_at_seam(struct btz_protocol_stream *s, struct btz_slice
     return keep_tail(p, end_of(text, TAIL_MAX));
 }
 
+static enum btz_err take_unnamed(struct btz_walk *w, const struct btz_part *part)
+{
+    return part->holder ? look_at_seam(w->user, part->text) : BTZ_OK;
+}
+
+/* In streams of models: what no table names a vendor may have begun to say lately, in pieces like all else. */
+enum btz_err btz_stream_unnamed(struct btz_walk *w, const char *key, json_t *value)
+{
+    struct btz_protocol_stream *s = w->user;
+    struct btz_walk within = { .part = take_unnamed, .user = s };
+
+    if (!json_is_string(value) && !json_is_object(value) && !json_is_array(value))
+        return BTZ_OK;
+    BTZ_TRY(open_places(s));
+    within.path = &s->places->path;
+    btz_buf_clear(within.path);
+    BTZ_TRY(btz_buf_printf(within.path, "/%s", key ? key : ""));
+    if (json_is_string(value))
+        return look_at_seam(s, btz_text_of(value));
+    return btz_walk_strings(&within, NULL, NULL, 0, value, BTZ_CHANNEL_RAW);
+}
+
 /* ---- pieces ---- */
 
 static struct btz_slice next_step(struct btz_slice *pointer)

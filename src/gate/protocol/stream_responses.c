@@ -406,6 +406,10 @@ static enum btz_err responses_event(struct btz_protocol_stream *s, struct btz_ev
     err = texts(s, e, &aside);
     if (err == BTZ_OK)
         err = btz_stream_walk(s, e->root, &event_shape, BTZ_CHANNEL_OUTPUT);
+    /* A piece of a text that grows unknown to us. */
+    if (err == BTZ_OK && json_object_get(e->root, "delta"))
+        err = btz_stream_unnamed(&(struct btz_walk){ .user = s }, "delta",
+                                 json_object_get(e->root, "delta"));
     put_back(&aside);
     if (err != BTZ_OK)
         return err;
