@@ -202,7 +202,9 @@ static enum btz_err take_end(struct input *in, const uint8_t *key, uint64_t rows
     }
     if (!btz_equal_ct(mac, want, sizeof mac))
         return key ? btz_fail(BTZ_DENIED, "backup: damaged, or of another installation: its digest "
-                                          "does not match the seal key")
+                                          "does not match the seal key; put that of its "
+                                          "installation (access/seal.key of its state, or "
+                                          "access.seal_key) in place first")
                    : btz_fail(BTZ_INPUT, "backup: damaged: its digest does not match");
     if (counted != rows)
         return bad(in, "a wrong number of rows");

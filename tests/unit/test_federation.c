@@ -338,6 +338,27 @@ static void test_registration(void **state)
     site_free(s);
 }
 
+/* Who shows his passkey is named, as who shows a code is. */
+static enum btz_err has_name(void *user, const struct btz_trail_record *r)
+{
+    unsigned *count = user;
+
+    *count += json_object_get(r->entry, "name") != NULL;
+    return BTZ_OK;
+}
+
+static unsigned named_step_ups(struct site *s)
+{
+    const struct btz_trail_filter f = { .operation = "step-up.passkey", .verdict = "allow" };
+    struct btz_store *store;
+    unsigned count = 0;
+
+    assert_ok(btz_access_store(s->access, &store));
+    assert_ok(btz_trail_read(btz_access_trail(s->access), store, &f, has_name, &count, NULL));
+    btz_access_store_back(s->access, store);
+    return count;
+}
+
 static void test_step_up(void **state)
 {
     struct site *s = site_new(SETTINGS);
@@ -373,6 +394,7 @@ static void test_step_up(void **state)
     assert_true(r.token[0]);
     assert_false(is_session(s, token));
     assert_int_equal(session_of(s, r.token).second_factor_ms, s->now_ms);
+    assert_int_equal(named_step_ups(s), 1);
     /* A ticket of a sign-in is no ticket of a step-up. */
     memcpy(token, r.token, sizeof r.token);
     r = ask_ok(s, nobody(), "sign-in.passkey.options", json_object());

@@ -67,10 +67,10 @@ enum btz_err btz_call_version(struct btz_call *c, uint64_t version)
 
 void btz_caller_entry(const struct btz_caller *caller, struct btz_trail_entry *e)
 {
-    if (!e->principal && caller->principal[0]) {
+    if (!e->principal && caller->principal[0])
         e->principal = caller->principal;
-        e->name = caller->name[0] ? caller->name : NULL;
-    }
+    if (!e->name && caller->name[0] && e->principal && strcmp(e->principal, caller->principal) == 0)
+        e->name = caller->name;
     if (!e->method && caller->method[0])
         e->method = caller->method;
     if (!e->session && caller->session[0])
