@@ -27,7 +27,8 @@ enum btz_err btz_gate_conf_quick(struct btz_gate_conf *conf, const char *url,
     if (!made)
         return BTZ_LIMIT;
     if (conf->upstreams.count > 0)
-        return btz_fail(BTZ_USAGE, "--upstream: bartizan.yaml names upstreams already");
+        return btz_fail(BTZ_USAGE,
+                        "--upstream: bartizan.yaml names upstreams already; leave the option out");
     if (strpbrk(url, "\"\\${}\n\r"))
         return btz_fail(BTZ_USAGE, "--upstream: \"%.100s\" is no address", url);
     BTZ_TRY(btz_buf_printf(&text,
