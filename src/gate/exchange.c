@@ -444,6 +444,7 @@ void btz_exchange_free(struct btz_exchange *x)
     if (!x)
         return;
     btz_protocol_stream_free(x->stream);
+    btz_protocol_stream_free(x->messages);
     btz_guard_stream_free(x->raw);
     btz_guard_session_free(x->session);
     btz_exchange_forms_release(x);

@@ -104,8 +104,8 @@ struct btz_exchange {
     /* response */
     enum btz_response_mode mode;
     unsigned status;
-    enum btz_protocol spoken; /* by the upstream of the current attempt */
-    struct btz_protocol_stream *stream;
+    enum btz_protocol spoken;                      /* by the upstream of the current attempt */
+    struct btz_protocol_stream *stream, *messages; /* the latter of a WebSocket */
     struct btz_guard_stream *raw;
     struct btz_buf collected;
     struct btz_buf finished; /* of a large one: what a thread made of it */

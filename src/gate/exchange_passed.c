@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define NO_TEXT "messages that are no text"
+
 /* What cannot be cut off with words any more: the head is out, or there are frames instead of an answer. */
 static enum btz_err break_off(struct btz_exchange *x, enum btz_err err, const char *code,
                               const char *why)
@@ -18,7 +20,26 @@ enum btz_err btz_exchange_passed(struct btz_exchange *x, uint64_t bytes)
         return break_off(x, BTZ_LIMIT, "response_too_large", "the answer is too large");
     x->skipped_out += bytes;
     x->released_out += bytes;
+    if (bytes && !x->not_evaluated)
+        x->not_evaluated = NO_TEXT;
     return BTZ_OK;
+}
+
+void btz_exchange_asked_bytes(struct btz_exchange *x, uint64_t bytes)
+{
+    x->skipped_in += bytes;
+    if (bytes && !x->not_evaluated)
+        x->not_evaluated = NO_TEXT;
+}
+
+/* Servers say a text in messages of a piece each. */
+static enum btz_err join(struct btz_exchange *x, struct btz_slice text)
+{
+    const struct btz_stream_options o = { .from = BTZ_PROTOCOL_PASS, .to = BTZ_PROTOCOL_PASS };
+
+    if (!x->messages)
+        BTZ_TRY(btz_protocol_stream_new(&o, &btz_exchange_lanes, x, &x->messages));
+    return btz_protocol_stream_message(x->messages, text);
 }
 
 enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
@@ -35,6 +56,8 @@ enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text)
         return BTZ_OK;
     }
     err = btz_exchange_text(x, BTZ_CHANNEL_OUTPUT, text, &changed, &out);
+    if (err == BTZ_OK && !changed)
+        err = join(x, text);
     btz_exchange_range(x, err == BTZ_OK || err == BTZ_DENIED ? text.len : 0,
                        err == BTZ_OK ? text.len : 0, text.len);
     if (err == BTZ_OK && !changed)

@@ -278,6 +278,8 @@ const char *btz_exchange_session(const struct btz_exchange *x);
  * is not let through. DENIED: close. */
 BTZ_CHECKED enum btz_err btz_exchange_message(struct btz_exchange *x, struct btz_slice text);
 BTZ_CHECKED enum btz_err btz_exchange_asked(struct btz_exchange *x, struct btz_slice text);
+/* A message of the client that is no text. */
+void btz_exchange_asked_bytes(struct btz_exchange *x, uint64_t bytes);
 /* May he still use the route that he has a connection of? DENIED: no; the reason is that of the entry. */
 BTZ_CHECKED enum btz_err btz_exchange_still(struct btz_exchange *x);
 /* Value of the header that says whether the guard ran: "evaluated", "window", "not-evaluated; reason", "off". */

@@ -5,7 +5,7 @@ const http2 = require('http2');
 const net = require('net');
 const zlib = require('zlib');
 const { test, is, ok } = require('../browser/tap.js');
-const { program, Gateway, raw, canary } = require('./world.js');
+const { program, Gateway, raw, canary, until } = require('./world.js');
 const { strings } = require('./lanes.js');
 
 const chat = '/v1/chat/completions';
@@ -192,6 +192,38 @@ async function unnamed(w, liar) {
     });
 }
 
+const text = (t, opcode = 0x81) => Buffer.concat([Buffer.from([opcode, t.length]), Buffer.from(t)]);
+
+// What came of a server that says these frames, until silence.
+async function listen(w, liar, ...frames) {
+    liar.says = (s) => {
+        s.write('HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n');
+        frames.forEach((f, i) => setTimeout(() => s.destroyed || s.write(f), 20 * i));
+    };
+    return raw(w.port, `GET /socket HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.key}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`, 400);
+}
+
+async function sockets(w, liar) {
+    const closing = '\x88\x02\x03\xf0';
+    await test('WebSocket: pieces of a text in messages of the server', async () => {
+        for (const message of [(t) => t, (t) => JSON.stringify(t), (t) => JSON.stringify({ type: 'delta', delta: t }), (t) => ` ${JSON.stringify({ a: [{ t }] })}`]) {
+            const seen = await listen(w, liar, ...[canary.slice(0, 5), canary.slice(5, 11), canary.slice(11, 18), canary.slice(18)].map((t) => text(message(t))));
+            ok(seen.includes(message('CANAR')) && !seen.includes(message(canary.slice(18))) && seen.endsWith(closing), `${message('x')}: ${seen}`);
+        }
+        const odd = await listen(w, liar, text(`{"a":1,"a":"${half[0]}"}`), text('after'));
+        ok(odd.endsWith(closing) && !odd.includes(half[0]), odd);
+        const fine = await listen(w, liar, ...Array.from({ length: 8 }, (_, i) => text(JSON.stringify({ type: 'delta', delta: `word ${i} ` }))));
+        ok(fine.includes('word 7') && !fine.endsWith(closing), fine);
+    });
+    await test('WebSocket: messages of bytes are said not to be evaluated', async () => {
+        await listen(w, liar, text('fine'), text(canary, 0x82));
+        let entry;
+        await until('the entry', () => (entry = JSON.parse(w.cli('access', 'log', '--event', 'call', '--limit', '1', '--format', 'json')).items[0])?.call?.skipped_out === canary.length);
+        is(entry.call.guard_reason, 'messages that are no text', JSON.stringify(entry.call));
+        is(entry.call.scanned_out, 4, 'the text');
+    });
+}
+
 async function addresses(w, liar) {
     await test('what the address says is read', async () => {
         let asked = 0;
@@ -241,7 +273,7 @@ async function main(work) {
     const routes = [{ path: '/score', ...plain, resource: 'endpoint/score' }, { path: '/generate', ...plain, resource: 'endpoint/generate', texts: ['/c/*/t'] }, { path: '/socket', ...plain, resource: 'endpoint/socket', methods: ['GET'], websocket: true }, { path: '/deep/', ...plain, resource: 'endpoint/deep', methods: ['GET', 'POST'] }];
     const w = await Gateway.start(work, liar, { gate: { routes, guard: { topics: [{ name: 'merger', words: ['project falcon'] }], rules: [{ detector: 'topic', action: 'block' }] } } });
     try {
-        for (const part of [heads, bodies, unnamed, addresses, growth])
+        for (const part of [heads, bodies, unnamed, sockets, addresses, growth])
             if (!process.env.BTZ_ONLY || process.env.BTZ_ONLY.split(',').includes(part.name))
                 await part(w, liar);
         liar.says = answer('application/json', whole);

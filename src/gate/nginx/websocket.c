@@ -60,13 +60,15 @@ static void end_socket(struct btz_nginx_socket *s)
     ngx_post_event(s->server.connection->read, &ngx_posted_events);
 }
 
-/* A message that nobody reads: counted, where it is an answer. */
+/* A message that nobody reads: counted. */
 static bool may_pass(struct side *side)
 {
-    struct btz_nginx_socket *s = side->socket;
+    struct btz_exchange *x = side->socket->ctx->x;
 
-    return side == &s->client ||
-           btz_exchange_passed(s->ctx->x, side->frames.bytes_in_message) == BTZ_OK;
+    if (side == &side->socket->server)
+        return btz_exchange_passed(x, side->frames.bytes_in_message) == BTZ_OK;
+    btz_exchange_asked_bytes(x, side->frames.bytes_in_message);
+    return true;
 }
 
 static void read_frames(struct side *side, struct btz_slice bytes)

@@ -178,6 +178,10 @@ BTZ_CHECKED enum btz_err btz_protocol_stream_feed(struct btz_protocol_stream *s,
 const struct btz_usage *btz_protocol_stream_usage(const struct btz_protocol_stream *s);
 /* Images and sounds that went by unread. */
 uint64_t btz_protocol_stream_unread(const struct btz_protocol_stream *s);
+/* A whole message of a WebSocket: do its strings, or it itself, spell something together with those before it? Errors: those
+ * of ops->words; INPUT, LIMIT: JSON that only some readers take. */
+BTZ_CHECKED enum btz_err btz_protocol_stream_message(struct btz_protocol_stream *s,
+                                                     struct btz_slice text);
 bool btz_protocol_stream_ended(const struct btz_protocol_stream *s); /* its proper end was seen */
 
 /* ---- errors as each dialect's clients expect them (problem.c) -------------------------------------------------------- */

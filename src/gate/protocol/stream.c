@@ -539,7 +539,7 @@ static void keep_envelope(struct btz_protocol_stream *s, json_t *root)
     }
 }
 
-static bool begins_json(struct btz_slice data)
+bool btz_begins_json(struct btz_slice data)
 {
     size_t at = 0;
 
@@ -560,7 +560,7 @@ static enum btz_err dispatch(struct btz_protocol_stream *s)
     BTZ_TRY(btz_words_value(&s->words, e.name));
     if (s->family->done && btz_slice_is(btz_slice_trim(e.data), "[DONE]"))
         return s->family->done(s);
-    if (!s->family->any || begins_json(e.data))
+    if (!s->family->any || btz_begins_json(e.data))
         err = btz_json_parse(e.data, SIZE_MAX, "event", &e.root);
     /* Where it may be another text: what other readers take for JSON is none. */
     if (err != BTZ_OK && (!s->family->any || btz_json_is_alike(e.data)))

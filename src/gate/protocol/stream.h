@@ -117,6 +117,7 @@ BTZ_CHECKED enum btz_err btz_stream_withhold(struct btz_protocol_stream *s);
 BTZ_CHECKED enum btz_err btz_stream_emit_new(struct btz_protocol_stream *s, const char *name,
                                              json_t *root);
 BTZ_CHECKED enum btz_err btz_stream_done(struct btz_protocol_stream *s); /* "data: [DONE]" */
+bool btz_begins_json(struct btz_slice data);
 void btz_places_free(struct btz_places *p);
 enum btz_err btz_stream_unnamed(struct btz_walk *w, const char *key, json_t *value);
 

@@ -197,6 +197,28 @@ enum btz_err btz_stream_unnamed(struct btz_walk *w, const char *key, json_t *val
     return btz_walk_strings(&within, NULL, NULL, 0, value, BTZ_CHANNEL_RAW);
 }
 
+enum btz_err btz_protocol_stream_message(struct btz_protocol_stream *s, struct btz_slice text)
+{
+    struct btz_walk w = { .part = take_unnamed, .user = s };
+    json_t *root = NULL;
+    enum btz_err err = BTZ_OK;
+
+    BTZ_TRY(open_places(s));
+    btz_buf_clear(&s->places->path);
+    if (btz_begins_json(text))
+        err = btz_json_parse(text, SIZE_MAX, "message", &root);
+    if (err != BTZ_OK && btz_json_is_alike(text))
+        return err;
+    if (!root || json_is_string(root)) {
+        err = look_at_seam(s, root ? btz_text_of(root) : text);
+    } else {
+        w.path = &s->places->path;
+        err = btz_walk_strings(&w, NULL, NULL, 0, root, BTZ_CHANNEL_RAW);
+    }
+    json_decref(root);
+    return err;
+}
+
 /* ---- pieces ---- */
 
 static struct btz_slice next_step(struct btz_slice *pointer)
