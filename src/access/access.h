@@ -337,6 +337,10 @@ BTZ_CHECKED enum btz_err btz_access_clock(struct btz_access *a, struct btz_store
 /* For the folder's own files and the daemon. A store handle of the pool: give it back. */
 BTZ_CHECKED enum btz_err btz_access_store(struct btz_access *a, struct btz_store **out);
 void btz_access_store_back(struct btz_access *a, struct btz_store *s);
+/* A key (or a principal) was used now: what `last_used` says, to the hour. Writing it may come later, by anybody; what cannot
+ * be written is logged. */
+void btz_used_note(struct btz_access *a, const char *id, bool is_key);
+void btz_used_write(struct btz_access *a, struct btz_store *s);
 struct btz_trail *btz_access_trail(struct btz_access *a);
 const struct btz_access_conf *btz_access_settings(const struct btz_access *a);
 const struct btz_seal *btz_access_seal(const struct btz_access *a);

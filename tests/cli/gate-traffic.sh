@@ -121,6 +121,12 @@ for _ in $(seq 100); do
     [ "$(jq '.items | length' entry)" != 0 ] && break
     sleep 0.05
 done
+for _ in $(seq 100); do
+    "$bartizan" access key list --state state --format json >keys
+    [ "$(jq '[.items[] | select(.last_used)] | length' keys)" != 0 ] && break
+    sleep 0.05
+done
+is "$(jq '[.items[] | select(.last_used)] | length' keys)" 1 "its key is one that was used"
 is "$(jq -r '[.items[] | .request + " " + .call.model] | join(",")' entry)" "$id plain" "by which its entry is found, and it alone"
 is "$(curl -sS --max-time 20 -o answer -w '%{http_code}' "$url/v1/chat/completions" -d '{"model":"plain"}')" 401 "nobody is refused"
 is "$(jq -r .error.code answer)" invalid_api_key "in the words that SDKs know"

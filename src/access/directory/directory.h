@@ -198,10 +198,6 @@ void btz_refusals_sweep(struct btz_access *a, struct btz_lane *lane, bool all);
 BTZ_CHECKED enum btz_err btz_heavy_begin(struct btz_call *c);
 void btz_heavy_end(struct btz_access *a);
 
-/* ---- callers.c ---- */
-void btz_used_note(struct btz_access *a, const char *id, bool is_key);
-void btz_used_write(struct btz_access *a, struct btz_store *s);
-
 /* ---- call.c ---- */
 struct btz_named {                 /* what a field names, as admission found it */
     const char *field, *id, *name; /* id NULL: there is none; name: as policies have it */
