@@ -218,7 +218,9 @@ const struct btz_operation btz_operation_artifact_release = {
     .command = "artifact release",
     .summary = "Let a version of an artifact out of quarantine.",
     .details = "It is read again first. With artifact.release in access.four_eyes a second person "
-               "must approve it.",
+               "must approve it. From then on https://HOST/artifacts/NAME is served (the newest "
+               "version that is released; NAME@VERSION is that one) to those who may "
+               "artifact.read it.",
     .action = "artifact.release",
     .needs = BTZ_NEEDS_PERMISSION | BTZ_NEEDS_STEP_UP,
     .result = "artifact",

@@ -8,7 +8,7 @@ const host = $('#content');
 const every = 2000;
 const colours = { ok: 'good', denied: 'warn', limited: 'warn', blocked: 'bad', 'upstream-refused': 'warn', 'upstream-error': 'bad', error: 'bad', 'client-gone': '' };
 const words = {
-    ok: 'answered', denied: 'denied by policy', limited: 'over a limit', blocked: 'blocked by the guard', 'upstream-refused': 'refused upstream',
+    ok: 'answered', denied: 'denied', limited: 'over a limit', blocked: 'blocked by the guard', 'upstream-refused': 'refused upstream',
     'upstream-error': 'failed upstream', error: 'failed here', 'client-gone': 'client went away',
 };
 const space = 'http://www.w3.org/2000/svg';
