@@ -163,6 +163,15 @@ static enum btz_err intro(struct btz_buf *out, const struct btz_run *run)
 
 #define WORST_SHOWN 5
 
+/* Settings and files are looked at, not counted: then no interval is spoken of. */
+static bool has_rates(const struct btz_html *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->records[i].finding.n > 0 || !isnan(p->records[i].finding.ci_low))
+            return true;
+    return false;
+}
+
 static enum btz_err score_box(struct btz_buf *out, const struct btz_html *p)
 {
     BTZ_BUF_RELEASE struct btz_buf text = BTZ_BUF(256);
@@ -176,8 +185,10 @@ static enum btz_err score_box(struct btz_buf *out, const struct btz_html *p)
          "</span>%.*s<small> of 100</small></p>",
          btz_risk_band(r->score), BTZ_SLICE_ARG(btz_buf_slice(&text)));
     BTZ_TRY(btz_chart_bands(out, r));
-    ADDF("<p class=\"soft\">Risk: <strong>%s</strong>. The measured intervals allow ",
-         btz_risk_band(r->score));
+    ADDF("<p class=\"soft\">Risk: <strong>%s</strong>.", btz_risk_band(r->score));
+    if (!has_rates(p))
+        return btz_buf_add_str(out, "</p></div>\n");
+    ADD(" The measured intervals allow ");
     BTZ_TRY(btz_report_percent(r->low / 100, false, out));
     ADD(" to ");
     BTZ_TRY(btz_report_percent(r->high / 100, false, out));
@@ -282,9 +293,12 @@ static enum btz_err summary(struct btz_buf *out, const struct btz_html *p)
     BTZ_TRY(tile(out, r->not_evaluated, "not evaluated", "open"));
     if (r->suppressed > 0)
         BTZ_TRY(tile(out, r->suppressed, "suppressed", "open"));
-    ADD("</ul>\n<p class=\"soft\">Checks: one attack technique, in one disguise, against one "
-        "asset. "
-        "Brackets hold the 95% interval of a rate.");
+    ADD("</ul>\n<p class=\"soft\">");
+    if (has_rates(p))
+        ADD("Checks: one attack technique, in one disguise, against one asset. "
+            "Brackets hold the 95% interval of a rate.");
+    else
+        ADD("Checks: one rule, in one place.");
     if (known + worse > 0)
         ADDF(" Against the baseline: %zu known, %zu significantly worse.", known, worse);
     return btz_buf_add_str(out, "</p>\n");

@@ -177,6 +177,30 @@ static void test_other_measures(void **state)
     btz_results_free(r);
 }
 
+/* A run that counts nothing speaks of no rates and no intervals. */
+static void test_facts_alone(void **state)
+{
+    BTZ_BUF_RELEASE struct btz_buf out = BTZ_BUF((size_t)1 << 20);
+    struct btz_results *r = NULL;
+    struct btz_run run = { 0 };
+    struct btz_finding f;
+    struct html_check c;
+
+    (void)state;
+    assert_int_equal(btz_results_new(&r), BTZ_OK);
+    f = fixture_finding("redteam.output.shell", &fixture_demo, "fact", 0, 0, NAN, NAN);
+    f.outcome = BTZ_OUTCOME_FAIL;
+    send_one(r, &f);
+    run.results = r;
+    run.complete = true;
+    write_html(&run, &out);
+    check(&out, &c);
+    assert_true(has(&out, "Checks: one rule, in one place."));
+    assert_false(has(&out, "The measured intervals allow"));
+    assert_false(has(&out, "Brackets hold"));
+    btz_results_free(r);
+}
+
 /* What each rule adds sums to the score; the column of what is left agrees with a run without the rule. */
 static void test_score_once_fixed(void **state)
 {
@@ -699,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_all_passed),
         cmocka_unit_test(test_other_measures),
+        cmocka_unit_test(test_facts_alone),
         cmocka_unit_test(test_score_once_fixed),
         cmocka_unit_test(test_attacks),
         cmocka_unit_test(test_hostile_rule),
