@@ -197,7 +197,7 @@ static void test_facts_alone(void **state)
     check(&out, &c);
     assert_true(has(&out, "Checks: one rule, in one place."));
     assert_false(has(&out, "The measured intervals allow"));
-    assert_false(has(&out, "Brackets hold"));
+    assert_false(has(&out, "in one disguise"));
     btz_results_free(r);
 }
 
