@@ -39,9 +39,9 @@ static void bound_cost(struct btz_exchange *x)
 {
     const struct btz_model_conf *m = x->model_conf;
     uint64_t in = x->tokens_in;
+    uint64_t choices = x->request.choices ? x->request.choices : 1;
     uint64_t out = x->request.max_tokens ? x->request.max_tokens
-                   : m                   ? (uint64_t)m->max_tokens
-                                         : 4096;
+                                         : (m ? (uint64_t)m->max_tokens : 4096) * choices;
 
     if (strcmp(x->route->action, "model.invoke") != 0)
         in = out = 0;

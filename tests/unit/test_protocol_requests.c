@@ -291,6 +291,28 @@ static void test_facts(void **state)
     assert_true(m.stream);
     assert_int_equal(m.max_tokens, 7);
     btz_message_release(&m);
+    /* Whichever member the server goes by, and however many texts it is to write. */
+    assert_int_equal(read_json(BTZ_PROTOCOL_CHAT,
+                               "{\"model\":\"m\",\"messages\":[],\"max_completion_tokens\":1,"
+                               "\"max_tokens\":90,\"n\":2}",
+                               &arena, &m),
+                     BTZ_OK);
+    assert_int_equal(m.max_tokens, 180);
+    assert_int_equal(m.choices, 2);
+    btz_message_release(&m);
+    assert_int_equal(read_json(BTZ_PROTOCOL_COMPLETIONS,
+                               "{\"model\":\"m\",\"prompt\":[\"a\",\"b\",[1,2]],\"n\":2,"
+                               "\"max_tokens\":10}",
+                               &arena, &m),
+                     BTZ_OK);
+    assert_int_equal(m.max_tokens, 60);
+    btz_message_release(&m);
+    assert_int_equal(read_json(BTZ_PROTOCOL_COMPLETIONS,
+                               "{\"model\":\"m\",\"prompt\":[1,2,3],\"max_tokens\":10}", &arena,
+                               &m),
+                     BTZ_OK);
+    assert_int_equal(m.max_tokens, 10);
+    btz_message_release(&m);
     /* Schemas of equal content are equal, whatever the order of their members. */
     assert_int_equal(read_json(BTZ_PROTOCOL_MESSAGES,
                                "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"name\":\"f\","

@@ -209,18 +209,20 @@ uint64_t btz_count_of(const json_t *object, const char *key)
                : 0;
 }
 
-/* The first of the members that is there. Times the number of choices. */
+/* The largest of the members, for servers differ in which counts. Times the number of choices, of each prompt. */
 static enum btz_err bound(struct btz_message *m, const char *members)
 {
-    uint64_t choices = 1;
+    uint64_t choices = 1, most;
+    const json_t *prompts;
     char name[40];
 
-    for (const char *p = members; p && *p && m->max_tokens == 0;) {
+    for (const char *p = members; p && *p;) {
         size_t n = strcspn(p, " ");
 
         snprintf(name, sizeof name, "%.*s", (int)n, p);
         BTZ_TRY(expect(m->root, name, is_integer, "a number of tokens"));
-        m->max_tokens = btz_count_of(m->root, name);
+        most = btz_count_of(m->root, name);
+        m->max_tokens = most > m->max_tokens ? most : m->max_tokens;
         p += n + (p[n] == ' ');
     }
     if (m->protocol == BTZ_PROTOCOL_CHAT || m->protocol == BTZ_PROTOCOL_COMPLETIONS) {
@@ -234,6 +236,13 @@ static enum btz_err bound(struct btz_message *m, const char *members)
     }
     if (m->max_tokens > UINT32_MAX || choices > 1024)
         return btz_fail(BTZ_INPUT, "\"max_tokens\" or \"n\": larger than any model gives");
+    prompts = json_object_get(m->root, "prompt");
+    if (m->protocol == BTZ_PROTOCOL_COMPLETIONS && json_array_size(prompts) > 0 &&
+        !json_is_integer(json_array_get(prompts, 0))) /* token numbers are one */
+        choices *= json_array_size(prompts);
+    if (choices > 1 << 20)
+        return btz_fail(BTZ_INPUT, "\"prompt\", \"n\": more texts than any model gives");
+    m->choices = choices;
     m->max_tokens *= choices;
     return BTZ_OK;
 }

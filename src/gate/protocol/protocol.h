@@ -76,6 +76,7 @@ struct btz_message { /* a request or a whole response, read */
     struct btz_slice model;
     bool stream;
     uint64_t max_tokens;    /* 0: not said; times the number of choices */
+    uint64_t choices;       /* of all prompts together; 0: not said */
     struct btz_part *parts; /* arena */
     size_t part_count;
     struct btz_tool *tools; /* that the model may use (request), or MCP tools listed (response) */
