@@ -50,7 +50,9 @@ static enum btz_err reload(const char *folder, const volatile int *stop)
 
     if (read_number(folder, "run.pid", &pid, NULL) != BTZ_OK || pid < 2 || pid > INT_MAX ||
         !is_bartizan(pid))
-        return btz_fail(BTZ_UNREACHABLE, "no `bartizan gate run` serves %s", folder);
+        return btz_fail(
+            BTZ_UNREACHABLE,
+            "no `bartizan gate run` serves %s: start it, or say by --state where it runs", folder);
     BTZ_TRY(read_number(folder, "reloaded", &before, NULL));
     if (kill((pid_t)pid, SIGHUP) != 0)
         return btz_fail_errno(BTZ_UNREACHABLE, "process %" PRIu64, pid);
@@ -82,7 +84,10 @@ static int run(struct btz_cli *cli, const void *args, const char *const *operand
         folder = btz_arena_printf(&arena, "%s/gate", state);
         err = folder ? reload(folder, cli->stop) : BTZ_LIMIT;
     }
-    return err == BTZ_OK ? 0 : btz_cli_fail(cli, err);
+    if (err != BTZ_OK)
+        return btz_cli_fail(cli, err);
+    btz_log(&cli->log, BTZ_LOG_INFO, "the gateway has taken in the section `gate`");
+    return 0;
 }
 
 const struct btz_command btz_command_gate_reload = {

@@ -209,6 +209,7 @@ stream plain 'mock:slow=200; hello' >events &
 own=$!
 wait_for events
 run 0 gate reload --state state
+says .err "has taken in"
 wait $own
 own=
 grep -q '\[DONE\]' events
