@@ -153,7 +153,9 @@ class Gateway {
         w.state = path.join(w.dir, 'state');
         w.keys = {};
         w.port = await freePort();
-        w.tls = await freePort();
+        do
+            w.tls = await freePort();
+        while (w.tls === w.port);
         w.url = `http://127.0.0.1:${w.port}`;
         if (direct) {
             w.port = mock.port;

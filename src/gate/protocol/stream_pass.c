@@ -98,7 +98,7 @@ static struct place *add_place(struct btz_places *all, struct btz_slice path, ui
 
     if (!p)
         return NULL;
-    p->path = strndup((const char *)path.ptr, path.len);
+    p->path = strndup(path.len ? (const char *)path.ptr : "", path.len);
     if (!p->path) {
         free(p);
         return NULL;
