@@ -66,6 +66,7 @@ enum btz_err btz_cli_access_open(struct btz_cli *cli, const struct btz_fetch *fe
     struct btz_settings settings;
 
     BTZ_TRY(own_settings(cli, arena, &settings));
+    BTZ_TRY(btz_cli_state_mine(settings.state));
     options.state_dir = settings.state;
     options.conf = btz_settings_of(&settings, &btz_section_access);
     return btz_access_open(&options, out);

@@ -80,6 +80,9 @@ const struct btz_conf_env *btz_cli_env(void);
 /* Is there a file of settings? What can do without takes its defaults; one that --config names has to be there. */
 BTZ_CHECKED enum btz_err btz_cli_config_there(const struct btz_cli *cli, bool *out);
 
+/* May this user go into the state folder, if there is one? Says whose it is. Errors: IO. */
+BTZ_CHECKED enum btz_err btz_cli_state_mine(const char *state);
+
 /* bartizan.yaml, or what --config names, with the state folder of --state. Everything in the arena. */
 struct btz_settings;
 BTZ_CHECKED enum btz_err btz_cli_settings(struct btz_cli *cli, struct btz_arena *arena,

@@ -168,6 +168,7 @@ static enum btz_err show(struct btz_cli *cli, const struct args *args, struct bt
     struct stat st;
 
     BTZ_TRY(section(cli, arena, &state, &conf));
+    BTZ_TRY(btz_cli_state_mine(state));
     path = btz_arena_printf(arena, "%s/gate/limits", state);
     if (!path)
         return BTZ_LIMIT;

@@ -102,6 +102,7 @@ enum btz_err btz_cli_gate_settings(struct btz_cli *cli, const struct btz_cli_gat
     *out->access =
         *(const struct btz_access_conf *)btz_settings_of(&out->settings, &btz_section_access);
     *out->gate = *(const struct btz_gate_conf *)btz_settings_of(&out->settings, &btz_section_gate);
+    BTZ_TRY(btz_cli_state_mine(out->settings.state));
     BTZ_TRY(btz_file_mkdirs(out->settings.state, 0700));
     if (!realpath(out->settings.state, state))
         return btz_fail_errno(BTZ_IO, "%s", out->settings.state);

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -38,4 +40,21 @@ enum btz_err btz_cli_state(struct btz_cli *cli, struct btz_arena *arena, const c
     }
     BTZ_TRY(btz_settings_read(cli->config_path, arena, &root));
     return btz_settings_state(root, cli->config_path, btz_cli_env(), arena, out);
+}
+
+enum btz_err btz_cli_state_mine(const char *state)
+{
+    struct passwd entry, *found = NULL;
+    char room[4096], number[32];
+    struct stat st;
+
+    if (access(state, X_OK) == 0 || errno != EACCES || stat(state, &st) != 0)
+        return BTZ_OK; /* what else is wrong shows with its use */
+    snprintf(number, sizeof number, "user %u", (unsigned)st.st_uid);
+    if (getpwuid_r(st.st_uid, &entry, room, sizeof room, &found) != 0)
+        found = NULL;
+    return btz_fail(BTZ_IO,
+                    "the state folder %s belongs to %s and is closed to others: run this as that "
+                    "user, or say by --state where another is",
+                    state, found ? found->pw_name : number);
 }

@@ -104,6 +104,20 @@ says .err 'no `bartizan gate run` serves'
 write 'access: {seal_key: "${OF_STORE}"}\n'
 run 2 access user list
 says .err "OF_STORE is not set"
+# Somebody else's state: whose, and what to do.
+as_nobody="setpriv --reuid 65534 --clear-groups"
+if [ "$(id -u)" = 0 ] && chmod 755 "$work" && $as_nobody "$bartizan" version >/dev/null 2>&1; then
+    write ''
+    mkdir -m 700 closed
+    for command in "access log" "gate run" "gate limits"; do
+        status=0
+        $as_nobody "$bartizan" $command --state closed >.out 2>.err || status=$?
+        is "$status" 4 "$command of another user is refused"
+        says .err "the state folder closed belongs to root and is closed to others"
+    done
+else
+    skip "somebody else's state" "needs root and setpriv"
+fi
 # Hostile text of the file does not steer the terminal.
 printf '"\\e[2J": 1\n' >bartizan.yaml
 run 2 config check
