@@ -41,12 +41,13 @@ static const char *const passing[] = {
     "sec-websocket-protocol",
 };
 
-static bool is_passing(const ngx_table_elt_t *h)
+/* NULL: it stays here. */
+static const char *passing_of(const ngx_table_elt_t *h)
 {
     for (size_t i = 0; i < BTZ_COUNT(passing); i++)
         if (btz_nginx_header_is(h, passing[i]))
-            return true;
-    return false;
+            return passing[i];
+    return NULL;
 }
 
 /* The client cannot believe a 101 that does not say to what. */
@@ -62,7 +63,7 @@ static void drop_headers(ngx_http_request_t *r)
         ngx_table_elt_t *h = part->elts;
 
         for (ngx_uint_t i = 0; i < part->nelts; i++)
-            if (!is_passing(&h[i]) && !is_upgrade(r, &h[i]))
+            if (!passing_of(&h[i]) && !is_upgrade(r, &h[i]))
                 h[i].hash = 0;
     }
     r->headers_out.server = NULL;
@@ -206,17 +207,53 @@ static ngx_int_t add_line(struct btz_buf *out, ngx_str_t text)
                : NGX_ERROR;
 }
 
-/* Names after the values, so that none looks like the name of a secret that follows it. */
+/* Not short numbers and dates, of which most heads are full. */
+static bool says_something(ngx_str_t value)
+{
+    static const char date[] = "Mon, 28 Sep 1970 12:00:00 GMT";
+    size_t digits = 0;
+
+    while (digits < value.len && value.data[digits] >= '0' && value.data[digits] <= '9')
+        digits++;
+    if (digits == value.len && digits <= 8)
+        return false;
+    return value.len != sizeof date - 1 || value.data[3] != ',' ||
+           ngx_parse_http_time(value.data, value.len) == NGX_ERROR;
+}
+
+static bool is_plain_type(ngx_str_t type)
+{
+    static const char *const plain[] = { "application/json", "text/event-stream",
+                                         "application/json; charset=utf-8",
+                                         "text/event-stream; charset=utf-8" };
+
+    for (size_t i = 0; i < BTZ_COUNT(plain); i++)
+        if (btz_slice_is(btz_nginx_slice(type), plain[i]))
+            return true;
+    return false;
+}
+
+static bool is_open_name(const ngx_table_elt_t *h)
+{
+    const char *name = passing_of(h);
+
+    return name && name[strlen(name) - 1] == '*';
+}
+
+/* Names after the values, so that none looks like the name of a secret that follows it; what is known says nothing. */
 static ngx_int_t read_words(ngx_http_request_t *r, struct btz_buf *out)
 {
-    if (add_line(out, r->headers_out.content_type) != NGX_OK)
+    ngx_str_t type = r->headers_out.content_type;
+
+    if (type.len && !is_plain_type(type) && add_line(out, type) != NGX_OK)
         return NGX_ERROR;
     for (int names = 0; names < 2; names++)
         for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
             ngx_table_elt_t *h = part->elts;
 
             for (ngx_uint_t i = 0; i < part->nelts; i++)
-                if (h[i].hash && add_line(out, names ? h[i].key : h[i].value) != NGX_OK)
+                if (h[i].hash && (names ? is_open_name(&h[i]) : says_something(h[i].value)) &&
+                    add_line(out, names ? h[i].key : h[i].value) != NGX_OK)
                     return NGX_ERROR;
         }
     return NGX_OK;
