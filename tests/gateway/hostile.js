@@ -85,7 +85,7 @@ async function heads(w, liar) {
         }
     });
     await test('what headers say is read, whatever the answer is', async () => {
-        for (const header of [`X-Request-Id: ${canary}`, `OpenAI-Model: ${canary}`, `X-RateLimit-${canary}: 1`, `Content-Disposition: attachment; filename="${canary}.pdf"`, `Content-Language: ${canary}`, `Date: ${canary}, 28-Sep-70 12:00:00 GMT`, `Expires: ${canary}`])
+        for (const header of [`X-Request-Id: ${canary}`, `OpenAI-Model: ${canary}`, `X-RateLimit-${canary}: 1`, `Content-Disposition: attachment; filename="${canary}.pdf"`, `Content-Language: ${canary}`, `Expires: ${canary}, 28-Sep-70 12:00:00 GMT`])
             for (const type of ['application/json', 'application/pdf', 'text/event-stream', 'text/plain'])
                 for (const [target, body] of targets) {
                     liar.says = answer(type, type === 'text/event-stream' ? 'data: [DONE]\n\n' : whole, header);
