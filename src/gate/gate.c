@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 static enum btz_err open_shared(struct btz_gate *g, const char *state, struct btz_arena *arena)
 {
@@ -88,6 +89,23 @@ static bool is_there(const char *path)
     return stat(path, &st) == 0 && st.st_size > 0;
 }
 
+/* Workers take the disk when they start: too little of it is said before, where somebody looks. */
+static enum btz_err has_room(const char *state_dir, const char *path)
+{
+    uint64_t wanted = btz_limits_disk(), free_bytes;
+    struct statvfs fs;
+
+    if (statvfs(state_dir, &fs) != 0)
+        return btz_fail_errno(BTZ_IO, "%s", state_dir);
+    free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (free_bytes >= wanted)
+        return BTZ_OK;
+    return btz_fail(BTZ_IO,
+                    "%s takes %" PRIu64 " bytes of disk, and %" PRIu64
+                    " are free: make room, or say by --state where there is some",
+                    path, wanted, free_bytes);
+}
+
 enum btz_err btz_gate_check_state(const struct btz_gate_conf *conf, const char *state_dir)
 {
     BTZ_ARENA_SCOPE struct btz_arena arena;
@@ -102,6 +120,8 @@ enum btz_err btz_gate_check_state(const struct btz_gate_conf *conf, const char *
         return BTZ_LIMIT;
     if (is_there(limits_path))
         BTZ_TRY(btz_limits_view(limits_path, conf->limits.items, conf->limits.count, &limits));
+    else
+        BTZ_TRY(has_room(state_dir, limits_path));
     btz_limits_close(limits);
     if (is_there(owned_path))
         BTZ_TRY(btz_owned_open(owned_path, &owned));

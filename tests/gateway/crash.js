@@ -192,6 +192,13 @@ async function fullDisk(work, mock) {
     const filler = path.join(dir, 'filler');
     let w = null;
     try {
+        await test('a full disk: the gateway does not start, and says what it needs', async () => {
+            fs.writeFileSync(filler, Buffer.alloc(24 << 20));
+            const said = await Gateway.start(dir, mock, { name: 'none' }).then((g) => g.stop().then(() => 'it started'), (error) => error.message);
+            ok(/limits takes \d+ bytes of disk, and \d+ are free: make room/.test(said), said);
+            fs.rmSync(filler);
+            fs.rmSync(path.join(dir, 'none'), { recursive: true, force: true });
+        });
         w = await Gateway.start(dir, mock, { name: 'gate', gate: { audit: { mode: 'durable' } } });
         const before = { ids: [(await w.post(chat, say('x'))).headers['x-bartizan-request-id']] };
         await test('a full disk: durable refuses with 503 and says why', async () => {

@@ -57,6 +57,7 @@ struct btz_limits;
  * too. Errors: USAGE (a limit), IO, INPUT (not such a file). */
 BTZ_CHECKED enum btz_err btz_limits_open(const char *path, const struct btz_limit_conf *limits,
                                          size_t count, struct btz_limits **out);
+uint64_t btz_limits_disk(void); /* bytes that it takes */
 void btz_limits_close(struct btz_limits *l);
 /* To look at with btz_limits_walk() and nothing else: the file is not changed, not even its lock. */
 BTZ_CHECKED enum btz_err btz_limits_view(const char *path, const struct btz_limit_conf *limits,

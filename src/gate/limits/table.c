@@ -142,6 +142,14 @@ static enum btz_err create(int fd, const char *path, uint32_t slots, uint32_t le
     return BTZ_OK;
 }
 
+uint64_t btz_limits_disk(void)
+{
+    struct btz_table_head h = { 0 };
+
+    describe(&h, BTZ_TABLE_SLOTS, BTZ_TABLE_LEASES);
+    return h.size;
+}
+
 /* Nothing was ever written to it, or whoever made it died before its head was there. */
 static bool is_unfinished(int fd)
 {
