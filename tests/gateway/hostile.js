@@ -185,6 +185,12 @@ async function unnamed(w, liar) {
             const a = await w.post(target, body);
             ok(/guard_blocked/.test(a.text) && !a.text.includes(cut[3]), a.text);
         });
+    await test('pieces in front of more strings than there are places', async () => {
+        const many = JSON.stringify(Array.from({ length: 400 }, (_, i) => `word ${i}`)).slice(1);
+        liar.says = events(...cut.map((t) => `{"t":["${t}",${many}}`));
+        const a = await w.post('/score', {});
+        ok(/guard_blocked/.test(a.text) && !a.text.includes(cut[3]), a.text.slice(-300));
+    });
     await test('what no table names and says nothing goes on', async () => {
         liar.says = events(...Array.from({ length: 300 }, (_, i) => JSON.stringify({ id: 'i', provider: 'OpenAI', at: `2026-11-29T17:00:${i}`, choices: [{ index: 0, delta: { content: 'a ', thinking: `word ${i} ` }, native_finish_reason: null }] })), '[DONE]');
         const a = await w.post(chat, say('x', { stream: true }));

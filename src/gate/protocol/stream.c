@@ -572,6 +572,7 @@ static enum btz_err dispatch(struct btz_protocol_stream *s)
     for (struct btz_lane_state *l = s->lanes; l; l = l->next)
         l->in_event = false;
     s->at = &e;
+    s->seams = 0;
     err = s->family->event(s, &e);
     s->at = NULL;
     keep_envelope(s, e.root);

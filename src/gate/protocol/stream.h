@@ -67,6 +67,7 @@ struct btz_protocol_stream {
     struct btz_words words;            /* of the event at hand */
     struct btz_buf passed[BTZ_PASSED]; /* words of earlier events */
     unsigned passed_at;
+    size_t seams;              /* strings of this event of which places were looked at */
     struct btz_places *places; /* of strings in events of which nobody said what they are */
     struct btz_event *at;      /* event that is being read */
     json_t *last;              /* of the event before: the envelope of what comes out late */

@@ -158,7 +158,9 @@ static enum btz_err look_at_seam(struct btz_protocol_stream *s, struct btz_slice
     struct place *p;
     bool again;
 
-    if (text.len == 0 || s->places->path.len > POINTER_MAX || !s->ops->words)
+    /* More of one event than there are places would only push each other out. */
+    if (text.len == 0 || s->places->path.len > POINTER_MAX || !s->ops->words ||
+        s->seams++ >= PLACES_MAX)
         return BTZ_OK;
     BTZ_TRY(find_place(s->places, &p));
     again = text.len >= SAME_MIN && text.len == p->last &&
@@ -205,6 +207,7 @@ enum btz_err btz_protocol_stream_message(struct btz_protocol_stream *s, struct b
 
     BTZ_TRY(open_places(s));
     btz_buf_clear(&s->places->path);
+    s->seams = 0;
     if (btz_begins_json(text))
         err = btz_json_parse(text, SIZE_MAX, "message", &root);
     if (err != BTZ_OK && btz_json_is_alike(text))
