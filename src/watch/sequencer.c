@@ -364,11 +364,13 @@ static bool is_full(const char *detail)
 
 static void refuse(struct btz_sequencer *q)
 {
+    bool full = is_full(btz_error_detail());
     char reason[256];
 
-    snprintf(reason, sizeof reason, "%s%.200s", is_full(btz_error_detail()) ? "disk full: " : "",
-             btz_error_detail());
-    btz_journal_refuse(q->reader, reason);
+    snprintf(reason, sizeof reason, "%s%.200s", full ? "disk full: " : "", btz_error_detail());
+    /* Clients read it: paths are the operator's. */
+    btz_journal_refuse(q->reader, full ? "disk full: no space left for the ledger"
+                                       : "the ledger cannot be written");
     if (!q->complained)
         btz_log(q->o.log, BTZ_LOG_ERROR, "alarm: the audit trail cannot be written: %s", reason);
     q->complained = true;
