@@ -81,7 +81,7 @@ static const struct request_case cases[] = {
       "system=I;user=U;assistant=A;assistant=R;assistant={};tool-result=O;document=Q;document=F;"
       "document=n.txt;"
       "tool-result=M;assistant={1};tool-description=f;tool-description=D;tool-description={};",
-      1, 1, 1 },
+      1, 2, 1 }, /* the file, and the encrypted reasoning */
     { "responses, a string", BTZ_PROTOCOL_RESPONSES, "{\"model\":\"m\",\"input\":\"U\"}", "user=U;",
       0, 0, 0 },
     { "embeddings", BTZ_PROTOCOL_EMBEDDINGS, "{\"model\":\"m\",\"input\":[\"A\",\"B\"]}",

@@ -129,7 +129,7 @@ static const struct btz_shape_member web_members[] = { ID("type"),
                                                        TEXT("page_age", BTZ_HERE),
                                                        ID("error_code"),
                                                        ID("retrieved_at"),
-                                                       OPAQUE("encrypted_content"),
+                                                       SEALED("encrypted_content"),
                                                        { "content", BTZ_SHAPE_TEXT, BTZ_HERE,
                                                          &block },
                                                        LAST };
@@ -157,7 +157,7 @@ static enum btz_err enter_thinking(struct btz_walk *w, json_t *object, int *chan
 static const struct btz_shape_member thinking_members[] = { ID("type"), TEXT("thinking", BTZ_HERE),
                                                             OPAQUE("signature"), LAST };
 static const struct btz_shape thinking = { thinking_members, NULL, enter_thinking };
-static const struct btz_shape_member redacted_members[] = { ID("type"), OPAQUE("data"), LAST };
+static const struct btz_shape_member redacted_members[] = { ID("type"), SEALED("data"), LAST };
 static const struct btz_shape redacted = { redacted_members, NULL, NULL };
 static const struct btz_shape_member upload_members[] = { ID("type"), ID("file_id"), LAST };
 static const struct btz_shape upload = { upload_members, NULL, enter_elsewhere };

@@ -28,6 +28,10 @@
     {                                                                                              \
         name, BTZ_SHAPE_OPAQUE, BTZ_HERE, NULL                                                     \
     }
+#define SEALED(name)                                                                               \
+    {                                                                                              \
+        name, BTZ_SHAPE_SEALED, BTZ_HERE, NULL                                                     \
+    }
 #define READ(name)                                                                                 \
     {                                                                                              \
         name, BTZ_SHAPE_READ, BTZ_HERE, NULL                                                       \

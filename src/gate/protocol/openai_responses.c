@@ -197,7 +197,7 @@ static const struct btz_shape_member reasoning_members[] = {
     ID("status"),
     { "summary", BTZ_SHAPE_TEXT, BTZ_HERE, &btz_responses_part },
     { "content", BTZ_SHAPE_TEXT, BTZ_HERE, &btz_responses_part },
-    OPAQUE("encrypted_content"),
+    SEALED("encrypted_content"),
     LAST
 };
 SHAPE(reasoning, enter_reasoning);
@@ -257,7 +257,7 @@ static const struct btz_shape_member listed_members[] = {
 };
 SHAPE(listed, NULL);
 static const struct btz_shape_member reference_members[] = { ID("type"), ID("id"),
-                                                             OPAQUE("encrypted_content"), LAST };
+                                                             SEALED("encrypted_content"), LAST };
 SHAPE(reference, NULL);
 
 static const struct btz_shape_variant item_variants[] = {

@@ -200,7 +200,9 @@ static enum btz_err string(struct btz_walk *w, json_t *holder, const char *key, 
         w->files++;
         BTZ_TRY(coded(w, btz_text_of(value), true, &is));
         return is ? BTZ_OK : give(w, holder, key, index, value, BTZ_CHANNEL_DOCUMENT);
+    case BTZ_SHAPE_SEALED:
     case BTZ_SHAPE_OPAQUE:
+        w->files += how->kind == BTZ_SHAPE_SEALED && json_string_length(value) > 0;
         BTZ_TRY(coded(w, btz_text_of(value), false, &is));
         return is ? BTZ_OK : give(w, holder, key, index, value, BTZ_CHANNEL_RAW);
     case BTZ_SHAPE_LANE:

@@ -14,7 +14,8 @@ enum btz_shape_kind {
     BTZ_SHAPE_JSON,   /* any value, read as one JSON text */
     BTZ_SHAPE_IMAGE,  /* address, data URL or base64 of an image */
     BTZ_SHAPE_DATA,   /* base64 of a file: cannot be read */
-    BTZ_SHAPE_OPAQUE, /* base64 that only its maker can read: signatures, encrypted reasoning */
+    BTZ_SHAPE_OPAQUE, /* base64 that says nothing: signatures, vectors, padding */
+    BTZ_SHAPE_SEALED, /* base64 of a text that only its maker can read: encrypted reasoning */
     BTZ_SHAPE_LANE,   /* string that the caller handles himself: deltas of streams */
     BTZ_SHAPE_LOGPROBS, /* tokens that repeat a text: `enter`, or the caller, saw to that */
     BTZ_SHAPE_READ,     /* the caller reads it himself */
