@@ -35,7 +35,7 @@ static const struct btz_conf_key topic_keys[] = {
       .required = true },
     { KEY(btz_guard_topic_conf, words, words, STRINGS,
           "Words and phrases, any of them; case, accents and disguises do not matter."),
-      .required = true },
+      .required = true, .example = "[project nightjar]" },
 };
 static const struct btz_conf_struct topic = { "topic", sizeof(struct btz_guard_topic_conf),
                                               topic_keys, BTZ_COUNT(topic_keys) };
