@@ -126,8 +126,12 @@ static enum btz_err start_nginx(struct gate *g)
 
 static bool has_ended(struct gate *g)
 {
-    if (g->nginx > 0 && waitpid(g->nginx, &g->status, WNOHANG) == g->nginx)
+    if (g->nginx > 0 && waitpid(g->nginx, &g->status, WNOHANG) == g->nginx) {
+        /* Killed, it left workers of its group, which would serve on; those with the module know by themselves. */
+        if (WIFSIGNALED(g->status))
+            kill(-g->nginx, SIGQUIT);
         g->nginx = 0;
+    }
     return g->nginx == 0;
 }
 

@@ -121,6 +121,12 @@ gate=
 is "$status" 4 "when nginx is killed, the daemon stops"
 grep -q 'nginx was killed by signal 9' gate.err
 ok $? "and it says why"
+gone=1
+for _ in $(seq 200); do
+    closed && gone=0 && break
+    sleep 0.05
+done
+ok $gone "and no worker serves on"
 start
 is "$(openssl x509 -in state/gate/self-signed.pem -noout -fingerprint)" "$before" "the certificate is kept"
 kill -9 "$gate"
