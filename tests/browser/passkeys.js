@@ -19,6 +19,7 @@ const send = (w, body) => w.api(null, 'POST', '/v1/sign-in/passkey', body);
 
 async function signOut(w, b) {
     await b.open(w.base + '/account');
+    await b.settled(); // a page that is still drawn anew may lose the click
     await b.click('Sign out');
     await b.at('/sign-in');
     await b.settled();
