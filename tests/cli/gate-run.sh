@@ -31,6 +31,13 @@ code() { # CURL-ARGUMENT...
 closed() { # nothing listens there any more
     ! curl -sk --max-time 5 "$url/v1/health" >/dev/null 2>&1
 }
+soon_closed() {
+    for _ in $(seq 200); do
+        closed && return 0
+        sleep 0.05
+    done
+    return 1
+}
 
 for signal in TERM INT; do
     start
@@ -121,23 +128,15 @@ gate=
 is "$status" 4 "when nginx is killed, the daemon stops"
 grep -q 'nginx was killed by signal 9' gate.err
 ok $? "and it says why"
-gone=1
-for _ in $(seq 200); do
-    closed && gone=0 && break
-    sleep 0.05
-done
-ok $gone "and no worker serves on"
+soon_closed
+ok $? "and no worker serves on"
 start
 is "$(openssl x509 -in state/gate/self-signed.pem -noout -fingerprint)" "$before" "the certificate is kept"
 kill -9 "$gate"
 wait "$gate" 2>/dev/null
 gate=
-gone=1
-for _ in $(seq 200); do
-    closed && gone=0 && break
-    sleep 0.05
-done
-ok $gone "when the daemon is killed, nginx stops"
+soon_closed
+ok $? "when the daemon is killed, nginx stops"
 
 # A given certificate, and client certificates.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout server.key -out server.pem 2>/dev/null

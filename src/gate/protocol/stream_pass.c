@@ -322,17 +322,23 @@ static enum btz_err take_away(struct btz_walk *w, const struct btz_part *part)
     return part->holder && is_piece(s) ? btz_stream_put(s, part, btz_str("")) : BTZ_OK;
 }
 
+/* What it still held is in s->scratch; nothing where there is no such lane, or it ended before. */
+static enum btz_err end_lane(struct btz_protocol_stream *s, uint64_t key)
+{
+    struct btz_lane_state *l = btz_lane_find(s, key);
+
+    btz_buf_clear(&s->scratch);
+    return l && !l->ended ? btz_lane_piece(s, l, btz_str(""), true) : BTZ_OK;
+}
+
 /* What is held comes out in the event that its last piece came in, once more, with nothing else at the places of pieces. */
 static enum btz_err flush_place(struct btz_protocol_stream *s, struct place *p)
 {
-    struct btz_lane_state *l = btz_lane_find(s, p->key);
     struct btz_walk w = { .part = take_away, .user = s, .path = &s->places->path };
     struct btz_event e = { .root = p->like };
     enum btz_err err;
 
-    if (!l || l->ended)
-        return BTZ_OK;
-    BTZ_TRY(btz_lane_piece(s, l, btz_str(""), true));
+    BTZ_TRY(end_lane(s, p->key));
     if (s->scratch.len == 0)
         return BTZ_OK;
     if (!p->part.holder)
@@ -384,14 +390,11 @@ static enum btz_err take_json(struct btz_protocol_stream *s, struct btz_event *e
 
 static enum btz_err flush_text(struct btz_protocol_stream *s)
 {
-    struct btz_lane_state *l = btz_lane_find(s, 0);
     struct btz_event e = { .changed = false };
     struct btz_buf held = BTZ_BUF(SIZE_MAX / 4);
     enum btz_err err;
 
-    if (!l || l->ended)
-        return BTZ_OK;
-    BTZ_TRY(btz_lane_piece(s, l, btz_str(""), true));
+    BTZ_TRY(end_lane(s, 0));
     if (s->scratch.len == 0)
         return BTZ_OK;
     err = btz_buf_add_slice(&held, btz_buf_slice(&s->scratch));
